@@ -1,0 +1,47 @@
+"""RoMAE: masked autoencoders for values at real-valued positions (arXiv 2505.20535).
+
+Importing the package does nothing but name things: each public name is loaded when first used.
+"""
+
+from importlib import import_module
+from typing import Any
+
+__version__ = "0.1.0.dev0"
+
+_HOME = {
+    "TokenSet": "data.tokens",
+    "Source": "data.tokens",
+    "from_frame": "data.frames",
+    "from_arrays": "data.arrays",
+    "from_images": "data.images",
+    "read_parquet": "data.storage",
+    "open_cache": "data.storage",
+    "write_cache": "data.storage",
+    "Scaling": "data.scaling",
+    "simulate_light_curves": "data.simulate",
+    "TokenBatch": "batches.batch",
+    "RoMAEConfig": "models.config",
+    "RoMAEForPreTraining": "models.autoencoder",
+    "RoMAEForPrediction": "models.predictor",
+    "from_official": "models.official",
+    "transfer": "models.checkpoint",
+    "TrainingConfig": "training.config",
+    "train": "training.loop",
+    "RoMAEEmbedder": "estimators.embedder",
+    "RoMAEClassifier": "estimators.classifier",
+    "RoMAERegressor": "estimators.regressor",
+    "RoMAEInterpolator": "estimators.interpolator",
+    "load": "estimators.persistence",
+}
+
+__all__ = ["__version__", *_HOME]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'rotary_mae' has no attribute {name!r}")
+    return getattr(import_module(f"rotary_mae.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,1 @@
+"""From raw data to TokenSets: numpy, scipy, pyarrow and narwhals; no torch."""
