@@ -1,0 +1,1 @@
+"""TokenSets to what a model eats: batches, hiding, local context, augmentation, sampling."""

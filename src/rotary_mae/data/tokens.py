@@ -26,7 +26,8 @@ class Schema:
     axes: names of the D position axes. channels: names of the real channels. roles: one of ROLES for each of
     the V value columns, the predicted ones first. statics: names of the static covariates. times: None for
     numbers, else the data frame type of the time stamps (positions are then seconds since 1970-01-01 UTC).
-    patch: the shape (p1, p2, p3, values) of a flattened patch of an image, or None.
+    patch: the shape (p1, p2, p3, values) of a flattened patch of an image, or None. anchored: axes whose
+    positions are counted from the sample's first visible token, which lies at 1 (scaling makes them so).
     """
 
     axes: tuple[str, ...]
@@ -35,9 +36,10 @@ class Schema:
     statics: tuple[str, ...] = ()
     times: str | None = None
     patch: tuple[int, ...] | None = None
+    anchored: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
-        for name in ("axes", "channels", "roles", "statics"):
+        for name in ("axes", "channels", "roles", "statics", "anchored"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
         if self.patch is not None:
             object.__setattr__(self, "patch", tuple(self.patch))

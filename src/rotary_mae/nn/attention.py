@@ -1,0 +1,115 @@
+"""Attention over ragged tokens; the only file that chooses a kernel."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from rotary_mae.nn.ragged import Ragged, Side
+
+
+class _Pad(torch.autograd.Function):
+    """Flat tokens -> padded buffer. Gradients of padding are zero (it is masked), so backward is a plain gather."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, pad_idx: Tensor, unpad_idx: Tensor) -> Tensor:
+        ctx.save_for_backward(unpad_idx)
+        return x.index_select(0, pad_idx)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:  # type: ignore[override]
+        (unpad_idx,) = ctx.saved_tensors
+        return grad.index_select(0, unpad_idx), None, None
+
+
+class _Unpad(torch.autograd.Function):
+    """Padded buffer -> flat tokens; padding gets a gradient of zero."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, unpad_idx: Tensor) -> Tensor:
+        ctx.save_for_backward(unpad_idx)
+        ctx.n_padded = len(x)
+        return x.index_select(0, unpad_idx)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
+        (unpad_idx,) = ctx.saved_tensors
+        padded = grad.new_zeros(ctx.n_padded, *grad.shape[1:])
+        return padded.index_copy_(0, unpad_idx, grad.contiguous()), None
+
+
+def pad(x: Tensor, side: Side) -> Tensor:
+    """(T, ...) flat tokens into the padded buffer of their groups."""
+    if side.pad_idx is None or side.unpad_idx is None:
+        return x
+    return _Pad.apply(x, side.pad_idx, side.unpad_idx)
+
+
+def unpad(x: Tensor, side: Side) -> Tensor:
+    """The padded buffer back to (T, ...) flat tokens."""
+    if side.unpad_idx is None:
+        return x
+    return _Unpad.apply(x, side.unpad_idx)
+
+
+def attend(q: Tensor, k: Tensor, v: Tensor, ragged: Ragged, dropout: float = 0.0) -> Tensor:
+    """Softmax attention of every query to the keys of its own sample.
+
+    q: (Tq, heads, head width), already rotated; k, v: (Tk, heads, head width). Returns (Tq, heads * head width).
+    """
+    q, k, v = pad(q, ragged.queries), pad(k, ragged.keys), pad(v, ragged.keys)
+    answers = []
+    for group in ragged.groups:
+        n = group.n_samples
+        part_q = q.narrow(0, group.query_start, n * group.n_queries).unflatten(0, (n, group.n_queries))
+        part_k = k.narrow(0, group.key_start, n * group.n_keys).unflatten(0, (n, group.n_keys))
+        part_v = v.narrow(0, group.key_start, n * group.n_keys).unflatten(0, (n, group.n_keys))
+        answer = F.scaled_dot_product_attention(
+            part_q.transpose(1, 2),
+            part_k.transpose(1, 2),
+            part_v.transpose(1, 2),
+            attn_mask=group.is_key,
+            dropout_p=dropout,
+        )
+        answers.append(answer.transpose(1, 2).reshape(n * group.n_queries, -1))
+    if not answers:
+        return q.flatten(1)
+    padded = answers[0] if len(answers) == 1 else torch.cat(answers)
+    return unpad(padded, ragged.queries)
+
+
+def attend_with_self(
+    q: Tensor, k: Tensor, v: Tensor, k_self: Tensor, v_self: Tensor, ragged: Ragged, dropout: float = 0.0
+) -> Tensor:
+    """Attention of every query to the keys of its own sample and to itself, but to no other query.
+
+    q, k_self, v_self: (Tq, heads, head width); k, v: (Tk, heads, head width). Returns (Tq, heads * head width).
+    What one query gets does not depend on which others are asked.
+    """
+    scale = q.shape[-1] ** -0.5
+    q = q * scale
+    own_score = pad((q * k_self).sum(-1, keepdim=True), ragged.queries)
+    q, v_self = pad(q, ragged.queries), pad(v_self, ragged.queries)
+    k, v = pad(k, ragged.keys), pad(v, ragged.keys)
+    answers = []
+    for group in ragged.groups:
+        n = group.n_samples
+        shape_q, shape_k = (n, group.n_queries), (n, group.n_keys)
+        part = slice(group.query_start, group.query_start + n * group.n_queries)
+        keys = slice(group.key_start, group.key_start + n * group.n_keys)
+        scores = q[part].unflatten(0, shape_q).transpose(1, 2) @ k[keys].unflatten(0, shape_k).permute(0, 2, 3, 1)
+        if group.is_key is not None:
+            scores = scores.masked_fill(~group.is_key, float("-inf"))
+        own = own_score[part].unflatten(0, shape_q).transpose(1, 2)
+        weights = torch.softmax(torch.cat((scores, own), dim=-1), dim=-1, dtype=torch.float32).to(v.dtype)
+        weights = F.dropout(weights, dropout)
+        answer = weights[..., :-1] @ v[keys].unflatten(0, shape_k).transpose(1, 2)
+        answer = answer + weights[..., -1:] * v_self[part].unflatten(0, shape_q).transpose(1, 2)
+        answers.append(answer.transpose(1, 2).reshape(n * group.n_queries, -1))
+    if not answers:
+        return q.flatten(1)
+    padded = answers[0] if len(answers) == 1 else torch.cat(answers)
+    return unpad(padded, ragged.queries)

@@ -1,0 +1,147 @@
+"""Which tokens attend to which: samples of different lengths, cut into groups of similar length.
+
+Attention kernels want rectangles. Sorted by length, the samples of a batch fall into a few groups that are padded to
+the longest of the group; where the cuts lie balances wasted padding against the number of kernel calls. Everything
+here is index arithmetic, done once a batch on the CPU and shared by all layers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+Lengths = npt.NDArray[np.int64]
+
+# Cost model of one attention call, forward and backward, in units of one score (query, key):
+# a padded token costs as much as PER_TOKEN scores, one more call as much as PER_CALL scores.
+PER_TOKEN = 20.0
+PER_CALL = 6_000.0
+
+
+@dataclass(frozen=True)
+class Group:
+    """``n_samples`` samples padded to ``n_queries`` x ``n_keys``; where they begin in the padded buffers.
+
+    is_key: (n_samples, 1, 1, n_keys) bool, False for padding, or None if nothing is padded.
+    """
+
+    n_samples: int
+    n_queries: int
+    n_keys: int
+    query_start: int
+    key_start: int
+    is_key: Tensor | None
+
+
+@dataclass(frozen=True)
+class Side:
+    """Index maps between flat tokens and the padded buffer of queries or of keys.
+
+    pad_idx: (padded,) the flat token at each place of the buffer (padding repeats a token).
+    unpad_idx: (T,) the place of each flat token in the buffer.
+    Both None where the buffer is the flat tokens themselves.
+    """
+
+    pad_idx: Tensor | None
+    unpad_idx: Tensor | None
+
+
+class Ragged:
+    """The plan of attention for a batch.
+
+    Args:
+        lengths: (B,) tokens of each sample that are attended to.
+        order: (T,) flat index of the tokens, sample after sample; None if they lie in that order.
+        query_lengths, query_order: the same for the tokens that ask, where they are others than the keys.
+        device: where the index maps shall live.
+    """
+
+    def __init__(
+        self,
+        lengths: Lengths,
+        order: Lengths | None = None,
+        *,
+        query_lengths: Lengths | None = None,
+        query_order: Lengths | None = None,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        self.lengths = lengths
+        is_self = query_lengths is None
+        asked = lengths if query_lengths is None else query_lengths
+        self.query_lengths = asked
+        by_length = np.argsort(-lengths, kind="stable")
+        # a sample that asks nothing needs no call
+        by_length = by_length[asked[by_length] > 0]
+        cuts = cut_into_groups(asked[by_length], lengths[by_length])
+        members = [by_length[a:b] for a, b in zip(cuts[:-1], cuts[1:], strict=True)]
+        self.groups = _groups(members, asked, lengths, device)
+        self.keys = _side(members, lengths, order, device)
+        self.queries = self.keys if is_self else _side(members, asked, query_order, device)
+
+
+def cut_into_groups(query_lengths: Lengths, key_lengths: Lengths) -> list[int]:
+    """Where to cut samples sorted by falling key length, as [0, ..., B], at the least total cost.
+
+    Exact, by dynamic programming over the last cut.
+    """
+    n = len(key_lengths)
+    best = np.zeros(n + 1)
+    last = np.zeros(n + 1, np.int64)
+    for end in range(1, n + 1):
+        starts = np.arange(end)
+        longest_key = key_lengths[:end].astype(np.float64)
+        longest_query = np.maximum.accumulate(query_lengths[:end][::-1])[::-1].astype(np.float64)
+        area = longest_key * longest_query + PER_TOKEN * (longest_key + longest_query)
+        cost = best[:end] + (end - starts) * area + PER_CALL
+        last[end] = int(cost.argmin())
+        best[end] = cost[last[end]]
+    cuts = [n]
+    while cuts[-1] > 0:
+        cuts.append(int(last[cuts[-1]]))
+    return cuts[::-1]
+
+
+def _groups(members: list[Lengths], asked: Lengths, lengths: Lengths, device: torch.device | str) -> list[Group]:
+    groups, query_start, key_start = [], 0, 0
+    for group in members:
+        n_queries, n_keys = int(asked[group].max()), int(lengths[group].max())
+        is_key = None
+        if lengths[group].min() < n_keys:
+            real = np.arange(n_keys) < lengths[group][:, None]
+            is_key = torch.from_numpy(real).to(device, non_blocking=True)[:, None, None, :]
+        groups.append(Group(len(group), n_queries, n_keys, query_start, key_start, is_key))
+        query_start += len(group) * n_queries
+        key_start += len(group) * n_keys
+    return groups
+
+
+def _side(members: list[Lengths], lengths: Lengths, order: Lengths | None, device: torch.device | str) -> Side:
+    starts = np.cumsum(lengths) - lengths
+    n_tokens = int(lengths.sum())
+    pad_parts: list[Lengths] = []
+    unpad = np.zeros(n_tokens, np.int64)
+    n_padded = 0
+    for group in members:
+        longest = int(lengths[group].max())
+        steps = np.arange(longest)
+        is_real = steps < lengths[group][:, None]
+        # padding repeats the sample's last token, so that it holds finite numbers
+        token = starts[group][:, None] + np.minimum(steps, lengths[group][:, None] - 1).clip(min=0)
+        pad_parts.append(token.ravel())
+        unpad[token[is_real]] = n_padded + np.flatnonzero(is_real)
+        n_padded += token.size
+    pad = np.concatenate(pad_parts) if pad_parts else np.zeros(0, np.int64)
+    if order is not None:
+        pad = order[pad]
+        by_flat = np.empty_like(unpad)
+        by_flat[order] = unpad
+        unpad = by_flat
+    if len(pad) == n_tokens and np.array_equal(pad, np.arange(n_tokens)):
+        return Side(None, None)
+    return Side(
+        torch.from_numpy(pad).to(device, non_blocking=True), torch.from_numpy(unpad).to(device, non_blocking=True)
+    )

@@ -1,0 +1,180 @@
+"""Pre-norm transformer over flat tokens: (T, width) in, (T, width) out; only attention knows of samples."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from rotary_mae.nn.attention import attend, attend_with_self
+from rotary_mae.nn.ragged import Ragged
+from rotary_mae.nn.rope import rotate
+
+
+@dataclass(frozen=True)
+class Angles:
+    """Cosine and sine of the rotation of every token, (T, D, P) each; None if positions are not rotary."""
+
+    cos: Tensor | None
+    sin: Tensor | None
+
+    def __getitem__(self, part: slice) -> Angles:
+        return self if self.cos is None or self.sin is None else Angles(self.cos[part], self.sin[part])
+
+
+def project_qkv(
+    x: Tensor, norm: Tensor, weight: Tensor, angles: Angles, n_heads: int, eps: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Normalise, project and rotate: (T, W) to q, k, v, each (T, heads, head width)."""
+    normed = F.rms_norm(x, x.shape[-1:], norm, eps)
+    qkv = F.linear(normed, weight).unflatten(-1, (3, n_heads, -1))
+    v = qkv[:, 2]
+    if angles.cos is None or angles.sin is None:
+        return qkv[:, 0], qkv[:, 1], v
+    q, k = rotate(qkv[:, :2], angles.cos, angles.sin).unbind(1)
+    return q, k, v
+
+
+def project_kv(
+    x: Tensor, norm: Tensor, weight: Tensor, angles: Angles, n_heads: int, eps: float
+) -> tuple[Tensor, Tensor]:
+    """The keys and values of tokens that ask nothing themselves."""
+    width = x.shape[-1]
+    normed = F.rms_norm(x, (width,), norm, eps)
+    k, v = F.linear(normed, weight[width:]).unflatten(-1, (2, n_heads, -1)).unbind(1)
+    if angles.cos is None or angles.sin is None:
+        return k, v
+    return rotate(k, angles.cos, angles.sin), v
+
+
+def finish_block(
+    x: Tensor,
+    attended: Tensor,
+    out: Tensor,
+    norm: Tensor,
+    up: Tensor,
+    down: Tensor,
+    keep_attention: Tensor | None,
+    keep_mlp: Tensor | None,
+    eps: float,
+    dropout: float,
+) -> Tensor:
+    """Everything of a block after attention: output projection, residual, MLP, residual."""
+    attended = F.linear(attended, out)
+    x = x + (attended if keep_attention is None else attended * keep_attention)
+    hidden = F.silu(F.linear(F.rms_norm(x, x.shape[-1:], norm, eps), up))
+    if dropout > 0.0:
+        hidden = F.dropout(hidden, dropout)
+    change = F.linear(hidden, down)
+    return x + (change if keep_mlp is None else change * keep_mlp)
+
+
+class Block(nn.Module):
+    """One pre-norm layer: attention and an MLP with SiLU, without biases (paper, section 3).
+
+    Args:
+        width, n_heads, hidden: sizes of the tokens, of the heads (width / n_heads each) and of the MLP.
+        dropout: rate on attention scores and on the MLP's hidden layer.
+        drop_path: probability that a sample skips attention, or the MLP, in training (stochastic depth).
+        eps: of the RMSNorm.
+    """
+
+    def __init__(
+        self, width: int, n_heads: int, hidden: int, dropout: float = 0.0, drop_path: float = 0.0, eps: float = 1e-6
+    ) -> None:
+        super().__init__()
+        self.n_heads, self.dropout, self.drop_path, self.eps = n_heads, dropout, drop_path, eps
+        self.attention_norm = nn.Parameter(torch.ones(width))
+        self.qkv = nn.Parameter(torch.empty(3 * width, width))
+        self.out = nn.Parameter(torch.empty(width, width))
+        self.mlp_norm = nn.Parameter(torch.ones(width))
+        self.up = nn.Parameter(torch.empty(hidden, width))
+        self.down = nn.Parameter(torch.empty(width, hidden))
+        self._project: Callable[..., tuple[Tensor, Tensor, Tensor]] = project_qkv
+        self._project_kv: Callable[..., tuple[Tensor, Tensor]] = project_kv
+        self._finish: Callable[..., Tensor] = finish_block
+        for weight in (self.qkv, self.out, self.up, self.down):
+            nn.init.trunc_normal_(weight, std=0.02)
+
+    def compile_parts(self) -> None:
+        """Compile the token-wise halves; attention stays eager, or its group counts would recompile it."""
+        self._project = torch.compile(project_qkv, dynamic=True)
+        self._project_kv = torch.compile(project_kv, dynamic=True)
+        self._finish = torch.compile(finish_block, dynamic=True)
+
+    def forward(self, x: Tensor, angles: Angles, ragged: Ragged, sample_idx: Tensor) -> Tensor:
+        """(T, width) tokens to (T, width); ``sample_idx`` (T,) says whose they are, for stochastic depth."""
+        q, k, v = self._project(x, self.attention_norm, self.qkv, angles, self.n_heads, self.eps)
+        return self.finish(x, attend(q, k, v, ragged, self._rate), sample_idx)
+
+    def read(self, x: Tensor, read: slice, angles: Angles, ragged: Ragged, sample_idx: Tensor) -> Tensor:
+        """Like ``forward`` for the tokens of ``read`` alone, which attend to all: a last layer need not do more."""
+        k, v = self._project_kv(x, self.attention_norm, self.qkv, angles, self.n_heads, self.eps)
+        asking, asking_angles = x[read], angles[read]
+        width = x.shape[-1]
+        q = F.linear(F.rms_norm(asking, (width,), self.attention_norm, self.eps), self.qkv[:width])
+        q = q.unflatten(-1, (self.n_heads, -1))
+        if asking_angles.cos is not None and asking_angles.sin is not None:
+            q = rotate(q, asking_angles.cos, asking_angles.sin)
+        return self.finish(asking, attend(q, k, v, ragged, self._rate), sample_idx[read])
+
+    def query(
+        self, x: Tensor, queries: Tensor, angles: Angles, query_angles: Angles, ragged: Ragged, query_sample: Tensor
+    ) -> Tensor:
+        """New states of ``queries`` (M, width), each of which sees the tokens ``x`` of its sample and itself."""
+        k, v = self._project_kv(x, self.attention_norm, self.qkv, angles, self.n_heads, self.eps)
+        q, k_self, v_self = self._project(
+            queries, self.attention_norm, self.qkv, query_angles, self.n_heads, self.eps
+        )
+        return self.finish(queries, attend_with_self(q, k, v, k_self, v_self, ragged, self._rate), query_sample)
+
+    def finish(self, x: Tensor, attended: Tensor, sample_idx: Tensor) -> Tensor:
+        """The token-wise second half of the block."""
+        keep_attention, keep_mlp = self._keep(x, sample_idx), self._keep(x, sample_idx)
+        return self._finish(
+            x, attended, self.out, self.mlp_norm, self.up, self.down, keep_attention, keep_mlp, self.eps, self._rate
+        )
+
+    @property
+    def _rate(self) -> float:
+        return self.dropout if self.training else 0.0
+
+    def _keep(self, x: Tensor, sample_idx: Tensor) -> Tensor | None:
+        if not self.training or self.drop_path == 0.0 or not len(sample_idx):
+            return None
+        # one draw a sample; drawn for as many samples as there are tokens, so that no size has to come
+        # back from the device
+        kept = torch.rand(len(sample_idx), device=x.device) >= self.drop_path
+        return (kept[sample_idx] / (1.0 - self.drop_path)).to(x.dtype).unsqueeze(-1)
+
+
+class Stack(nn.Module):
+    """``depth`` blocks; stochastic depth grows linearly from 0 in the first to ``drop_path`` in the last."""
+
+    def __init__(
+        self,
+        width: int,
+        n_heads: int,
+        hidden: int,
+        depth: int,
+        dropout: float = 0.0,
+        drop_path: float = 0.0,
+        eps: float = 1e-6,
+    ) -> None:
+        super().__init__()
+        rates = [drop_path * i / max(depth - 1, 1) for i in range(depth)]
+        self.blocks = nn.ModuleList(Block(width, n_heads, hidden, dropout, rate, eps) for rate in rates)
+
+    def forward(self, x: Tensor, angles: Angles, ragged: Ragged, sample_idx: Tensor) -> Tensor:
+        """(T, width) tokens to (T, width)."""
+        for block in self.blocks:
+            x = block(x, angles, ragged, sample_idx)
+        return x
+
+    def compile_parts(self) -> None:
+        """Compile the token-wise parts of every block."""
+        for block in self.blocks:
+            block.compile_parts()
