@@ -1,0 +1,162 @@
+"""Columns of any data frame as arrays: pandas, polars and pyarrow through narwhals, nested ones made long."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from difflib import get_close_matches
+from typing import Any
+
+import narwhals as nw
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from rotary_mae.data.layout import no_observation
+from rotary_mae.data.timestamps import is_timelike, to_seconds
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+
+
+def select(df: Any, wanted: Sequence[str]) -> pa.Table:
+    """The wanted columns of a data frame; ``lc.flux`` or just ``flux`` may lie in a struct column ``lc``.
+
+    Raises:
+        ValueError: not a data frame, no rows, or a column that is not there.
+    """
+    try:
+        frame = nw.from_native(df)
+    except TypeError:
+        raise ValueError(
+            f"expected a pandas, polars or pyarrow data frame, got {type(df).__name__}; arrays go to from_arrays"
+        ) from None
+    frame = frame.collect() if isinstance(frame, nw.LazyFrame) else frame
+    known = frame.columns
+    structs = [name for name in known if frame.schema[name] == nw.Struct]
+    outer = [name for name in known if name in wanted or name in structs]
+    table = _to_arrow(frame, outer)
+    inner = {f"{name}.{field.name}" for name in structs for field in table.schema.field(name).type}
+    table = table.flatten() if structs else table
+    found = {name: _find(name, table.column_names, [*known, *sorted(inner)]) for name in wanted}
+    if len(frame) == 0:
+        raise ValueError("the data frame has no rows; expected at least one observation")
+    return pa.table({name: table[column] for name, column in found.items()}).combine_chunks()
+
+
+def _to_arrow(frame: nw.DataFrame[Any], names: list[str]) -> pa.Table:
+    try:
+        return frame.select(names).to_arrow()
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        raise ValueError(f"a column mixes types: {error}; convert it to one type first") from error
+
+
+def _find(name: str, columns: Sequence[str], known: Sequence[str]) -> str:
+    if name in columns:
+        return name
+    nested = [column for column in columns if column.endswith(f".{name}")]
+    if len(nested) == 1:
+        return nested[0]
+    close = nested or get_close_matches(name, known, n=3, cutoff=0.5)
+    hint = f"did you mean {' or '.join(map(repr, close))}? " if close else ""
+    raise ValueError(f"there is no column {name!r}; {hint}The columns are {list(known)}")
+
+
+def explode(table: pa.Table, id: str, by: str) -> pa.Table:
+    """A table with a row an object and its series in list columns, made long; others pass untouched."""
+    if not _is_list(table.schema.field(by).type):
+        return table
+    lists = [field.name for field in table.schema if _is_list(field.type)]
+    lengths = {name: pc.fill_null(pc.list_value_length(table[name]), 0) for name in lists}
+    for name in lists:
+        differs = pc.not_equal(lengths[name], lengths[by]).to_numpy()
+        if differs.any():
+            row = int(np.argmax(differs))
+            raise ValueError(
+                f"lists of one row must be equally long, but for id {table[id][row].as_py()!r} column {by!r} has "
+                f"{lengths[by][row]} entries and {name!r} has {lengths[name][row]}"
+            )
+    empty = pc.equal(lengths[by], 0).to_numpy()
+    if empty.any():
+        no_observation(np.array(table[id].to_pylist(), object)[empty])
+    parents = pc.list_parent_indices(table[by])
+    return pa.table(
+        {n: pc.list_flatten(table[n]) if n in lists else table[n].take(parents) for n in table.column_names}
+    ).combine_chunks()
+
+
+def _is_list(kind: pa.DataType) -> bool:
+    return pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
+
+
+def numbers(table: pa.Table, name: str) -> FloatArray:
+    """(N,) the column as float64, NaN where it is null."""
+    array = _plain(table, name)
+    kind = array.type
+    if not (
+        pa.types.is_integer(kind)
+        or pa.types.is_floating(kind)
+        or pa.types.is_decimal(kind)
+        or pa.types.is_boolean(kind)
+        or pa.types.is_null(kind)
+    ):
+        raise ValueError(
+            f"column {name!r} must be numbers, got {kind}, for example {_example(array)!r}; convert it first"
+        )
+    if pa.types.is_boolean(kind):
+        array = array.cast(pa.uint8())
+    result = array.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
+    return np.asarray(result, np.float64)
+
+
+def times(table: pa.Table, name: str) -> tuple[FloatArray, str | None]:
+    """(N,) the column as numbers or as seconds since 1970-01-01 UTC, and the name of the time stamps' type."""
+    array = _plain(table, name)
+    if is_timelike(array.type):
+        return to_seconds(array), str(array.type)
+    if pa.types.is_string(array.type) or pa.types.is_large_string(array.type):
+        raise ValueError(
+            f"time column {name!r} holds text, for example {_example(array)!r}; expected numbers or time "
+            "stamps: parse it first (pandas.to_datetime, polars str.to_datetime)"
+        )
+    return numbers(table, name), None
+
+
+def codes(table: pa.Table, name: str) -> tuple[IntArray, npt.NDArray[Any]]:
+    """(N,) code of each entry, -1 = null, and the distinct entries in order of first appearance."""
+    array = _plain(table, name)
+    if pa.types.is_floating(array.type):
+        array = pc.if_else(pc.is_nan(array), None, array)
+    encoded = array.dictionary_encode()
+    index = pc.fill_null(encoded.indices, -1).to_numpy(zero_copy_only=False).astype(np.int64)
+    return index, _entries(encoded.dictionary, name)
+
+
+def _entries(dictionary: pa.Array, name: str) -> npt.NDArray[Any]:
+    kind = dictionary.type
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        return np.array(dictionary.to_pylist(), dtype=np.str_)
+    if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind):
+        return np.asarray(dictionary.to_numpy(zero_copy_only=False))
+    if pa.types.is_null(kind):
+        return np.array([], dtype=np.str_)
+    raise ValueError(
+        f"column {name!r} must be text, numbers or categories, got {kind}, for example {_example(dictionary)!r}; "
+        "convert it to text first"
+    )
+
+
+def _plain(table: pa.Table, name: str) -> pa.Array:
+    """The column as one array, categories as what they stand for."""
+    column = table[name]
+    array = column.chunk(0) if column.num_chunks == 1 else pa.concat_arrays(column.chunks)
+    if pa.types.is_dictionary(array.type):
+        array = array.dictionary_decode()
+    if str(array.type) in ("string_view", "binary_view"):
+        array = array.cast(pa.large_string())
+    return array
+
+
+def _example(array: pa.Array) -> Any:
+    valid = array.drop_null()
+    return valid[0].as_py() if len(valid) else None

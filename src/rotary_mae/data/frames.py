@@ -1,0 +1,286 @@
+"""Data frames to tokens and back: long or wide or nested; pandas, polars and pyarrow."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import narwhals as nw
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet
+
+from rotary_mae.data import columns
+from rotary_mae.data.columns import FloatArray, IntArray
+from rotary_mae.data.layout import About, Duplicates, Layout, Long, Wide, arrange
+from rotary_mae.data.timestamps import from_seconds
+from rotary_mae.data.tokens import TokenSet
+
+Names = str | Sequence[str]
+
+
+def from_frame(
+    df: Any,
+    *,
+    id: str = "id",
+    time: str = "time",
+    channel: str | None = None,
+    value: Names = "value",
+    error: Names | None = None,
+    static: Names = (),
+    target: Names | None = None,
+    layout: Layout = "auto",
+    duplicates: Duplicates = "error",
+) -> TokenSet:
+    """Tokens from a pandas, polars or pyarrow frame with a row a measurement, a time step or an object.
+
+    Args:
+        df: long (a row a measurement), wide (a row a time step, a column a channel) or nested (a row an
+            object, its series in list columns or in a struct of lists, as nested-pandas writes them).
+        id: the sample a row belongs to. Samples come in order of first appearance.
+        time: numbers, or time stamps (positions are then seconds since 1970-01-01 UTC; naive ones are UTC).
+        channel: long only: name of what was measured; channels are sorted by name. None: a single channel.
+        value: one column, or (wide) a list of them, whose order is kept. NaN or null = not observed.
+        error: standard deviation of the measurement, a column per value column; needs layout "measurements".
+        static: columns of numbers that are constant within an id; null = unknown.
+        target: column (or columns of numbers) constant within an id, kept as ``TokenSet.targets``.
+        layout: "measurements" (a token a measurement), "steps" (a token a time step with all channels) or
+            "auto": long tables become measurements; wide ones steps if at least half of the cells of their
+            steps are observed; a single channel becomes steps unless errors or static covariates come with it.
+        duplicates: several values of an id, time and channel: "error", "keep" all, or take their "mean".
+
+    Raises:
+        ValueError: columns that are not there or of the wrong type, ids, times or channels that are missing,
+            infinite values, ids without observations, duplicates, labels that change within an id.
+    """
+    value_names, error_names = _as_list(value), [] if error is None else _as_list(error)
+    static_names, target_names = _as_list(static), [] if target is None else _as_list(target)
+    _check_request(value_names, error_names, channel)
+    index = [id, time] if channel is None else [id, time, channel]
+    wanted = dict.fromkeys([*index, *value_names, *error_names, *static_names, *target_names])
+    table = columns.explode(columns.select(df, list(wanted)), id, by=time)
+
+    sample, ids = _complete_codes(table, id)
+    seconds, times = columns.times(table, time)
+    values = np.column_stack([columns.numbers(table, name) for name in value_names])
+    errors = np.column_stack([columns.numbers(table, n) for n in error_names]) if error_names else None
+    rows: Long | Wide
+    if channel is None:
+        names = tuple(value_names)
+        rows = Wide(sample, seconds, values, errors)
+    else:
+        is_observed = ~np.isnan(values[:, 0])
+        code, names = _channels(table, channel, is_observed)
+        rows = Long(sample, seconds, code, values[:, 0], None if errors is None else errors[:, 0])
+        rows = rows.take(is_observed)
+    statics = [_static(table, name, sample, ids) for name in static_names]
+    about = About(
+        ids,
+        names,
+        np.column_stack(statics) if statics else np.empty((len(ids), 0)),
+        tuple(static_names),
+        _targets(table, target_names, sample, ids),
+        times,
+    )
+    return arrange(rows, about, layout, duplicates)
+
+
+def _as_list(names: Names) -> list[str]:
+    return [names] if isinstance(names, str) else list(names)
+
+
+def _check_request(values: list[str], errors: list[str], channel: str | None) -> None:
+    if not values:
+        raise ValueError("value must name at least one column, got none")
+    if channel is not None and len(values) > 1:
+        raise ValueError(
+            f"a long table has one value column besides channel={channel!r}, got value={values}; "
+            "for a wide table (a column a channel) leave channel out"
+        )
+    if errors and len(errors) != len(values):
+        raise ValueError(f"error needs a column per value column, got {len(errors)} for {len(values)}")
+
+
+def _complete_codes(table: pa.Table, name: str) -> tuple[IntArray, npt.NDArray[Any]]:
+    code, entries = columns.codes(table, name)
+    if (code < 0).any():
+        row, n = int(np.argmax(code < 0)), int((code < 0).sum())
+        raise ValueError(
+            f"column {name!r} is null in row {row} ({n} such rows); each row needs an id: drop or fill them"
+        )
+    return code, entries
+
+
+def _channels(
+    table: pa.Table, name: str, is_observed: npt.NDArray[np.bool_]
+) -> tuple[IntArray, tuple[str, ...]]:
+    """(N,) index of each row's channel among the sorted names; only observed rows count."""
+    code, entries = columns.codes(table, name)
+    if (is_lost := is_observed & (code < 0)).any():
+        raise ValueError(
+            f"channel column {name!r} is null in row {int(np.argmax(is_lost))}, which has a value "
+            f"({int(is_lost.sum())} such rows); name the channel or drop the row"
+        )
+    used = np.unique(code[is_observed])
+    used = used[np.argsort(entries[used])] if used.size else used
+    rank = np.zeros(len(entries) + 1, np.int64)
+    rank[used] = np.arange(len(used))
+    return rank[code], tuple(str(entry) for entry in entries[used].tolist())
+
+
+def _first_known(
+    code: IntArray, is_known: npt.NDArray[np.bool_], sample: IntArray, ids: npt.NDArray[Any], name: str
+) -> IntArray:
+    """(B,) a row of each sample where the column is known, or -1; raises if such rows disagree."""
+    rows = np.flatnonzero(is_known)
+    first = np.full(len(ids), -1)
+    first[sample[rows[::-1]]] = rows[::-1]  # of repeated indices the last assignment stays
+    differs = code[rows] != code[first[sample[rows]]]
+    if differs.any():
+        row = rows[np.argmax(differs)]
+        n = len(np.unique(sample[rows[differs]]))
+        raise ValueError(
+            f"column {name!r} must be constant within an id, but changes within id {ids[sample[row]].item()!r} "
+            f"({n} such ids); what changes with time is a value, not a static covariate or target"
+        )
+    return first
+
+
+def _static(table: pa.Table, name: str, sample: IntArray, ids: npt.NDArray[Any]) -> FloatArray:
+    value = columns.numbers(table, name)
+    if np.isinf(value).any():
+        whose = ids[sample[np.argmax(np.isinf(value))]].item()
+        raise ValueError(
+            f"static column {name!r} must be finite, got inf for id {whose!r}; null means unknown"
+        )
+    code, _ = columns.codes(table, name)
+    first = _first_known(code, code >= 0, sample, ids, name)
+    return np.where(first >= 0, value[first], np.nan)
+
+
+def _targets(
+    table: pa.Table, names: list[str], sample: IntArray, ids: npt.NDArray[Any]
+) -> npt.NDArray[Any] | None:
+    found = []
+    for name in names:
+        code, entries = columns.codes(table, name)
+        first = _first_known(code, code >= 0, sample, ids, name)
+        if (first < 0).any():
+            raise ValueError(
+                f"target column {name!r} is null for id {ids[np.argmax(first < 0)].item()!r} "
+                f"({int((first < 0).sum())} such ids); drop these ids, or leave target out"
+            )
+        found.append(entries[code[first]])
+    if not found:
+        return None
+    return found[0] if len(found) == 1 else np.column_stack(found)
+
+
+# -- files ------------------------------------------------------------------------------------------------
+
+
+def read_table(path: str | Path) -> pa.Table:
+    """A CSV (.csv, .csv.gz, .tsv) or Parquet (.parquet, .pq) file as a table for ``from_frame``.
+
+    Raises FileNotFoundError, or ValueError for an unknown suffix and for a file that cannot be read.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise FileNotFoundError(f"there is no file {path}")
+    kind = path.suffix if path.suffix != ".gz" else Path(path.stem).suffix
+    try:
+        if kind in (".parquet", ".pq"):
+            return pyarrow.parquet.read_table(path)
+        if kind in (".csv", ".tsv"):
+            return pyarrow.csv.read_csv(
+                path,
+                parse_options=pyarrow.csv.ParseOptions(delimiter="\t" if kind == ".tsv" else ","),
+                convert_options=pyarrow.csv.ConvertOptions(strings_can_be_null=True),
+            )
+    except (pa.ArrowInvalid, OSError) as error:
+        raise ValueError(f"cannot read {path}: {error}; it may be truncated or of another format") from error
+    raise ValueError(
+        f"cannot tell the format of {path} from {path.suffix!r}; expected .csv, .tsv or .parquet"
+    )
+
+
+# -- back -------------------------------------------------------------------------------------------------
+
+
+def to_frame(tokens: TokenSet, backend: str | None = None) -> Any:
+    """The data frame that ``from_frame`` makes into ``tokens`` (channels sorted by name, if it is long).
+
+    Measurements: a row a measurement with columns id, time, channel, value and, if known, error. Steps: a row
+    a time step with id, time and a column a channel, NaN = not observed. Static covariates and the target
+    (``target``, or ``target_0`` ...) are constant columns; time stamps are restored, to the microsecond at best.
+
+    Args:
+        backend: "pandas", "polars" or "pyarrow"; None is the first of these that is installed.
+
+    Raises:
+        ValueError: tokens that are patches of images, a channel named like another column, an unknown backend.
+    """
+    schema = tokens.schema
+    if schema.patch is not None:
+        raise ValueError("patches have no rows in a data frame; images_from_tokens gives the images back")
+    is_row = ~tokens.is_static
+    sample = tokens.sample_idx[is_row]
+    content: list[tuple[str, Any]] = [("id", tokens.ids[sample])]
+    for i, axis in enumerate(schema.axes):
+        position = tokens.positions[is_row, i]
+        if axis == "channel":
+            content.append((axis, np.asarray(schema.channels)[position.astype(np.int64)]))
+        else:
+            is_stamp = schema.times is not None and axis == "time"
+            content.append((axis, from_seconds(position, str(schema.times)) if is_stamp else position))
+    content += _value_columns(tokens, is_row)
+    content += [
+        (name, column[sample]) for name, column in zip(schema.statics, _static_columns(tokens), strict=True)
+    ]
+    if tokens.targets is not None:
+        targets = tokens.targets if tokens.targets.ndim == 2 else tokens.targets[:, None]
+        names = ["target"] if tokens.targets.ndim == 1 else [f"target_{k}" for k in range(targets.shape[1])]
+        content += [(name, targets[sample, k]) for k, name in enumerate(names)]
+    if len(dict(content)) < len(content):
+        twice = sorted({name for name, _ in content if [n for n, _ in content].count(name) > 1})
+        raise ValueError(
+            f"columns {twice} would be there twice; rename the channels or covariates of that name"
+        )
+    return _to_backend(pa.table(dict(content)), backend)
+
+
+def _value_columns(tokens: TokenSet, is_row: npt.NDArray[np.bool_]) -> list[tuple[str, Any]]:
+    schema, values = tokens.schema, tokens.values[is_row]
+    if schema.layout == "measurements":
+        names = [r if schema.roles.count(r) == 1 else f"{r}_{i}" for i, r in enumerate(schema.roles)]
+        return list(zip(names, values.T, strict=True))
+    n = schema.n_predicted
+    names = list(schema.channels) or [f"value_{i}" for i in range(n)] if n > 1 else ["value"]
+    observed = schema.columns("observed")
+    shown = np.where(values[:, observed] > 0, values[:, :n], np.nan) if observed else values[:, :n]
+    return list(zip(names, shown.T, strict=True))
+
+
+def _static_columns(tokens: TokenSet) -> list[npt.NDArray[np.float32]]:
+    """(B,) for each static covariate, NaN where it is missing."""
+    schema = tokens.schema
+    if schema.layout == "steps":
+        return [tokens.values[tokens.starts, column] for column in schema.columns("static")]
+    found = np.full((len(schema.statics), len(tokens)), np.nan, np.float32)
+    at = np.flatnonzero(tokens.is_static)
+    covariate = tokens.positions[at, schema.axes.index("channel")].astype(np.int64) - len(schema.channels)
+    found[covariate, tokens.sample_idx[at]] = tokens.values[at, 0]
+    return list(found)
+
+
+def _to_backend(table: pa.Table, backend: str | None) -> Any:
+    if backend is None:
+        backend = next((name for name in ("pandas", "polars") if find_spec(name)), "pyarrow")
+    if backend not in ("pandas", "polars", "pyarrow"):
+        raise ValueError(f"backend must be 'pandas', 'polars' or 'pyarrow', got {backend!r}")
+    frame = nw.from_native(table, eager_only=True)
+    return table if backend == "pyarrow" else getattr(frame, f"to_{backend}")()

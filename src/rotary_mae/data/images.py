@@ -1,0 +1,148 @@
+"""Images and videos to tokens, a patch a token, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from rotary_mae.data.tokens import Schema, TokenSet
+
+Pixels = npt.NDArray[Any]
+
+
+def from_images(
+    images: npt.ArrayLike,
+    patch: Sequence[int] = (16, 16),
+    *,
+    times: npt.ArrayLike | None = None,
+    targets: npt.ArrayLike | None = None,
+    ids: npt.ArrayLike | None = None,
+    pad: bool = False,
+) -> TokenSet:
+    """A token a patch, in raster order; positions are patch indices (paper, Section 4.2).
+
+    Args:
+        images: (n, height, width) grey or (n, height, width, colours); with three patch sizes, or five axes,
+            videos (n, frames, height, width[, colours]). uint8 is divided by 255, floats are kept.
+        patch: (p1, p2) of an image; (frames, p1, p2) of a video. A patch is flattened in the order
+            (frames, p1, p2, colours), colours fastest.
+        times: of video frames, (frames,) or (n, frames); the position of a patch is then the time of its first
+            frame. Irregular times need patches of one frame (paper, Proposition 4.1).
+        targets: (n,) or (n, k). ids: (n,); 0..n-1 if None.
+        pad: True repeats the last frame, row and column until whole patches fit.
+
+    Raises:
+        ValueError: sizes that no whole number of patches fills, irregular times with patches of several frames.
+    """
+    frames, sizes, is_video = _frames(np.asarray(images), tuple(patch))
+    if times is not None and not is_video:
+        raise ValueError("times are of video frames; got images, whose positions are patch indices")
+    n, n_frames = frames.shape[:2]
+    frames = _fitted(frames, sizes, pad)
+    values = _flatten(frames, sizes)
+    grid = (frames.shape[1] // sizes[0], frames.shape[2] // sizes[1], frames.shape[3] // sizes[2])
+    positions = np.broadcast_to(np.indices(grid).reshape(3, -1).T, (n, np.prod(grid), 3)).astype(np.float64)
+    if times is not None:
+        starts = _patch_times(np.asarray(times, np.float64), n, n_frames, sizes[0])
+        positions[..., 0] = np.repeat(starts, grid[1] * grid[2], axis=1)
+    axes = ("time", "row", "column") if is_video else ("row", "column")
+    return TokenSet(
+        values.reshape(-1, values.shape[-1]),
+        positions[..., -len(axes) :].reshape(-1, len(axes)),
+        np.full(n, values.shape[1]),
+        ids=ids,
+        targets=targets,
+        schema=Schema(axes, roles=("value",) * values.shape[-1], patch=(*sizes, frames.shape[-1])),
+    )
+
+
+def images_from_tokens(tokens: TokenSet, size: tuple[int, int] | None = None) -> npt.NDArray[np.float32]:
+    """The images, (n, height, width, colours), or videos, (n, frames, height, width, colours), behind patches.
+
+    ``size``: (height, width) to cut to, if they were padded. Raises ValueError if patches are missing.
+    """
+    if tokens.schema.patch is None:
+        raise ValueError(f"these tokens are no patches; expected tokens from from_images, got {tokens!r}")
+    *sizes, colours = tokens.schema.patch
+    n, n_rows, n_columns = len(tokens), *(int(p.max()) + 1 for p in tokens.positions[:, -2:].T)
+    n_patches = int(tokens.lengths[0])
+    if (tokens.lengths != n_patches).any() or n_patches % (n_rows * n_columns):
+        raise ValueError(
+            f"every image needs the same whole grid of {n_rows} x {n_columns} patches, got between "
+            f"{tokens.lengths.min()} and {tokens.lengths.max()} patches"
+        )
+    order = np.lexsort((*tokens.positions.T[::-1], tokens.sample_idx))
+    grid = (n, n_patches // (n_rows * n_columns), n_rows, n_columns)
+    patches = tokens.values[order].reshape(*grid, *sizes, colours)
+    frames = patches.transpose(0, 1, 4, 2, 5, 3, 6, 7).reshape(
+        n, grid[1] * sizes[0], n_rows * sizes[1], n_columns * sizes[2], colours
+    )
+    if size is not None:
+        frames = frames[:, :, : size[0], : size[1]]
+    return frames if "time" in tokens.axes else frames[:, 0]
+
+
+def _frames(images: Pixels, patch: tuple[int, ...]) -> tuple[Pixels, tuple[int, int, int], bool]:
+    """(n, frames, height, width, colours), patch sizes (frames, height, width), and whether it is video."""
+    if images.dtype != np.uint8 and images.dtype.kind != "f":
+        raise ValueError(f"images must be uint8 or floats, got {images.dtype}; convert them first")
+    if len(patch) not in (2, 3) or min(patch) < 1:
+        raise ValueError(
+            f"patch must be (p1, p2), or (frames, p1, p2) for video, all at least 1; got {patch}"
+        )
+    is_video = images.ndim == 5 or len(patch) == 3
+    shape = images.shape
+    if is_video and images.ndim in (4, 5):
+        frames = images if images.ndim == 5 else images[..., None]
+    elif not is_video and images.ndim in (3, 4):
+        frames = images.reshape(shape[0], 1, *shape[1:3], -1)
+    else:
+        raise ValueError(
+            f"images must be (n, height, width[, colours]), videos (n, frames, height, width[, colours]); got {shape} "
+            f"with patch {patch}"
+        )
+    if 0 in shape:
+        raise ValueError(f"images must not be empty, got shape {shape}")
+    return frames, (patch[-3] if len(patch) == 3 else 1, patch[-2], patch[-1]), is_video
+
+
+def _fitted(frames: Pixels, sizes: tuple[int, int, int], pad: bool) -> Pixels:
+    """Frames that whole patches fill, padded by repeating the edge if that is allowed."""
+    given = frames.shape[1:4]
+    missing = [-have % p for have, p in zip(given, sizes, strict=True)]
+    if not any(missing):
+        return frames
+    if pad:
+        return np.pad(frames, [(0, 0), *((0, m) for m in missing), (0, 0)], mode="edge")
+    near = tuple(max(p, round(have / p) * p) for have, p in zip(given, sizes, strict=True))
+    raise ValueError(
+        f"(frames, height, width) {given} cannot be cut into patches {sizes}; the nearest size that can is {near}: "
+        "resize, say pad=True, or choose another patch"
+    )
+
+
+def _flatten(frames: Pixels, sizes: tuple[int, int, int]) -> npt.NDArray[np.float32]:
+    """(n, patches, values of a patch) in raster order."""
+    n, f, h, w, colours = frames.shape
+    pt, p1, p2 = sizes
+    cut = frames.reshape(n, f // pt, pt, h // p1, p1, w // p2, p2, colours).transpose(0, 1, 3, 5, 2, 4, 6, 7)
+    values = cut.reshape(n, -1, pt * p1 * p2 * colours).astype(np.float32)
+    if frames.dtype == np.uint8:
+        values /= 255
+    return values
+
+
+def _patch_times(times: npt.NDArray[np.float64], n: int, n_frames: int, frames_per_patch: int) -> Any:
+    """(n, patches along time) the time of the first frame of each patch."""
+    if times.shape not in ((n_frames,), (n, n_frames)):
+        raise ValueError(f"times must be ({n_frames},) or ({n}, {n_frames}), one a frame, got {times.shape}")
+    gaps = np.diff(times)
+    if frames_per_patch > 1 and gaps.size and not np.allclose(gaps, gaps.flat[0], rtol=1e-6):
+        raise ValueError(
+            f"frames at irregular times need patches of one frame, got {frames_per_patch} frames a patch: "
+            f"inside a patch all frames share one position; use patch=(1, p1, p2)"
+        )
+    return np.broadcast_to(times, (n, n_frames))[:, ::frames_per_patch]

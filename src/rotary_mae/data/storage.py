@@ -1,0 +1,319 @@
+"""TokenSets on disk: Parquet for exchange, a memory-mapped cache of flat arrays for training."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from rotary_mae.data.tokens import Schema, Source, TokenSet, sample_indices, token_indices
+
+_KEY = b"rotary_mae"
+_SAMPLES_PER_CHUNK = 4096
+
+
+# -- Parquet ----------------------------------------------------------------------------------------------
+
+
+def write_parquet(tokens: TokenSet, path: str | Path) -> None:
+    """Write a set to one Parquet file with a row a sample, whole or not at all; ``read_parquet`` reads it.
+
+    Raises ValueError if ids or targets are neither text nor numbers.
+    """
+    extras = {"ids": storable(tokens.ids, "ids")}
+    if tokens.targets is not None:
+        extras["targets"] = storable(tokens.targets, "targets")
+    about = {"schema": asdict(tokens.schema), "dtypes": {name: a.dtype.str for name, a in extras.items()}}
+    with replacing(Path(path)) as partial:
+        writer = None
+        for start in range(0, max(len(tokens), 1), _SAMPLES_PER_CHUNK):
+            rows = slice(start, start + _SAMPLES_PER_CHUNK)
+            part = tokens[rows]
+            columns = {name: _rows(array[rows]) for name, array in extras.items()}
+            columns["values"] = _lists(part.values, part.lengths)
+            columns["positions"] = _lists(part.positions, part.lengths)
+            table = pa.table(columns).replace_schema_metadata({_KEY: json.dumps(about).encode()})
+            writer = writer or pq.ParquetWriter(partial, table.schema)
+            writer.write_table(table)
+        assert writer is not None
+        writer.close()
+
+
+def read_parquet(path: str | Path) -> TokenSet:
+    """Read what ``write_parquet`` wrote.
+
+    Raises FileNotFoundError, or ValueError for a truncated file and for a Parquet file of another kind.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise FileNotFoundError(f"there is no file {path}")
+    try:
+        table = pq.read_table(path).combine_chunks()
+    except (pa.ArrowInvalid, OSError) as error:
+        raise ValueError(f"cannot read {path}: {error}; it is truncated or not a Parquet file") from error
+    metadata = table.schema.metadata or {}
+    if _KEY not in metadata:
+        raise ValueError(
+            f"{path} is a Parquet file, but not one of tokens; its columns are {table.column_names}: read it with "
+            "from_frame(read_table(path), id=..., time=..., value=...)"
+        )
+    about = json.loads(metadata[_KEY])
+    schema = Schema(**about["schema"])
+    values, positions = (_flat(table[name]) for name in ("values", "positions"))
+    lengths = table["positions"].combine_chunks().value_lengths().to_numpy() // len(schema.axes)
+    extras = {name: _matrix(table[name]).astype(dtype) for name, dtype in about["dtypes"].items()}
+    return TokenSet(
+        values.reshape(-1, len(schema.roles)),
+        positions.reshape(-1, len(schema.axes)),
+        lengths,
+        ids=extras["ids"],
+        targets=extras.get("targets"),
+        schema=schema,
+    )
+
+
+def _lists(array: npt.NDArray[Any], lengths: npt.NDArray[np.int64]) -> pa.Array:
+    offsets = np.append(0, np.cumsum(lengths)) * array.shape[1]
+    return pa.LargeListArray.from_arrays(offsets, pa.array(array.reshape(-1)))
+
+
+def _flat(column: pa.ChunkedArray) -> npt.NDArray[Any]:
+    flat: npt.NDArray[Any] = column.combine_chunks().flatten().to_numpy(zero_copy_only=False)
+    return flat
+
+
+def _rows(array: npt.NDArray[Any]) -> pa.Array:
+    if array.ndim == 1:
+        return pa.array(array)
+    return pa.FixedSizeListArray.from_arrays(pa.array(array.reshape(-1)), array.shape[1])
+
+
+def _matrix(column: pa.ChunkedArray) -> npt.NDArray[Any]:
+    if pa.types.is_fixed_size_list(column.type):
+        return _flat(column).reshape(-1, column.type.list_size)
+    array: npt.NDArray[Any] = column.to_numpy()
+    return array
+
+
+def storable(array: npt.NDArray[Any], name: str) -> npt.NDArray[Any]:
+    """The array with text as fixed-width unicode; raises ValueError for what only pickle could hold."""
+    if array.dtype.kind == "O" and all(isinstance(entry, str) for entry in array.flat):
+        return array.astype(np.str_)
+    if array.dtype.kind not in "iufbU":
+        raise ValueError(
+            f"{name} must be text or numbers to be written, got dtype {array.dtype}; convert them"
+        )
+    return array
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A path to write to that takes the place of ``path`` if all goes well, and vanishes if not."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        yield partial
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+# -- cache ------------------------------------------------------------------------------------------------
+
+
+def write_cache(
+    data: Source | Iterable[TokenSet], folder: str | Path, progress: bool = False
+) -> CachedTokens:
+    """Write a source, or TokenSets one after the other, as flat arrays to train from; opened at once.
+
+    Needs memory for one chunk only. An interrupted call leaves ``folder`` as it was; a cache that is there
+    already is replaced. ``progress`` shows a bar.
+
+    Raises ValueError for no samples, for parts of different schemas, and for a folder that holds other files.
+    """
+    folder = Path(folder)
+    if (
+        folder.exists()
+        and not (folder / "schema.json").exists()
+        and (folder.is_file() or any(folder.iterdir()))
+    ):
+        raise ValueError(f"{folder} exists and is no cache; choose another folder")
+    partial = folder.with_name(f"{folder.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    try:
+        _write_arrays(_chunks(data, progress), partial)
+        if folder.exists():
+            shutil.rmtree(folder)
+        os.replace(partial, folder)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return open_cache(folder)
+
+
+def _chunks(data: Source | Iterable[TokenSet], progress: bool) -> Iterator[TokenSet]:
+    if isinstance(data, Source):
+        steps = range(0, len(data), _SAMPLES_PER_CHUNK)
+        parts: Iterable[TokenSet] = (data[start : start + _SAMPLES_PER_CHUNK] for start in steps)
+        total = len(steps)
+    else:
+        parts, total = data, None
+    if not progress:
+        yield from parts
+        return
+    from rich.progress import track
+
+    yield from track(parts, description="writing cache", total=total)
+
+
+def _write_arrays(parts: Iterable[TokenSet], folder: Path) -> None:
+    columns: dict[str, _Column] = {}
+    schema, n_tokens = None, 0
+    for part in parts:
+        if schema is None:
+            schema = part.schema
+        elif part.schema != schema:
+            raise ValueError(
+                f"all parts need one schema; got {schema}, then {part.schema}: use conform first"
+            )
+        arrays = {
+            "values": part.values,
+            "positions": part.positions,
+            "lengths": part.lengths,
+            "starts": part.starts + n_tokens,
+            "ids": storable(part.ids, "ids"),
+        }
+        if part.targets is not None:
+            arrays["targets"] = storable(part.targets, "targets")
+        if columns and columns.keys() != arrays.keys():
+            raise ValueError("some parts have targets and others not; use with_targets(None) first")
+        for name, array in arrays.items():
+            if name not in columns:
+                columns[name] = _Column(folder / f"{name}.npy", array)
+            columns[name].append(array)
+        n_tokens += part.n_tokens
+    if schema is None or not n_tokens:
+        raise ValueError("there are no samples to write")
+    shapes = {name: column.close() for name, column in columns.items()}
+    about = {"format": 1, "schema": asdict(schema), "shapes": shapes}
+    (folder / "schema.json").write_text(json.dumps(about, indent=1))
+
+
+class _Column:
+    """A .npy file that grows by rows."""
+
+    def __init__(self, path: Path, like: npt.NDArray[Any]) -> None:
+        self.path, self.dtype, self.row, self.n_rows = path, like.dtype, like.shape[1:], 0
+        self.file = path.open("wb")
+        self._write_header()
+
+    def _write_header(self) -> None:
+        # numpy leaves room in the header for the number of rows to grow
+        header = {"descr": self.dtype.str, "fortran_order": False, "shape": (self.n_rows, *self.row)}
+        self.file.seek(0)
+        np.lib.format.write_array_header_1_0(self.file, header)
+
+    def append(self, array: npt.NDArray[Any]) -> None:
+        if array.shape[1:] != self.row:
+            raise ValueError(f"{self.path.stem}: rows have shape {array.shape[1:]}, those before {self.row}")
+        if array.dtype != self.dtype:
+            self._widen(array.dtype)
+        self.file.write(np.ascontiguousarray(array, self.dtype).data)
+        self.n_rows += len(array)
+
+    def _widen(self, dtype: np.dtype[Any]) -> None:
+        """Rewrite what is there if its type, say the width of names, is too narrow for what comes."""
+        if (dtype.kind == "U") != (self.dtype.kind == "U"):
+            raise ValueError(
+                f"{self.path.stem}: parts are of type {self.dtype} and {dtype}; make them one type"
+            )
+        wide = np.result_type(dtype, self.dtype)
+        if wide == self.dtype:
+            return
+        self.close()
+        narrow = self.path.rename(self.path.with_suffix(".narrow"))
+        before = np.load(narrow, mmap_mode="r", allow_pickle=False)
+        self.__init__(self.path, np.empty((0, *self.row), wide))  # type: ignore[misc]
+        for start in range(0, len(before), 1 << 20):
+            self.append(before[start : start + (1 << 20)])
+        narrow.unlink()
+
+    def close(self) -> list[int]:
+        self._write_header()
+        self.file.close()
+        return [self.n_rows, *self.row]
+
+
+def open_cache(folder: str | Path) -> CachedTokens:
+    """Open what ``write_cache`` wrote; takes no time and no memory whatever its size."""
+    return CachedTokens(Path(folder))
+
+
+class CachedTokens:
+    """Samples on disk: a Source that reads just the samples asked for.
+
+    ``ids`` (B,), ``targets`` (B,), (B, k) or None, ``lengths`` and ``starts`` (B,) are memory-mapped arrays.
+    Raises FileNotFoundError if there is no cache, ValueError if it is damaged.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        if not (folder / "schema.json").exists():
+            raise FileNotFoundError(f"there is no cache in {folder}; make one with write_cache")
+        about = json.loads((folder / "schema.json").read_text())
+        self._schema = Schema(**about["schema"])
+        arrays = {name: self._open(name, shape) for name, shape in about["shapes"].items()}
+        self.values, self.positions = arrays["values"], arrays["positions"]
+        self.lengths, self.starts, self.ids = arrays["lengths"], arrays["starts"], arrays["ids"]
+        self.targets = arrays.get("targets")
+
+    def _open(self, name: str, shape: list[int]) -> npt.NDArray[Any]:
+        path = self.folder / f"{name}.npy"
+        try:
+            array: npt.NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+        except (OSError, ValueError) as error:
+            raise ValueError(
+                f"cache {path} is missing or truncated ({error}); make it anew with write_cache"
+            ) from error
+        if list(array.shape) != shape:
+            raise ValueError(f"cache {path} has shape {array.shape}, expected {tuple(shape)}; make it anew")
+        return array
+
+    @property
+    def schema(self) -> Schema:
+        """What the columns mean."""
+        return self._schema
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def __repr__(self) -> str:
+        return f"CachedTokens({len(self)} samples, {len(self.values)} tokens, axes {self.schema.axes}, {self.folder})"
+
+    def __getitem__(self, index: Any) -> TokenSet:
+        """Samples by int, slice, int or bool array, read into memory."""
+        chosen = sample_indices(index, len(self))
+        lengths = np.asarray(self.lengths[chosen])
+        tokens = token_indices(np.asarray(self.starts[chosen]), lengths)
+        return TokenSet(
+            self.values[tokens],
+            self.positions[tokens],
+            lengths,
+            ids=np.asarray(self.ids[chosen]),
+            targets=None if self.targets is None else np.asarray(self.targets[chosen]),
+            schema=self.schema,
+        )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # to another process goes the place, not the arrays
+        return CachedTokens, (self.folder,)
