@@ -61,10 +61,11 @@ def load_physionet2012(
     """
     if isinstance(sets, str) or not sets or set(sets) - set(_CHECKSUMS) or len(set(sets)) != len(sets):
         raise ValueError(f"sets must be some of {tuple(_CHECKSUMS)}, got {sets!r}")
-    files = [
-        (fetch(_remote(f"set-{s}.tar.gz", _CHECKSUMS[s])), fetch(_remote(f"Outcomes-{s}.txt"))) for s in sets
-    ]
-    parts = [read_physionet2012(*pair, statics=statics, as_channels=as_channels) for pair in files]
+    parts = []
+    for name in sets:
+        archive = fetch(_remote(f"set-{name}.tar.gz", _CHECKSUMS[name]))
+        outcomes = fetch(_remote(f"Outcomes-{name}.txt"))
+        parts.append(read_physionet2012(archive, outcomes, statics=statics, as_channels=as_channels))
     return TokenSet.concatenate(parts)
 
 

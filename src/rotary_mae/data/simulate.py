@@ -1,0 +1,214 @@
+"""Multi-band light curves with known truth: data to try everything on where there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from rotary_mae.data.tokens import Schema, TokenSet
+
+BANDS = ("g", "r", "i", "z")
+_N_PARAMETERS = 5
+_N_WAVES = 24
+_SEASONS = ((0.0, 95.0), (145.0, 240.0))  # nights with observations, counted from the object's first
+
+Array = npt.NDArray[np.float64]
+Shape = Callable[[Array, Array, Array], Array]
+
+
+def simulate_light_curves(n: int = 600, *, seed: int = 0, classes: Sequence[str] | None = None) -> TokenSet:
+    """Light curves of simulated variable objects in four bands, with their classes as targets.
+
+    A token a measurement: values (flux, its standard error), positions (MJD in days, index in g, r, i, z), by
+    time in an object. Fluxes of an object vary by about 1 around its own mean. An object has 20-150 tokens in
+    two seasons of 95 nights, each at an epoch of its own, so that the bands differ in number and epochs.
+    ids: strings; targets: names of classes, equally frequent, in random order.
+
+    n: number of objects. seed: the same seed, n and classes give the same numbers. classes: some of
+    ``CLASSES``, all if None. Raises ValueError for anything else.
+    """
+    return simulate_with_truth(n, seed=seed, classes=classes).tokens
+
+
+def simulate_with_truth(n: int = 600, *, seed: int = 0, classes: Sequence[str] | None = None) -> LightCurves:
+    """The same light curves as ``simulate_light_curves``, together with what they are without noise."""
+    if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1:
+        raise ValueError(f"n must be a whole number of objects, at least 1, got {n!r}")
+    chosen = _check_classes(CLASSES if classes is None else classes)
+    rng = np.random.default_rng(seed)
+    objects = _draw_objects(rng, int(n), chosen)
+    return LightCurves(_observe(rng, objects), objects)
+
+
+def _check_classes(classes: Sequence[str]) -> tuple[str, ...]:
+    if isinstance(classes, str) or not classes or len(set(classes)) != len(classes):
+        raise ValueError(f"classes must be a list of different names among {CLASSES}, got {classes!r}")
+    if unknown := [name for name in classes if name not in CLASSES]:
+        raise ValueError(f"unknown classes {unknown}; there are {CLASSES}")
+    return tuple(classes)
+
+
+@dataclass(frozen=True)
+class Objects:
+    """B simulated objects: everything their flux at any time follows from.
+
+    classes: (B,) index in ``CLASSES``. starts: (B,) MJD of the first possible night. levels, gains: (B, 4)
+    mean and amplitude in each band. parameters: (B, 5) numbers in [0, 1) that period, width and so on are
+    made of. waves: (B, 2, 24) frequency a day and phase in turns, of which a wandering flux is the sum.
+    """
+
+    classes: npt.NDArray[np.int64]
+    starts: Array
+    levels: Array
+    gains: Array
+    parameters: Array
+    waves: Array
+
+    def flux(self, object_idx: npt.NDArray[np.int64], times: Array, band_idx: npt.NDArray[np.int64]) -> Array:
+        """(Q,) flux without noise of object ``object_idx`` at ``times`` in MJD in ``band_idx``, all (Q,)."""
+        days = times - self.starts[object_idx]
+        shape = np.empty(len(days))
+        for index, name in enumerate(CLASSES):
+            at = np.flatnonzero(self.classes[object_idx] == index)
+            which = object_idx[at]
+            given = self.waves[which] if name == "agn" else self.parameters[which]
+            shape[at] = _SHAPES[name](days[at], band_idx[at].astype(np.float64), given)
+        return self.levels[object_idx, band_idx] + self.gains[object_idx, band_idx] * shape
+
+
+@dataclass(frozen=True)
+class LightCurves:
+    """Simulated light curves (``tokens``) and the objects behind them."""
+
+    tokens: TokenSet
+    objects: Objects
+
+    def truth(self, sample: int, positions: npt.ArrayLike) -> Array:
+        """(q, 1) flux without noise of one sample at any ``positions`` (q, 2): MJD, index of the band.
+
+        Raises ValueError for positions of another shape or a band that is none, IndexError for the sample.
+        """
+        at = np.asarray(positions, np.float64)
+        if at.ndim != 2 or at.shape[1] != 2:
+            raise ValueError(f"positions must be (q, 2), MJD and index of the band, got shape {at.shape}")
+        bands = at[:, 1].astype(np.int64)
+        if (bands != at[:, 1]).any() or (bands < 0).any() or (bands >= len(BANDS)).any():
+            raise ValueError(f"the second position is the index of one of the bands {BANDS}, got {at[:, 1]}")
+        if not -len(self.tokens) <= sample < len(self.tokens):
+            raise IndexError(f"sample {sample} is outside of {len(self.tokens)} samples")
+        object_idx = np.full(len(at), sample % len(self.tokens))
+        return self.objects.flux(object_idx, at[:, 0], bands)[:, None]
+
+
+# -- shapes: (Q,) days, (Q,) band, (Q, ...) what the object is made of -> (Q,) of spread about 1 -------------
+
+
+def _agn(days: Array, band: Array, waves: Array) -> Array:
+    """A wandering flux: a sum of waves with a red spectrum; redder bands follow a day later each."""
+    turns = waves[:, 0] * (days - band)[:, None] + waves[:, 1]
+    return np.sqrt(2 / _N_WAVES) * np.cos(2 * np.pi * turns).sum(axis=1)
+
+
+def _eclipsing(days: Array, band: Array, parameters: Array) -> Array:
+    """Two dips a period of 20 to 90 days, of different depth, over a smooth change between them."""
+    period, phase, width, depth, bulge = parameters.T
+    turn = np.mod(days / _between(20, 90, period) + phase, 1)
+    width = _between(0.04, 0.12, width)
+
+    def dip(centre: float) -> Array:
+        return np.exp(-0.5 * ((np.mod(turn - centre + 0.5, 1) - 0.5) / width) ** 2)
+
+    dips = dip(0.0) + (0.2 + 0.8 * depth) * dip(0.5)
+    return 2.5 * (0.4 - dips - 0.25 * bulge * np.cos(4 * np.pi * turn))
+
+
+def _pulsator(days: Array, band: Array, parameters: Array) -> Array:
+    """A periodic flux that rises faster than it falls; redder bands lag by some per cent of the period."""
+    period, phase, sharpness, _, _ = parameters.T
+    angle = 2 * np.pi * (-days / _between(20, 90, period) + phase + 0.02 * band)
+    r = 0.3 + 0.6 * sharpness
+    # the sum of r^k sin(k angle) / k, a sawtooth whose edge is the softer the smaller r
+    saw = np.arctan2(r * np.sin(angle), 1 - r * np.cos(angle)) / np.arcsin(r)
+    return 1.4 * (saw + 0.35 * (saw**2 - 1 / 3))  # bright for a shorter part of the time than faint
+
+
+def _supernova(days: Array, band: Array, parameters: Array) -> Array:
+    """A rise and a slower decline once, later and slower in redder bands (Bazin et al. 2009)."""
+    when, season, rise, fall, _ = parameters.T
+    peak = np.where(season < 0.5, 5.0, 150.0) + 75 * when + 1.5 * band
+    rise_days = _between(2, 8, rise)
+    fall_days = _between(12, 45, fall) * (1 + 0.15 * band)
+    # rise and fall as exponents of their own: one quotient of exponentials overflows long before the peak
+    late = (days - peak) / rise_days
+    shape = np.exp(-np.maximum(days - peak, -20 * rise_days) / fall_days - np.logaddexp(0, -late))
+    return 4.0 * shape
+
+
+_SHAPES: dict[str, Shape] = {
+    "agn": _agn,
+    "eclipsing": _eclipsing,
+    "pulsator": _pulsator,
+    "supernova": _supernova,
+}
+CLASSES = tuple(_SHAPES)
+
+
+def _between(low: float, high: float, uniform: Array) -> Array:
+    """A number in [0, 1) to one between ``low`` and ``high``, evenly in the logarithm."""
+    return low * (high / low) ** uniform
+
+
+# -- drawing them -------------------------------------------------------------------------------------------
+
+
+def _draw_objects(rng: np.random.Generator, n: int, classes: tuple[str, ...]) -> Objects:
+    index = np.array([CLASSES.index(name) for name in classes])
+    colour = np.arange(len(BANDS)) - 1.5
+    levels = rng.normal(0, 1, (n, 1)) + rng.normal(0, 0.3, (n, 1)) * colour
+    amplitude = _between(0.5, 1.6, rng.random((n, 1)))
+    # every class draws from the same means, amplitudes and colours, so that these do not give it away
+    gains = amplitude * (1 - rng.uniform(0, 0.2, (n, 1)) * colour)
+    frequency = np.abs(rng.standard_t(3, (n, _N_WAVES))) / (2 * np.pi * _between(12, 50, rng.random((n, 1))))
+    return Objects(
+        classes=rng.permutation(np.resize(index, n)),
+        starts=np.floor(rng.uniform(60_000, 60_365, n)),
+        levels=levels,
+        gains=gains,
+        parameters=rng.random((n, _N_PARAMETERS)),
+        waves=np.stack([frequency, rng.random((n, _N_WAVES))], axis=1),
+    )
+
+
+def _observe(rng: np.random.Generator, objects: Objects) -> TokenSet:
+    n = len(objects.classes)
+    lengths = np.floor(_between(20, 151, rng.random(n))).astype(np.int64)
+    object_idx = np.repeat(np.arange(n), lengths)
+    n_tokens = len(object_idx)
+    band_odds = np.cumsum(rng.dirichlet(np.full(len(BANDS), 6.0), n), axis=1)
+    band_idx = (rng.random(n_tokens)[:, None] > band_odds[object_idx, :-1]).sum(axis=1)
+    times = objects.starts[object_idx] + _draw_days(rng, rng.uniform(0.3, 0.7, n)[object_idx])
+    errors = _between(0.03, 0.2, rng.random(n))[object_idx] * rng.lognormal(0, 0.35, n_tokens)
+    order = np.lexsort((times, object_idx))
+    times, band_idx = times[order], band_idx[order]
+    flux = objects.flux(object_idx, times, band_idx) + errors * rng.standard_normal(n_tokens)
+    return TokenSet(
+        np.stack([flux, errors], axis=1),
+        np.stack([times, band_idx.astype(np.float64)], axis=1),
+        lengths,
+        ids=np.array([f"sim-{i:06d}" for i in range(n)]),
+        targets=np.array(CLASSES)[objects.classes],
+        schema=Schema(("time", "channel"), BANDS, ("value", "error")),
+    )
+
+
+def _draw_days(rng: np.random.Generator, first_share: Array) -> Array:
+    """(T,) days since the object's start, in the first season with probability ``first_share``, by night."""
+    (first, first_end), (second, second_end) = _SEASONS
+    uniform = rng.random(len(first_share))
+    early = first + uniform * (first_end - first)
+    late = second + uniform * (second_end - second)
+    night = np.floor(np.where(rng.random(len(first_share)) < first_share, early, late))
+    return night + rng.uniform(0, 0.35, len(first_share))
