@@ -15,14 +15,18 @@ class _Pad(torch.autograd.Function):
     """Flat tokens -> padded buffer. Gradients of padding are zero (it is masked), so backward is a plain gather."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, pad_idx: Tensor, unpad_idx: Tensor) -> Tensor:
+    def forward(ctx: Any, x: Tensor, pad_idx: Tensor, unpad_idx: Tensor, has_absent: bool) -> Tensor:
         ctx.save_for_backward(unpad_idx)
+        ctx.has_absent = has_absent
         return x.index_select(0, pad_idx)
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:  # type: ignore[override]
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None, None]:  # type: ignore[override]
         (unpad_idx,) = ctx.saved_tensors
-        return grad.index_select(0, unpad_idx), None, None
+        if ctx.has_absent:
+            # tokens that nobody asks point to a last row of zeros
+            grad = torch.cat((grad, grad.new_zeros(1, *grad.shape[1:])))
+        return grad.index_select(0, unpad_idx), None, None, None
 
 
 class _Unpad(torch.autograd.Function):
@@ -45,7 +49,7 @@ def pad(x: Tensor, side: Side) -> Tensor:
     """(T, ...) flat tokens into the padded buffer of their groups."""
     if side.pad_idx is None or side.unpad_idx is None:
         return x
-    return _Pad.apply(x, side.pad_idx, side.unpad_idx)
+    return _Pad.apply(x, side.pad_idx, side.unpad_idx, side.has_absent)
 
 
 def unpad(x: Tensor, side: Side) -> Tensor:

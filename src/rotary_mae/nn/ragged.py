@@ -42,12 +42,13 @@ class Side:
     """Index maps between flat tokens and the padded buffer of queries or of keys.
 
     pad_idx: (padded,) the flat token at each place of the buffer (padding repeats a token).
-    unpad_idx: (T,) the place of each flat token in the buffer.
-    Both None where the buffer is the flat tokens themselves.
+    unpad_idx: (T,) the place of each flat token in the buffer, or its length for a token that is not in it.
+    Both None where the buffer is the flat tokens themselves. has_absent: whether a token is not in the buffer.
     """
 
     pad_idx: Tensor | None
     unpad_idx: Tensor | None
+    has_absent: bool = False
 
 
 class Ragged:
@@ -123,7 +124,7 @@ def _side(members: list[Lengths], lengths: Lengths, order: Lengths | None, devic
     starts = np.cumsum(lengths) - lengths
     n_tokens = int(lengths.sum())
     pad_parts: list[Lengths] = []
-    unpad = np.zeros(n_tokens, np.int64)
+    unpad = np.full(n_tokens, -1)
     n_padded = 0
     for group in members:
         longest = int(lengths[group].max())
@@ -135,6 +136,8 @@ def _side(members: list[Lengths], lengths: Lengths, order: Lengths | None, devic
         unpad[token[is_real]] = n_padded + np.flatnonzero(is_real)
         n_padded += token.size
     pad = np.concatenate(pad_parts) if pad_parts else np.zeros(0, np.int64)
+    is_absent = unpad < 0
+    unpad[is_absent] = n_padded
     if order is not None:
         pad = order[pad]
         by_flat = np.empty_like(unpad)
@@ -143,5 +146,7 @@ def _side(members: list[Lengths], lengths: Lengths, order: Lengths | None, devic
     if len(pad) == n_tokens and np.array_equal(pad, np.arange(n_tokens)):
         return Side(None, None)
     return Side(
-        torch.from_numpy(pad).to(device, non_blocking=True), torch.from_numpy(unpad).to(device, non_blocking=True)
+        torch.from_numpy(pad).to(device, non_blocking=True),
+        torch.from_numpy(unpad).to(device, non_blocking=True),
+        bool(is_absent.any()),
     )

@@ -1,0 +1,164 @@
+"""RoMAEForPreTraining: hide, encode what is visible, reconstruct what is hidden; also how one interpolates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from rotary_mae.batches.batch import TokenBatch
+from rotary_mae.models.checkpoint import Pretrained
+from rotary_mae.models.config import RoMAEConfig
+from rotary_mae.models.encoder import Encoded, Encoder, axis_frequencies
+from rotary_mae.models.heads import Head, mean_and_std
+from rotary_mae.models.layout import sample_major
+from rotary_mae.nn.ragged import Ragged
+from rotary_mae.nn.transformer import Angles, Stack
+
+
+@dataclass(frozen=True)
+class PreTrainingOutput:
+    """What pre-training gives.
+
+    loss: mean over hidden values (0 if none): squared error, or negative log likelihood of a Gaussian head.
+    loss_sum, loss_count: its parts, for a mean over several batches or processes.
+    prediction: (M, n_predicted) of every hidden token, in token order, in the space of the targets.
+    std: (M, n_predicted) or None. encoded: (visible tokens, W), without CLS. cls: (B, W) or None.
+    """
+
+    loss: Tensor
+    loss_sum: Tensor
+    loss_count: Tensor
+    prediction: Tensor
+    std: Tensor | None
+    encoded: Tensor
+    cls: Tensor | None
+
+
+class RoMAEForPreTraining(Pretrained):
+    """The masked autoencoder (paper, section 3).
+
+    Call it with a batch after ``hide``; hidden tokens need positions, and values only for the loss.
+    """
+
+    def __init__(self, config: RoMAEConfig) -> None:
+        super().__init__(config)
+        decoder = config.decoder
+        self.encoder = Encoder(config)
+        self.bridge = nn.Linear(config.width, decoder.width)
+        # not zero: RMSNorm of a zero vector has a gradient of 1 / eps
+        self.mask_token = nn.Parameter(torch.empty(decoder.width))
+        self.decoder = Stack(decoder.width, decoder.heads, decoder.hidden, decoder.depth, eps=config.norm_eps)
+        n_outputs = config.n_predicted * (2 if config.distribution == "gaussian" else 1)
+        self.head = Head(decoder.width, n_outputs, config.norm_eps)
+        frequencies = axis_frequencies(config, decoder.width, decoder.heads)
+        self.register_buffer("decoder_frequencies", frequencies, persistent=False)
+        nn.init.trunc_normal_(self.bridge.weight, std=0.02)
+        nn.init.zeros_(self.bridge.bias)
+        nn.init.trunc_normal_(self.mask_token, std=0.02)
+
+    decoder_frequencies: Tensor
+
+    def forward(self, batch: TokenBatch) -> PreTrainingOutput:
+        """Reconstruct the hidden tokens of ``batch``."""
+        encoded = self.encoder(batch)
+        answers = self.head(self._decode(encoded, batch))
+        std = None
+        if self.config.distribution == "gaussian":
+            answers, std = mean_and_std(answers)
+        loss_sum, loss_count = self._loss(answers, std, batch)
+        if not len(batch.split.hidden_idx):
+            # every parameter takes part, so that processes stay in step
+            loss_sum = loss_sum + 0.0 * torch.stack([p.sum() for p in self.parameters()]).sum()
+        loss = loss_sum / loss_count.clamp(min=1.0)
+        return PreTrainingOutput(loss, loss_sum, loss_count, answers, std, encoded.tokens, encoded.cls)
+
+    def _decode(self, encoded: Encoded, batch: TokenBatch) -> Tensor:
+        """(M, decoder width) states of the hidden tokens."""
+        hidden_idx = batch.split.hidden_idx
+        memory = self.bridge(encoded.states)
+        queries = self.mask_token.to(memory.dtype).expand(len(hidden_idx), -1)
+        query_positions = batch.positions[hidden_idx]
+        angles = self.encoder.angles(torch.cat((encoded.positions, query_positions)), self.decoder_frequencies)
+        if self.config.positions == "absolute":
+            from rotary_mae.nn.absolute import sinusoidal_embedding
+
+            memory = memory + sinusoidal_embedding(encoded.positions, memory.shape[1]).to(memory.dtype)
+            queries = queries + sinusoidal_embedding(query_positions, memory.shape[1]).to(memory.dtype)
+        sample_idx = torch.cat((encoded.sample_idx, batch.sample_idx[hidden_idx]))
+        decode = self._decode_joint if self.config.queries == "joint" else self._decode_independent
+        return decode(memory, queries, angles, sample_idx, encoded, batch)
+
+    def _decode_joint(
+        self,
+        memory: Tensor,
+        queries: Tensor,
+        angles: Angles,
+        sample_idx: Tensor,
+        encoded: Encoded,
+        batch: TokenBatch,
+    ) -> Tensor:
+        """Hidden tokens attend to the visible ones and to each other."""
+        n_memory, hidden_lengths = len(memory), batch.split.hidden_lengths
+        cls_lengths = (encoded.lengths - batch.split.visible_lengths,) if encoded.n_cls else ()
+        lengths, order = sample_major(*cls_lengths, batch.split.visible_lengths, hidden_lengths)
+        x = torch.cat((memory, queries))
+        *first, last = self.decoder.blocks
+        if first:
+            everything = Ragged(lengths, order, device=x.device)
+            for block in first:
+                x = block(x, angles, everything, sample_idx)
+        asked = Ragged(lengths, order, query_lengths=hidden_lengths, device=x.device)
+        # the last layer computes only what is read
+        return last.read(x, slice(n_memory, None), angles, asked, sample_idx)
+
+    def _decode_independent(
+        self,
+        memory: Tensor,
+        queries: Tensor,
+        angles: Angles,
+        sample_idx: Tensor,
+        encoded: Encoded,
+        batch: TokenBatch,
+    ) -> Tensor:
+        """Each hidden token attends to the visible ones and to itself."""
+        n_memory = len(memory)
+        memory_angles, query_angles = angles[slice(0, n_memory)], angles[slice(n_memory, None)]
+        asked = Ragged(
+            encoded.lengths, encoded.order, query_lengths=batch.split.hidden_lengths, device=memory.device
+        )
+        last = len(self.decoder.blocks) - 1
+        for i, block in enumerate(self.decoder.blocks):
+            before = memory
+            if i < last:
+                memory = block(memory, memory_angles, encoded.ragged, sample_idx[:n_memory])
+            queries = block.query(before, queries, memory_angles, query_angles, asked, sample_idx[n_memory:])
+        return queries
+
+    def _loss(self, prediction: Tensor, std: Tensor | None, batch: TokenBatch) -> tuple[Tensor, Tensor]:
+        """Sum of the losses of hidden values, and how many there are (weighted, if the samples are)."""
+        hidden_idx, schema = batch.split.hidden_idx, batch.schema
+        values = batch.values[hidden_idx].float()
+        targets = values[:, : self.config.n_predicted]
+        if self.config.normalize_targets:
+            variance, mean = torch.var_mean(targets, dim=1, keepdim=True)
+            targets = (targets - mean) / (variance + 1e-6).sqrt()
+        if std is None:
+            losses = (prediction - targets).square()
+        else:
+            variance = std.square()
+            if error := schema.columns("error"):
+                # what is known of the measurement is not the model's to explain
+                variance = variance + values[:, error].square()
+            losses = 0.5 * (variance.log() + (prediction - targets).square() / variance)
+        weights = torch.ones_like(losses)
+        if observed := schema.columns("observed"):
+            weights = (values[:, observed] > 0).to(losses.dtype)
+        if batch.weights is not None:
+            weights = weights * batch.weights[batch.sample_idx[hidden_idx]].unsqueeze(1)
+        return (losses * weights).sum(), weights.sum()
+
+    def _compile_parts(self) -> None:
+        self.encoder.stack.compile_parts()
+        self.decoder.compile_parts()

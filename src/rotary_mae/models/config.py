@@ -1,0 +1,169 @@
+"""What a model is, as frozen dataclasses that a JSON file can hold."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Literal, Self
+
+from rotary_mae.nn.rope import check_head_width
+
+
+@dataclass(frozen=True)
+class Size:
+    """Width of the tokens, attention heads, and layers; the MLP is four times as wide."""
+
+    width: int
+    heads: int
+    depth: int
+
+
+SIZES: dict[str, Size] = {
+    "tiny-shallow": Size(180, 3, 2),
+    "tiny": Size(180, 3, 12),
+    "small": Size(432, 6, 12),
+    "base": Size(720, 12, 12),
+    "large": Size(960, 16, 24),
+}
+"""The sizes of the paper (Table 8), and the official code's large."""
+
+
+class _Sized:
+    """Fills in what was not given from the named size, and checks what was."""
+
+    size: str
+    width: int
+    heads: int
+    depth: int
+    hidden: int
+
+    def _resolve(self) -> None:
+        if self.size not in SIZES:
+            raise ValueError(f"size must be one of {', '.join(SIZES)}, got {self.size!r}{_did_you_mean(self.size, SIZES)}")
+        named = SIZES[self.size]
+        for name in ("width", "heads", "depth"):
+            if getattr(self, name) == 0:
+                object.__setattr__(self, name, getattr(named, name))
+        if self.hidden == 0:
+            object.__setattr__(self, "hidden", 4 * self.width)
+        for name in ("width", "heads", "depth", "hidden"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+
+    @classmethod
+    def from_dict(cls, given: dict[str, Any]) -> Self:
+        """From a dictionary of exactly these fields; an unknown key is an error that suggests."""
+        check_keys(cls, given)
+        return cls(**given)
+
+
+def check_keys(cls: type, given: dict[str, Any]) -> None:
+    """Raise ValueError for a key that ``cls``, a dataclass, does not have, suggesting one that it has."""
+    known = [f.name for f in fields(cls)]
+    for key in given:
+        if key not in known:
+            raise ValueError(f"{cls.__name__} has no setting {key!r}{_did_you_mean(key, known)}")
+
+
+def _did_you_mean(got: str, known: Any) -> str:
+    close = difflib.get_close_matches(got, list(known), n=1)
+    return f"; did you mean {close[0]!r}?" if close else f"; it has {', '.join(known)}"
+
+
+@dataclass(frozen=True)
+class DecoderConfig(_Sized):
+    """The small decoder of pre-training; 0 means as the size says."""
+
+    size: str = "tiny-shallow"
+    width: int = 0
+    heads: int = 0
+    depth: int = 0
+    hidden: int = 0
+
+    def __post_init__(self) -> None:
+        self._resolve()
+
+
+@dataclass(frozen=True)
+class RoMAEConfig(_Sized):
+    """A RoMAE model.
+
+    Attributes:
+        n_values: V, values of a token (of a flattened patch, for images).
+        n_axes: D, position axes. The width of a head must divide by 2 D.
+        size: one of SIZES; width, heads, depth and hidden replace parts of it (0 = as the size says).
+        n_predicted: how many of the values, the first ones, are reconstructed; 0 = all.
+        cls: whether a learned token at position 0 comes before every sample (and is pooled in prediction).
+        positions: "rope", or "absolute" sinusoids for comparison.
+        rope_base, rope_fraction: frequencies base^(-2 i / axis width), and the fraction of them that rotate.
+        timescales: instead, for each axis its timescales in units of position (see ``timescale_frequencies``).
+        queries: "joint", hidden tokens attend to each other in the decoder (the paper), or "independent", each
+            sees the visible tokens and itself alone, so that no answer depends on what else is asked.
+        distribution: "point" or "gaussian", which predicts a standard deviation beside each value.
+        normalize_targets: reconstruct every patch with its own mean taken off and divided by its deviation.
+        context: k neighbours on each side that a token is projected with; 0 is the paper.
+        dropout: on attention scores and the MLP's hidden layer. drop_path: stochastic depth in the last layer.
+        norm_eps: of RMSNorm.
+        decoder: see DecoderConfig; used in pre-training only.
+    """
+
+    n_values: int
+    n_axes: int
+    size: str = "tiny"
+    width: int = 0
+    heads: int = 0
+    depth: int = 0
+    hidden: int = 0
+    n_predicted: int = 0
+    cls: bool = True
+    positions: Literal["rope", "absolute"] = "rope"
+    rope_base: float = 10_000.0
+    rope_fraction: float = 0.75
+    timescales: tuple[tuple[float, ...], ...] | None = None
+    queries: Literal["joint", "independent"] = "joint"
+    distribution: Literal["point", "gaussian"] = "point"
+    normalize_targets: bool = False
+    context: int = 0
+    dropout: float = 0.0
+    drop_path: float = 0.0
+    norm_eps: float = 1e-6
+    decoder: DecoderConfig = field(default_factory=DecoderConfig)
+
+    def __post_init__(self) -> None:
+        self._resolve()
+        if isinstance(self.decoder, dict):
+            object.__setattr__(self, "decoder", DecoderConfig.from_dict(self.decoder))
+        if self.timescales is not None:
+            object.__setattr__(self, "timescales", tuple(tuple(axis) for axis in self.timescales))
+        if self.n_predicted == 0:
+            object.__setattr__(self, "n_predicted", self.n_values)
+        self._check()
+
+    def _check(self) -> None:
+        if self.n_values < 1 or self.n_axes < 1 or not 1 <= self.n_predicted <= self.n_values:
+            raise ValueError(
+                f"n_values and n_axes must be at least 1 and n_predicted at most n_values, got n_values="
+                f"{self.n_values}, n_axes={self.n_axes}, n_predicted={self.n_predicted}"
+            )
+        for name, allowed in (
+            ("positions", ("rope", "absolute")),
+            ("queries", ("joint", "independent")),
+            ("distribution", ("point", "gaussian")),
+        ):
+            if getattr(self, name) not in allowed:
+                raise ValueError(f"{name} must be one of {allowed}, got {getattr(self, name)!r}")
+        for name in ("dropout", "drop_path", "rope_fraction"):
+            if not 0.0 <= getattr(self, name) <= 1.0:
+                raise ValueError(f"{name} must be in [0, 1], got {getattr(self, name)}")
+        if self.context < 0:
+            raise ValueError(f"context must be at least 0, got {self.context}")
+        if self.normalize_targets and self.n_predicted == 1:
+            raise ValueError("normalize_targets needs more than one value a token: one value has no deviation")
+        if self.timescales is not None and len(self.timescales) != self.n_axes:
+            raise ValueError(f"timescales needs one tuple an axis ({self.n_axes}), got {len(self.timescales)}")
+        check_head_width(self.width, self.heads, self.n_axes)
+        check_head_width(self.decoder.width, self.decoder.heads, self.n_axes)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything, as JSON can hold it."""
+        return asdict(self)

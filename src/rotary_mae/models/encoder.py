@@ -1,0 +1,129 @@
+"""The encoder: visible tokens of a batch to their states."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from rotary_mae.batches.batch import TokenBatch
+from rotary_mae.batches.context import local_context
+from rotary_mae.models.config import RoMAEConfig
+from rotary_mae.models.layout import Ints, sample_major
+from rotary_mae.nn.absolute import sinusoidal_embedding
+from rotary_mae.nn.ragged import Ragged
+from rotary_mae.nn.rope import rope_angles, rope_frequencies, timescale_frequencies
+from rotary_mae.nn.transformer import Angles, Stack
+
+
+def axis_frequencies(config: RoMAEConfig, width: int, heads: int) -> Tensor:
+    """(D, P) frequencies of a stack with this width and heads."""
+    axis_width = width // heads // config.n_axes
+    if config.timescales is not None:
+        return torch.stack([timescale_frequencies(axis_width, axis) for axis in config.timescales])
+    return rope_frequencies(axis_width, config.rope_base, config.rope_fraction).repeat(config.n_axes, 1)
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """States of a batch, flat: (B if CLS + visible, W), CLS tokens first; and where they belong.
+
+    n_cls: B, or 0 without CLS. lengths: (B,) tokens a sample, CLS included. sample_idx: (flat,).
+    """
+
+    states: Tensor
+    positions: Tensor
+    n_cls: int
+    lengths: Ints
+    order: Ints | None
+    ragged: Ragged
+    sample_idx: Tensor
+
+    @property
+    def cls(self) -> Tensor | None:
+        """(B, W), or None without CLS."""
+        return self.states[: self.n_cls] if self.n_cls else None
+
+    @property
+    def tokens(self) -> Tensor:
+        """(visible tokens, W), in token order."""
+        return self.states[self.n_cls :]
+
+
+class Encoder(nn.Module):
+    """Linear projection of the tokens, CLS, and a stack of transformer blocks."""
+
+    frequencies: Tensor
+
+    def __init__(self, config: RoMAEConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.projection = nn.Linear(config.n_values, config.width)
+        self.cls = nn.Parameter(torch.empty(config.width)) if config.cls else None
+        self.context = None
+        if config.context:
+            self.context = nn.Linear(2 * config.context * (config.n_predicted + 1), config.width, bias=False)
+        self.stack = Stack(
+            config.width, config.heads, config.hidden, config.depth, config.dropout, config.drop_path, config.norm_eps
+        )
+        self.register_buffer("frequencies", axis_frequencies(config, config.width, config.heads), persistent=False)
+        if self.cls is not None:
+            nn.init.trunc_normal_(self.cls, std=0.02)
+        for linear in (self.projection, self.context):
+            if linear is not None:
+                nn.init.trunc_normal_(linear.weight, std=0.02)
+        nn.init.zeros_(self.projection.bias)
+
+    def forward(self, batch: TokenBatch, cls_only: bool = False) -> Encoded:
+        """Encode the visible tokens; with ``cls_only`` the last layer computes nothing but the CLS states."""
+        self._check(batch)
+        values, positions, sample_idx = batch.values, batch.positions, batch.sample_idx
+        lengths: Ints = batch.lengths.numpy()
+        if batch.is_hidden is not None:
+            visible, lengths = batch.split.visible_idx, batch.split.visible_lengths
+            values, positions, sample_idx = values[visible], positions[visible], sample_idx[visible]
+        x = self.projection(values)
+        if self.context is not None:
+            near = local_context(values[:, : self.config.n_predicted], positions, sample_idx, self.config.context)
+            x = x + self.context(near)
+        n_cls, order = 0, None
+        if self.cls is not None:
+            n_cls = len(batch)
+            x = torch.cat((self.cls.to(x.dtype).expand(n_cls, -1), x))
+            positions = torch.cat((positions.new_zeros(n_cls, positions.shape[1]), positions))
+            sample_idx = torch.cat((torch.arange(n_cls, device=x.device), sample_idx))
+            lengths, order = sample_major(np.ones(n_cls, np.int64), lengths)
+        if self.config.positions == "absolute":
+            x = x + sinusoidal_embedding(positions, x.shape[1]).to(x.dtype)
+        ragged = Ragged(lengths, order, device=x.device)
+        angles = self.angles(positions, self.frequencies)
+        if cls_only and n_cls:
+            x = self._to_cls(x, angles, ragged, sample_idx, n_cls, order)
+        else:
+            x = self.stack(x, angles, ragged, sample_idx)
+        return Encoded(x, positions, n_cls, lengths, order, ragged, sample_idx)
+
+    def angles(self, positions: Tensor, frequencies: Tensor) -> Angles:
+        """Rotations of tokens at ``positions`` (T, D); none for absolute positions."""
+        if self.config.positions == "absolute":
+            return Angles(None, None)
+        return Angles(*rope_angles(positions, frequencies))
+
+    def _to_cls(
+        self, x: Tensor, angles: Angles, ragged: Ragged, sample_idx: Tensor, n_cls: int, order: Ints | None
+    ) -> Tensor:
+        *first, last = self.stack.blocks
+        for block in first:
+            x = block(x, angles, ragged, sample_idx)
+        ones = np.ones(n_cls, np.int64)
+        to_cls = Ragged(ragged.lengths, order, query_lengths=ones, query_order=np.arange(n_cls), device=x.device)
+        return last.read(x, slice(0, n_cls), angles, to_cls, sample_idx)
+
+    def _check(self, batch: TokenBatch) -> None:
+        if batch.values.shape[1] != self.config.n_values or batch.positions.shape[1] != self.config.n_axes:
+            raise ValueError(
+                f"the model takes {self.config.n_values} values and {self.config.n_axes} axes a token, the batch has "
+                f"{batch.values.shape[1]} values and {batch.positions.shape[1]} axes {batch.schema.axes}"
+            )

@@ -1,0 +1,30 @@
+"""RMSNorm and a linear layer: states to answers."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+MIN_STD = 1e-3
+"""Smallest standard deviation a Gaussian head gives, in scaled units: a likelihood must not run off to infinity."""
+
+
+class Head(nn.Module):
+    """(N, width) states to (N, n_outputs) answers."""
+
+    def __init__(self, width: int, n_outputs: int, eps: float) -> None:
+        super().__init__()
+        self.eps = eps
+        self.norm = nn.Parameter(torch.ones(width))
+        self.linear = nn.Linear(width, n_outputs)
+        nn.init.trunc_normal_(self.linear.weight, std=0.02)
+        nn.init.zeros_(self.linear.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, width) to (N, n_outputs), float32 even under autocast."""
+        return self.linear(F.rms_norm(x, x.shape[-1:], self.norm, self.eps)).float()
+
+
+def mean_and_std(answers: Tensor) -> tuple[Tensor, Tensor]:
+    """(N, 2 V) answers of a Gaussian head to mean and standard deviation, (N, V) each."""
+    mean, raw = answers.chunk(2, dim=-1)
+    return mean, F.softplus(raw) + MIN_STD

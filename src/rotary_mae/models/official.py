@@ -1,0 +1,121 @@
+"""Reads checkpoints of the official code: the same weights, the same outputs (tested to 1e-5)."""
+
+from __future__ import annotations
+
+import json
+import re
+import warnings
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from rotary_mae.models.autoencoder import RoMAEForPreTraining
+from rotary_mae.models.checkpoint import read_weights
+from rotary_mae.models.config import DecoderConfig, RoMAEConfig
+from rotary_mae.models.predictor import RoMAEForPrediction
+
+# What is computed, not learned, or never used.
+_NOT_WEIGHTS = re.compile(r"(attn_pos_embedding\.timescale|decoder_attn_pos_embedding\.timescale|zeros)$")
+
+_RENAMED = {
+    "projection.weight": "encoder.projection.weight",
+    "projection.bias": "encoder.projection.bias",
+    "cls": "encoder.cls",
+    "mask_token": "mask_token",
+    "encoder_decoder_proj.weight": "bridge.weight",
+    "encoder_decoder_proj.bias": "bridge.bias",
+    "head.head.1.weight": "head.norm",
+    "head.head.2.weight": "head.linear.weight",
+    "head.head.2.bias": "head.linear.bias",
+}
+_IN_BLOCK = {
+    "attention_norm.weight": "attention_norm",
+    "attention.wo.weight": "out",
+    "ffn_norm.weight": "mlp_norm",
+    "feed_forward.w1.weight": "up",
+    "feed_forward.w2.weight": "down",
+}
+
+
+def from_official(folder: str | Path) -> RoMAEForPreTraining | RoMAEForPrediction:
+    """The model in a checkpoint folder of the official trainer (model_config.json and model.safetensors).
+
+    Settings that only act in training and that we do not have (dropout of the head, of positions, of the attention
+    projection) are warned about if they are not 0.
+    """
+    folder = Path(folder)
+    path = folder / "model_config.json"
+    if not path.exists():
+        raise FileNotFoundError(f"{folder} is no official checkpoint: it has no model_config.json")
+    official = json.loads(path.read_text())
+    config = _config(official)
+    model: RoMAEForPreTraining | RoMAEForPrediction
+    if "decoder_config" in official:
+        model = RoMAEForPreTraining(config)
+    else:
+        model = RoMAEForPrediction(config, outputs=official["dim_output"])
+    model.load_state_dict(_weights(read_weights(folder)))
+    return model.eval()
+
+
+def _config(official: dict[str, Any]) -> RoMAEConfig:
+    encoder = official["encoder_config"]
+    encodings = {"ropend": "rope", "absolute": "absolute"}
+    if official["pos_encoding"] not in encodings:
+        raise ValueError(f"pos_encoding must be one of {sorted(encodings)}, got {official['pos_encoding']!r}")
+    for name, rate in {**encoder, **official}.items():
+        if name in ("attn_proj_drop_rate", "pos_drop_rate", "head_drop_rate") and rate:
+            warnings.warn(f"{name} = {rate} is not carried over; it acts only in training", stacklevel=3)
+    if encoder["attn_drop_rate"] != encoder["hidden_drop_rate"]:
+        warnings.warn(
+            f"attn_drop_rate {encoder['attn_drop_rate']} and hidden_drop_rate {encoder['hidden_drop_rate']} become one "
+            "dropout, the latter",
+            stacklevel=3,
+        )
+    frames, height, width = official["tubelet_size"]
+    decoder = {}
+    if "decoder_config" in official:
+        decoder = {"decoder": DecoderConfig(**_sizes(official["decoder_config"]))}
+    return RoMAEConfig(
+        n_values=frames * height * width * official["n_channels"],
+        n_axes=official["n_pos_dims"],
+        **_sizes(encoder),
+        cls=official["use_cls"],
+        positions=encodings[official["pos_encoding"]],  # type: ignore[arg-type]
+        rope_fraction=official["p_rope_val"],
+        normalize_targets=official.get("normalize_targets", False),
+        dropout=encoder["hidden_drop_rate"],
+        drop_path=encoder["drop_path_rate"],
+        norm_eps=encoder["layer_norm_eps"],
+        **decoder,
+    )
+
+
+def _sizes(stack: dict[str, Any]) -> dict[str, int]:
+    hidden = stack["dim_feedforward"] or int(stack["mlp_ratio"] * stack["d_model"])
+    return {"width": stack["d_model"], "heads": stack["nhead"], "depth": stack["depth"], "hidden": hidden}
+
+
+def _weights(official: dict[str, Tensor]) -> dict[str, Tensor]:
+    weights: dict[str, Tensor] = {}
+    for name, tensor in official.items():
+        if _NOT_WEIGHTS.search(name):
+            continue
+        if name in _RENAMED:
+            weights[_RENAMED[name]] = tensor.reshape(-1) if name == "mask_token" else tensor
+            continue
+        match = re.fullmatch(r"(encoder|decoder)\.layers\.(\d+)\.(.+)", name)
+        if match is None:
+            raise ValueError(f"the official checkpoint has a weight we do not know: {name} {tuple(tensor.shape)}")
+        stack, layer, part = match.groups()
+        block = f"{'encoder.stack' if stack == 'encoder' else 'decoder'}.blocks.{layer}"
+        if part in _IN_BLOCK:
+            weights[f"{block}.{_IN_BLOCK[part]}"] = tensor
+        elif part == "attention.wq.weight":
+            rest = [official[name.replace("wq", other)] for other in ("wk", "wv")]
+            weights[f"{block}.qkv"] = torch.cat([tensor, *rest])
+        elif part not in ("attention.wk.weight", "attention.wv.weight"):
+            raise ValueError(f"the official checkpoint has a weight we do not know: {name} {tuple(tensor.shape)}")
+    return weights

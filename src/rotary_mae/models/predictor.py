@@ -1,0 +1,81 @@
+"""RoMAEForPrediction: classes or numbers, one answer a sample or one a token."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from rotary_mae.batches.batch import TokenBatch
+from rotary_mae.models.checkpoint import Pretrained
+from rotary_mae.models.config import RoMAEConfig
+from rotary_mae.models.encoder import Encoder
+from rotary_mae.models.heads import Head, mean_and_std
+
+
+@dataclass(frozen=True)
+class PredictionOutput:
+    """logits: (B, outputs), or (T, outputs) for per="token"; std: the same shape from a Gaussian head, or None.
+
+    pooled: (B, W) what the head read, or (T, W).
+    """
+
+    logits: Tensor
+    std: Tensor | None
+    pooled: Tensor
+
+
+class RoMAEForPrediction(Pretrained):
+    """The encoder with a head on CLS, on the mean of the tokens if there is no CLS, or on each token.
+
+    Args:
+        config: of the model; its decoder is not made.
+        outputs: classes, or numbers to predict.
+        per: "sample" or "token" (one answer for each token, in token order).
+    """
+
+    def __init__(self, config: RoMAEConfig, outputs: int, per: Literal["sample", "token"] = "sample") -> None:
+        super().__init__(config)
+        if per not in ("sample", "token"):
+            raise ValueError(f"per must be 'sample' or 'token', got {per!r}")
+        if outputs < 1:
+            raise ValueError(f"outputs must be at least 1, got {outputs}")
+        self.outputs, self.per = outputs, per
+        self.encoder = Encoder(config)
+        self.head = Head(config.width, outputs * (2 if config.distribution == "gaussian" else 1), config.norm_eps)
+
+    def forward(self, batch: TokenBatch) -> PredictionOutput:
+        """Answers for a batch; hidden tokens, if any, are not looked at."""
+        if self.per == "token":
+            if batch.is_hidden is not None and bool(batch.is_hidden.any()):
+                raise ValueError("per='token' answers every token: give a batch in which nothing is hidden")
+            pooled = self.encoder(batch).tokens
+        else:
+            pooled = self.pool(batch)
+        answers = self.head(pooled)
+        if self.config.distribution == "gaussian":
+            return PredictionOutput(*mean_and_std(answers), pooled)
+        return PredictionOutput(answers, None, pooled)
+
+    def pool(self, batch: TokenBatch) -> Tensor:
+        """(B, W) the CLS state, or the mean of the visible tokens' states."""
+        return pool_samples(self.encoder, batch)
+
+    def _compile_parts(self) -> None:
+        self.encoder.stack.compile_parts()
+
+    def _arguments(self) -> dict[str, Any]:
+        return {"outputs": self.outputs, "per": self.per}
+
+
+def pool_samples(encoder: Encoder, batch: TokenBatch) -> Tensor:
+    """(B, W) one vector a sample: CLS, or the mean of the visible tokens without it."""
+    encoded = encoder(batch, cls_only=True)
+    if encoded.cls is not None:
+        return encoded.cls
+    tokens = encoded.tokens
+    total = tokens.new_zeros(len(batch), tokens.shape[1]).index_add(0, encoded.sample_idx, tokens)
+    n_tokens = torch.from_numpy(encoded.lengths).to(tokens.device, tokens.dtype)
+    return total / n_tokens.unsqueeze(1)
