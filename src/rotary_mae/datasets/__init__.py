@@ -1,6 +1,8 @@
 """Readers of public data sets; ROMAE_DATA names a folder that has them, else they are downloaded."""
 
 from rotary_mae.datasets.physionet2012 import load_physionet2012
+from rotary_mae.datasets.snpcc import load_snpcc
 from rotary_mae.datasets.stripe82 import load_stripe82
+from rotary_mae.datasets.uea import load_uea
 
-__all__ = ["load_physionet2012", "load_stripe82"]
+__all__ = ["load_physionet2012", "load_snpcc", "load_stripe82", "load_uea"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tarfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -58,6 +58,13 @@ def parse_tables(
     if table.num_rows != n_rows.sum():
         raise ValueError(f"{what} has {n_rows.sum()} lines but {table.num_rows} rows; remove blank lines")
     return table, np.repeat(np.arange(len(bodies)), n_rows)
+
+
+def map_words(column: pa.ChunkedArray, function: Callable[[str], int]) -> npt.NDArray[np.int64]:
+    """(rows,) what ``function`` makes of each word; it is called once a distinct word, not once a row."""
+    encoded = column.combine_chunks().dictionary_encode()
+    table = np.array([function(word) for word in encoded.dictionary.to_pylist()], np.int64)
+    return table[encoded.indices.to_numpy()]
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from rotary_mae.data.tokens import Schema, TokenSet
 from rotary_mae.datasets.download import RemoteFile, fetch
-from rotary_mae.datasets.originals import Rows, parse_table, parse_tables, tar_files
+from rotary_mae.datasets.originals import Rows, map_words, parse_table, parse_tables, tar_files
 
 STATICS = ("Age", "Gender", "Height", "ICUType")
 """Descriptors of a stay, given once; the fifth, Weight, is measured again later and counts as a series."""
@@ -100,9 +100,9 @@ def _read_stays(archive: Path, names: tuple[str, ...]) -> tuple[Rows, npt.NDArra
     if not texts:
         raise ValueError(f"{archive} holds no stays; files named <RecordID>.txt were expected")
     table, stay_idx = parse_tables(texts, _COLUMNS, ",", str(archive))
-    minutes = _map_words(table["time"], _minute)
+    minutes = map_words(table["time"], _minute)
     index = {name: i for i, name in enumerate(names)}
-    variable = _map_words(table["variable"], lambda word: _variable_index(word, index))
+    variable = map_words(table["variable"], lambda word: _variable_index(word, index))
     values = table["value"].to_numpy()
     is_id = variable == _RECORD
     if not np.array_equal(stay_idx[is_id], np.arange(len(texts))):
@@ -110,13 +110,6 @@ def _read_stays(archive: Path, names: tuple[str, ...]) -> tuple[Rows, npt.NDArra
     is_kept = (variable >= 0) & (values != _MISSING)
     rows = Rows(stay_idx, minutes.astype(np.float64), variable, values[:, None])
     return rows.select(is_kept), values[is_id].astype(np.int64)
-
-
-def _map_words(column: pa.ChunkedArray, function: Callable[[str], int]) -> npt.NDArray[np.int64]:
-    """(rows,) what ``function`` makes of each word; it is called once a distinct word, not once a row."""
-    encoded = column.combine_chunks().dictionary_encode()
-    table = np.array([function(word) for word in encoded.dictionary.to_pylist()], np.int64)
-    return table[encoded.indices.to_numpy()]
 
 
 def _minute(clock: str) -> int:
