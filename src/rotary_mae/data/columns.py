@@ -1,9 +1,10 @@
-"""Columns of any data frame as arrays: pandas, polars and pyarrow through narwhals, nested ones made long."""
+"""Files and data frames of any kind as arrays, a column each: through narwhals and pyarrow."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any
 
 import narwhals as nw
@@ -11,12 +12,35 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.csv as pa_csv
+import pyarrow.parquet as pa_parquet
 
 from rotary_mae.data.layout import no_observation
+from rotary_mae.data.rows import FloatArray, IntArray
 from rotary_mae.data.timestamps import is_timelike, to_seconds
 
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
+
+def read_table(path: str | Path) -> pa.Table:
+    """A CSV (.csv, .csv.gz, .tsv) or Parquet (.parquet, .pq) file as a table for ``from_frame``.
+
+    Raises FileNotFoundError, or ValueError for an unknown suffix and for a file that cannot be read.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise FileNotFoundError(f"there is no file {path}")
+    kind = path.suffix if path.suffix != ".gz" else Path(path.stem).suffix
+    try:
+        if kind in (".parquet", ".pq"):
+            return pa_parquet.read_table(path)
+        if kind in (".csv", ".tsv"):
+            return pa_csv.read_csv(
+                path,
+                parse_options=pa_csv.ParseOptions(delimiter="\t" if kind == ".tsv" else ","),
+                convert_options=pa_csv.ConvertOptions(strings_can_be_null=True),
+            )
+    except (pa.ArrowInvalid, OSError) as error:
+        raise ValueError(f"cannot read {path}: {error}; it may be truncated or of another format") from error
+    raise ValueError(f"{path} has suffix {path.suffix!r}; expected .csv, .csv.gz, .tsv, .parquet or .pq")
 
 
 def select(df: Any, wanted: Sequence[str]) -> pa.Table:
@@ -29,7 +53,7 @@ def select(df: Any, wanted: Sequence[str]) -> pa.Table:
         frame = nw.from_native(df)
     except TypeError:
         raise ValueError(
-            f"expected a pandas, polars or pyarrow data frame, got {type(df).__name__}; arrays go to from_arrays"
+            f"expected a pandas, polars or pyarrow frame, got {type(df).__name__}; arrays go to from_arrays"
         ) from None
     frame = frame.collect() if isinstance(frame, nw.LazyFrame) else frame
     known = frame.columns
@@ -73,8 +97,8 @@ def explode(table: pa.Table, id: str, by: str) -> pa.Table:
         if differs.any():
             row = int(np.argmax(differs))
             raise ValueError(
-                f"lists of one row must be equally long, but for id {table[id][row].as_py()!r} column {by!r} has "
-                f"{lengths[by][row]} entries and {name!r} has {lengths[name][row]}"
+                f"lists of one row must be equally long, but for id {table[id][row].as_py()!r} {by!r} has "
+                f"{lengths[by][row]} entries and {name!r} has {lengths[name][row]}; correct or drop the row"
             )
     empty = pc.equal(lengths[by], 0).to_numpy()
     if empty.any():
@@ -110,7 +134,7 @@ def numbers(table: pa.Table, name: str) -> FloatArray:
 
 
 def times(table: pa.Table, name: str) -> tuple[FloatArray, str | None]:
-    """(N,) the column as numbers or as seconds since 1970-01-01 UTC, and the name of the time stamps' type."""
+    """(N,) the column as numbers, or as seconds since 1970-01-01 UTC with the name of its type."""
     array = _plain(table, name)
     if is_timelike(array.type):
         return to_seconds(array), str(array.type)
@@ -141,8 +165,8 @@ def _entries(dictionary: pa.Array, name: str) -> npt.NDArray[Any]:
     if pa.types.is_null(kind):
         return np.array([], dtype=np.str_)
     raise ValueError(
-        f"column {name!r} must be text, numbers or categories, got {kind}, for example {_example(dictionary)!r}; "
-        "convert it to text first"
+        f"column {name!r} must be text, numbers or categories, got {kind}, for example "
+        f"{_example(dictionary)!r}; convert it to text first"
     )
 
 

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 import narwhals as nw
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.csv
-import pyarrow.parquet
 
 from rotary_mae.data import columns
-from rotary_mae.data.columns import FloatArray, IntArray
-from rotary_mae.data.layout import About, Duplicates, Layout, Long, Wide, arrange
+from rotary_mae.data.columns import read_table
+from rotary_mae.data.layout import Duplicates, Layout, arrange
+from rotary_mae.data.rows import About, FloatArray, IntArray, Long, Wide, name_id
 from rotary_mae.data.timestamps import from_seconds
 from rotary_mae.data.tokens import TokenSet
+
+__all__ = ["from_frame", "read_table", "to_frame"]
 
 Names = str | Sequence[str]
 
@@ -50,7 +50,7 @@ def from_frame(
         target: column (or columns of numbers) constant within an id, kept as ``TokenSet.targets``.
         layout: "measurements" (a token a measurement), "steps" (a token a time step with all channels) or
             "auto": long tables become measurements; wide ones steps if at least half of the cells of their
-            steps are observed; a single channel becomes steps unless errors or static covariates come with it.
+            steps are observed; a single channel becomes steps unless it comes with errors or statics.
         duplicates: several values of an id, time and channel: "error", "keep" all, or take their "mean".
 
     Raises:
@@ -76,7 +76,6 @@ def from_frame(
         is_observed = ~np.isnan(values[:, 0])
         code, names = _channels(table, channel, is_observed)
         rows = Long(sample, seconds, code, values[:, 0], None if errors is None else errors[:, 0])
-        rows = rows.take(is_observed)
     statics = [_static(table, name, sample, ids) for name in static_names]
     about = About(
         ids,
@@ -144,7 +143,7 @@ def _first_known(
         row = rows[np.argmax(differs)]
         n = len(np.unique(sample[rows[differs]]))
         raise ValueError(
-            f"column {name!r} must be constant within an id, but changes within id {ids[sample[row]].item()!r} "
+            f"column {name!r} must be constant within an id, but changes within {name_id(ids, sample[row])} "
             f"({n} such ids); what changes with time is a value, not a static covariate or target"
         )
     return first
@@ -153,10 +152,8 @@ def _first_known(
 def _static(table: pa.Table, name: str, sample: IntArray, ids: npt.NDArray[Any]) -> FloatArray:
     value = columns.numbers(table, name)
     if np.isinf(value).any():
-        whose = ids[sample[np.argmax(np.isinf(value))]].item()
-        raise ValueError(
-            f"static column {name!r} must be finite, got inf for id {whose!r}; null means unknown"
-        )
+        whose = name_id(ids, sample[np.argmax(np.isinf(value))])
+        raise ValueError(f"static column {name!r} must be finite, got inf for {whose}; null means unknown")
     code, _ = columns.codes(table, name)
     first = _first_known(code, code >= 0, sample, ids, name)
     return np.where(first >= 0, value[first], np.nan)
@@ -171,41 +168,13 @@ def _targets(
         first = _first_known(code, code >= 0, sample, ids, name)
         if (first < 0).any():
             raise ValueError(
-                f"target column {name!r} is null for id {ids[np.argmax(first < 0)].item()!r} "
+                f"target column {name!r} is null for {name_id(ids, int(np.argmax(first < 0)))} "
                 f"({int((first < 0).sum())} such ids); drop these ids, or leave target out"
             )
         found.append(entries[code[first]])
     if not found:
         return None
     return found[0] if len(found) == 1 else np.column_stack(found)
-
-
-# -- files ------------------------------------------------------------------------------------------------
-
-
-def read_table(path: str | Path) -> pa.Table:
-    """A CSV (.csv, .csv.gz, .tsv) or Parquet (.parquet, .pq) file as a table for ``from_frame``.
-
-    Raises FileNotFoundError, or ValueError for an unknown suffix and for a file that cannot be read.
-    """
-    path = Path(path)
-    if not path.exists():
-        raise FileNotFoundError(f"there is no file {path}")
-    kind = path.suffix if path.suffix != ".gz" else Path(path.stem).suffix
-    try:
-        if kind in (".parquet", ".pq"):
-            return pyarrow.parquet.read_table(path)
-        if kind in (".csv", ".tsv"):
-            return pyarrow.csv.read_csv(
-                path,
-                parse_options=pyarrow.csv.ParseOptions(delimiter="\t" if kind == ".tsv" else ","),
-                convert_options=pyarrow.csv.ConvertOptions(strings_can_be_null=True),
-            )
-    except (pa.ArrowInvalid, OSError) as error:
-        raise ValueError(f"cannot read {path}: {error}; it may be truncated or of another format") from error
-    raise ValueError(
-        f"cannot tell the format of {path} from {path.suffix!r}; expected .csv, .tsv or .parquet"
-    )
 
 
 # -- back -------------------------------------------------------------------------------------------------
@@ -216,13 +185,13 @@ def to_frame(tokens: TokenSet, backend: str | None = None) -> Any:
 
     Measurements: a row a measurement with columns id, time, channel, value and, if known, error. Steps: a row
     a time step with id, time and a column a channel, NaN = not observed. Static covariates and the target
-    (``target``, or ``target_0`` ...) are constant columns; time stamps are restored, to the microsecond at best.
+    (``target``, or ``target_0`` ...) are constant columns; time stamps are restored, to the microsecond.
 
     Args:
         backend: "pandas", "polars" or "pyarrow"; None is the first of these that is installed.
 
     Raises:
-        ValueError: tokens that are patches of images, a channel named like another column, an unknown backend.
+        ValueError: patches of images, a channel named like another column, an unknown backend.
     """
     schema = tokens.schema
     if schema.patch is not None:

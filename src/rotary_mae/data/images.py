@@ -22,20 +22,21 @@ def from_images(
     ids: npt.ArrayLike | None = None,
     pad: bool = False,
 ) -> TokenSet:
-    """A token a patch, in raster order; positions are patch indices (paper, Section 4.2).
+    """A token a patch, in raster order; positions are patch indices.
 
     Args:
         images: (n, height, width) grey or (n, height, width, colours); with three patch sizes, or five axes,
             videos (n, frames, height, width[, colours]). uint8 is divided by 255, floats are kept.
         patch: (p1, p2) of an image; (frames, p1, p2) of a video. A patch is flattened in the order
             (frames, p1, p2, colours), colours fastest.
-        times: of video frames, (frames,) or (n, frames); the position of a patch is then the time of its first
-            frame. Irregular times need patches of one frame (paper, Proposition 4.1).
+        times: of video frames, (frames,) or (n, frames); a patch is then at the time of its first frame.
+            Irregular times need patches of one frame (paper, Proposition 4.1).
         targets: (n,) or (n, k). ids: (n,); 0..n-1 if None.
         pad: True repeats the last frame, row and column until whole patches fit.
 
     Raises:
-        ValueError: sizes that no whole number of patches fills, irregular times with patches of several frames.
+        ValueError: sizes that whole patches do not fill, times that do not increase or that are irregular
+            with patches of several frames.
     """
     frames, sizes, is_video = _frames(np.asarray(images), tuple(patch))
     if times is not None and not is_video:
@@ -60,7 +61,7 @@ def from_images(
 
 
 def images_from_tokens(tokens: TokenSet, size: tuple[int, int] | None = None) -> npt.NDArray[np.float32]:
-    """The images, (n, height, width, colours), or videos, (n, frames, height, width, colours), behind patches.
+    """The images (n, height, width, colours) or videos (n, frames, height, width, colours) behind patches.
 
     ``size``: (height, width) to cut to, if they were padded. Raises ValueError if patches are missing.
     """
@@ -101,8 +102,8 @@ def _frames(images: Pixels, patch: tuple[int, ...]) -> tuple[Pixels, tuple[int, 
         frames = images.reshape(shape[0], 1, *shape[1:3], -1)
     else:
         raise ValueError(
-            f"images must be (n, height, width[, colours]), videos (n, frames, height, width[, colours]); got {shape} "
-            f"with patch {patch}"
+            "images must be (n, height, width[, colours]), videos (n, frames, height, width[, colours]), got "
+            f"{shape} with patch {patch}"
         )
     if 0 in shape:
         raise ValueError(f"images must not be empty, got shape {shape}")
@@ -119,8 +120,8 @@ def _fitted(frames: Pixels, sizes: tuple[int, int, int], pad: bool) -> Pixels:
         return np.pad(frames, [(0, 0), *((0, m) for m in missing), (0, 0)], mode="edge")
     near = tuple(max(p, round(have / p) * p) for have, p in zip(given, sizes, strict=True))
     raise ValueError(
-        f"(frames, height, width) {given} cannot be cut into patches {sizes}; the nearest size that can is {near}: "
-        "resize, say pad=True, or choose another patch"
+        f"(frames, height, width) {given} cannot be cut into patches {sizes}; the nearest size that can is "
+        f"{near}: resize, say pad=True, or choose another patch"
     )
 
 
@@ -140,6 +141,8 @@ def _patch_times(times: npt.NDArray[np.float64], n: int, n_frames: int, frames_p
     if times.shape not in ((n_frames,), (n, n_frames)):
         raise ValueError(f"times must be ({n_frames},) or ({n}, {n_frames}), one a frame, got {times.shape}")
     gaps = np.diff(times)
+    if not (np.isfinite(times).all() and (gaps > 0).all()):
+        raise ValueError("times of frames must be finite and increase; sort the frames by time first")
     if frames_per_patch > 1 and gaps.size and not np.allclose(gaps, gaps.flat[0], rtol=1e-6):
         raise ValueError(
             f"frames at irregular times need patches of one frame, got {frames_per_patch} frames a patch: "

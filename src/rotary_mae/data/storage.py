@@ -16,10 +16,12 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from rotary_mae.data.growing import GrowingArray
 from rotary_mae.data.tokens import Schema, Source, TokenSet, sample_indices, token_indices
 
 _KEY = b"rotary_mae"
-_SAMPLES_PER_CHUNK = 4096
+_NUMBERS_PER_BLOCK = 1 << 22
+_SAMPLES_PER_BLOCK = 512  # of a source that does not tell its lengths
 
 
 # -- Parquet ----------------------------------------------------------------------------------------------
@@ -34,19 +36,28 @@ def write_parquet(tokens: TokenSet, path: str | Path) -> None:
     if tokens.targets is not None:
         extras["targets"] = storable(tokens.targets, "targets")
     about = {"schema": asdict(tokens.schema), "dtypes": {name: a.dtype.str for name, a in extras.items()}}
-    with replacing(Path(path)) as partial:
-        writer = None
-        for start in range(0, max(len(tokens), 1), _SAMPLES_PER_CHUNK):
-            rows = slice(start, start + _SAMPLES_PER_CHUNK)
-            part = tokens[rows]
-            columns = {name: _rows(array[rows]) for name, array in extras.items()}
-            columns["values"] = _lists(part.values, part.lengths)
-            columns["positions"] = _lists(part.positions, part.lengths)
-            table = pa.table(columns).replace_schema_metadata({_KEY: json.dumps(about).encode()})
-            writer = writer or pq.ParquetWriter(partial, table.schema)
-            writer.write_table(table)
-        assert writer is not None
-        writer.close()
+    schema = _table(tokens[:0], extras).schema.with_metadata({_KEY: json.dumps(about)})
+    with replacing(Path(path)) as partial, pq.ParquetWriter(partial, schema) as writer:
+        for rows in _blocks(tokens):
+            writer.write_table(_table(tokens[rows], {name: array[rows] for name, array in extras.items()}))
+
+
+def _table(tokens: TokenSet, extras: dict[str, npt.NDArray[Any]]) -> pa.Table:
+    columns = {name: _rows(array[: len(tokens)]) for name, array in extras.items()}
+    columns["values"] = _lists(tokens.values, tokens.lengths)
+    columns["positions"] = _lists(tokens.positions, tokens.lengths)
+    return pa.table(columns)
+
+
+def _blocks(tokens: TokenSet | CachedTokens) -> Iterator[slice]:
+    """Slices of samples that hold about ``_NUMBERS_PER_BLOCK`` values each."""
+    ends = (tokens.starts + tokens.lengths) * tokens.values.shape[1]
+    start = 0
+    while start < len(ends):
+        before = ends[start - 1] if start else 0
+        stop = max(int(np.searchsorted(ends, before + _NUMBERS_PER_BLOCK, side="right")), start + 1)
+        yield slice(start, stop)
+        start = stop
 
 
 def read_parquet(path: str | Path) -> TokenSet:
@@ -64,8 +75,8 @@ def read_parquet(path: str | Path) -> TokenSet:
     metadata = table.schema.metadata or {}
     if _KEY not in metadata:
         raise ValueError(
-            f"{path} is a Parquet file, but not one of tokens; its columns are {table.column_names}: read it with "
-            "from_frame(read_table(path), id=..., time=..., value=...)"
+            f"{path} is a Parquet file, but not one of tokens; its columns are {table.column_names}: read it "
+            "with from_frame(read_table(path), id=..., time=..., value=...)"
         )
     about = json.loads(metadata[_KEY])
     schema = Schema(**about["schema"])
@@ -148,36 +159,39 @@ def write_cache(
         and (folder.is_file() or any(folder.iterdir()))
     ):
         raise ValueError(f"{folder} exists and is no cache; choose another folder")
-    partial = folder.with_name(f"{folder.name}.partial")
+    partial, old = folder.with_name(f"{folder.name}.partial"), folder.with_name(f"{folder.name}.old")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     try:
-        _write_arrays(_chunks(data, progress), partial)
+        _write_arrays(_parts(data, progress), partial)
         if folder.exists():
-            shutil.rmtree(folder)
-        os.replace(partial, folder)
+            folder.rename(old)
+        partial.rename(folder)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
     return open_cache(folder)
 
 
-def _chunks(data: Source | Iterable[TokenSet], progress: bool) -> Iterator[TokenSet]:
-    if isinstance(data, Source):
-        steps = range(0, len(data), _SAMPLES_PER_CHUNK)
-        parts: Iterable[TokenSet] = (data[start : start + _SAMPLES_PER_CHUNK] for start in steps)
-        total = len(steps)
+def _parts(data: Source | Iterable[TokenSet], progress: bool) -> Iterator[TokenSet]:
+    if not isinstance(data, Source):
+        parts, total = iter(data), None
     else:
-        parts, total = data, None
+        if isinstance(data, TokenSet | CachedTokens):
+            blocks = list(_blocks(data))
+        else:
+            starts = range(0, len(data), _SAMPLES_PER_BLOCK)
+            blocks = [slice(start, min(start + _SAMPLES_PER_BLOCK, len(data))) for start in starts]
+        parts, total = (data[block] for block in blocks), len(blocks)
     if not progress:
-        yield from parts
-        return
+        return parts
     from rich.progress import track
 
-    yield from track(parts, description="writing cache", total=total)
+    return iter(track(parts, description="writing cache", total=total))
 
 
 def _write_arrays(parts: Iterable[TokenSet], folder: Path) -> None:
-    columns: dict[str, _Column] = {}
+    columns: dict[str, GrowingArray] = {}
     schema, n_tokens = None, 0
     for part in parts:
         if schema is None:
@@ -199,7 +213,7 @@ def _write_arrays(parts: Iterable[TokenSet], folder: Path) -> None:
             raise ValueError("some parts have targets and others not; use with_targets(None) first")
         for name, array in arrays.items():
             if name not in columns:
-                columns[name] = _Column(folder / f"{name}.npy", array)
+                columns[name] = GrowingArray(folder / f"{name}.npy", array)
             columns[name].append(array)
         n_tokens += part.n_tokens
     if schema is None or not n_tokens:
@@ -207,51 +221,6 @@ def _write_arrays(parts: Iterable[TokenSet], folder: Path) -> None:
     shapes = {name: column.close() for name, column in columns.items()}
     about = {"format": 1, "schema": asdict(schema), "shapes": shapes}
     (folder / "schema.json").write_text(json.dumps(about, indent=1))
-
-
-class _Column:
-    """A .npy file that grows by rows."""
-
-    def __init__(self, path: Path, like: npt.NDArray[Any]) -> None:
-        self.path, self.dtype, self.row, self.n_rows = path, like.dtype, like.shape[1:], 0
-        self.file = path.open("wb")
-        self._write_header()
-
-    def _write_header(self) -> None:
-        # numpy leaves room in the header for the number of rows to grow
-        header = {"descr": self.dtype.str, "fortran_order": False, "shape": (self.n_rows, *self.row)}
-        self.file.seek(0)
-        np.lib.format.write_array_header_1_0(self.file, header)
-
-    def append(self, array: npt.NDArray[Any]) -> None:
-        if array.shape[1:] != self.row:
-            raise ValueError(f"{self.path.stem}: rows have shape {array.shape[1:]}, those before {self.row}")
-        if array.dtype != self.dtype:
-            self._widen(array.dtype)
-        self.file.write(np.ascontiguousarray(array, self.dtype).data)
-        self.n_rows += len(array)
-
-    def _widen(self, dtype: np.dtype[Any]) -> None:
-        """Rewrite what is there if its type, say the width of names, is too narrow for what comes."""
-        if (dtype.kind == "U") != (self.dtype.kind == "U"):
-            raise ValueError(
-                f"{self.path.stem}: parts are of type {self.dtype} and {dtype}; make them one type"
-            )
-        wide = np.result_type(dtype, self.dtype)
-        if wide == self.dtype:
-            return
-        self.close()
-        narrow = self.path.rename(self.path.with_suffix(".narrow"))
-        before = np.load(narrow, mmap_mode="r", allow_pickle=False)
-        self.__init__(self.path, np.empty((0, *self.row), wide))  # type: ignore[misc]
-        for start in range(0, len(before), 1 << 20):
-            self.append(before[start : start + (1 << 20)])
-        narrow.unlink()
-
-    def close(self) -> list[int]:
-        self._write_header()
-        self.file.close()
-        return [self.n_rows, *self.row]
 
 
 def open_cache(folder: str | Path) -> CachedTokens:
@@ -298,7 +267,8 @@ class CachedTokens:
         return len(self.lengths)
 
     def __repr__(self) -> str:
-        return f"CachedTokens({len(self)} samples, {len(self.values)} tokens, axes {self.schema.axes}, {self.folder})"
+        size = f"{len(self)} samples, {len(self.values)} tokens"
+        return f"CachedTokens({size}, axes {self.schema.axes}, {str(self.folder)!r})"
 
     def __getitem__(self, index: Any) -> TokenSet:
         """Samples by int, slice, int or bool array, read into memory."""
