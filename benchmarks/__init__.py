@@ -1,0 +1,1 @@
+"""Speed and memory, measured against a padded implementation of the same model."""

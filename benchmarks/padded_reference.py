@@ -1,0 +1,279 @@
+"""The same model the usual way, padded and with a dense attention mask: what packing is measured against.
+
+Written from the paper and from a description of its published code, and does the work of that code: padding
+is projected and sent through every layer, a dense float mask (B, 1, N, N) is always built, q, k and v are three
+products, rotations are computed anew for q and for k in every layer, masks are drawn one sample at a time,
+and every token goes through the whole decoder.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+import rotary_mae as rm
+from rotary_mae.batches.batch import TokenBatch
+from rotary_mae.models.encoder import axis_frequencies
+
+
+@dataclass(frozen=True)
+class PaddedBatch:
+    """B samples padded to N tokens.
+
+    values: (B, N, V). positions: (B, N, D). is_padding: (B, N) bool. is_hidden: (B, N) bool, equally many in
+    every row (padding fills up), or None.
+    """
+
+    values: Tensor
+    positions: Tensor
+    is_padding: Tensor
+    is_hidden: Tensor | None = None
+
+    @classmethod
+    def collate(cls, tokens: rm.TokenSet) -> PaddedBatch:
+        """Pad every sample to the longest; nothing hidden."""
+        lengths = tokens.lengths
+        n_samples, longest = len(tokens), int(lengths.max())
+        values = torch.zeros(n_samples, longest, tokens.values.shape[1])
+        positions = torch.zeros(n_samples, longest, tokens.positions.shape[1])
+        is_padding = torch.ones(n_samples, longest, dtype=torch.bool)
+        flat_values, flat_positions = tokens.values, tokens.positions.astype(np.float32)
+        start = 0
+        for i, n in enumerate(lengths.tolist()):
+            values[i, :n] = torch.from_numpy(flat_values[start : start + n])
+            positions[i, :n] = torch.from_numpy(flat_positions[start : start + n])
+            is_padding[i, :n] = False
+            start += n
+        return cls(values, positions, is_padding)
+
+    def hide(self, fraction: float) -> PaddedBatch:
+        """Hide ceil(fraction * n) of each sample's n tokens, and padding up to ceil(fraction * N) a row."""
+        n_samples, longest = self.is_padding.shape
+        n_hidden = min(math.ceil(round(fraction * longest, 9)), longest - 1)
+        is_hidden = torch.zeros(n_samples, longest, dtype=torch.bool)
+        for i in range(n_samples):
+            n = longest - int(self.is_padding[i].sum())
+            n_real = min(math.ceil(round(fraction * n, 9)), n - 1)
+            is_hidden[i, torch.randperm(n)[:n_real]] = True
+            is_hidden[i, longest - (n_hidden - n_real) :] = True
+        return PaddedBatch(self.values, self.positions, self.is_padding, is_hidden)
+
+    @classmethod
+    def from_packed(cls, batch: TokenBatch) -> PaddedBatch:
+        """The same samples with the same tokens hidden; rows are long enough to hide equally many."""
+        hidden = batch.is_hidden
+        if hidden is None:
+            hidden = torch.zeros(len(batch.values), dtype=torch.bool)
+        lengths = batch.lengths.tolist()
+        parts = (x.split(lengths) for x in (batch.values, batch.positions, hidden))
+        rows = list(zip(*parts, strict=True))
+        n_hidden = max(int(h.sum()) for *_, h in rows)
+        width = max(int((~h).sum()) for *_, h in rows) + n_hidden
+        values = torch.stack([F.pad(v, (0, 0, 0, width - len(v))) for v, _, _ in rows])
+        positions = torch.stack([F.pad(p, (0, 0, 0, width - len(p))) for _, p, _ in rows])
+        is_padding = torch.stack([torch.arange(width) >= len(v) for v, _, _ in rows])
+        if batch.is_hidden is None:
+            return cls(values, positions, is_padding)
+        is_hidden = torch.stack([F.pad(h, (0, width - len(h))) for *_, h in rows])
+        for i, (*_, h) in enumerate(rows):
+            is_hidden[i, width - (n_hidden - int(h.sum())) :] = True
+        return cls(values, positions, is_padding, is_hidden)
+
+
+class PaddedNorm(nn.Module):
+    """RMSNorm, written out."""
+
+    def __init__(self, width: int, eps: float) -> None:
+        super().__init__()
+        self.weight, self.eps = nn.Parameter(torch.ones(width)), eps
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * torch.rsqrt(x.square().mean(-1, keepdim=True) + self.eps) * self.weight
+
+
+def rotate_padded(x: Tensor, positions: Tensor, frequencies: Tensor) -> Tensor:
+    """Rotate (B, heads, N, head width) by positions (B, N, D), one slice of the head an axis."""
+    rotated = []
+    for axis, part in enumerate(x.chunk(positions.shape[-1], dim=-1)):
+        angles = (positions[..., axis, None] * frequencies[axis]).unsqueeze(1)
+        cos, sin = angles.cos(), angles.sin()
+        first, second = part.chunk(2, dim=-1)
+        rotated.append(torch.cat((first * cos - second * sin, first * sin + second * cos), dim=-1))
+    return torch.cat(rotated, dim=-1)
+
+
+class PaddedBlock(nn.Module):
+    """One pre-norm layer over (B, N, W)."""
+
+    def __init__(self, width: int, n_heads: int, hidden: int, eps: float) -> None:
+        super().__init__()
+        self.n_heads = n_heads
+        self.attention_norm, self.mlp_norm = PaddedNorm(width, eps), PaddedNorm(width, eps)
+        self.q, self.k, self.v, self.out = (nn.Linear(width, width, bias=False) for _ in range(4))
+        self.up, self.down = nn.Linear(width, hidden, bias=False), nn.Linear(hidden, width, bias=False)
+
+    def forward(self, x: Tensor, positions: Tensor, frequencies: Tensor, score_mask: Tensor) -> Tensor:
+        """score_mask: (B, 1, N, N), what is added to the scores."""
+        normed = self.attention_norm(x)
+        projected = (self.q(normed), self.k(normed), self.v(normed))
+        q, k, v = (x.unflatten(-1, (self.n_heads, -1)).transpose(1, 2) for x in projected)
+        q, k = rotate_padded(q, positions, frequencies), rotate_padded(k, positions, frequencies)
+        attended = F.scaled_dot_product_attention(q, k, v, attn_mask=score_mask)
+        x = x + self.out(attended.transpose(1, 2).flatten(2))
+        return x + self.down(F.silu(self.up(self.mlp_norm(x))))
+
+    def counterparts(self) -> dict[str, list[nn.Parameter]]:
+        """For each parameter of the packed block, by name, the parameters here that it is made of."""
+        return {
+            "attention_norm": [self.attention_norm.weight],
+            "qkv": [self.q.weight, self.k.weight, self.v.weight],
+            "out": [self.out.weight],
+            "mlp_norm": [self.mlp_norm.weight],
+            "up": [self.up.weight],
+            "down": [self.down.weight],
+        }
+
+
+def dense_mask(is_padding: Tensor) -> Tensor:
+    """(B, 1, N, N) of 0, and -inf where the key is padding."""
+    n_samples, longest = is_padding.shape
+    mask = torch.zeros(n_samples, 1, longest, longest)
+    return mask.masked_fill_(is_padding[:, None, None, :], float("-inf"))
+
+
+class PaddedReference(nn.Module):
+    """RoMAEForPreTraining or RoMAEForPrediction over padded rectangles, with the weights of the packed model.
+
+    The loss leaves padding out, as ours does, so that the two train alike.
+    """
+
+    encoder_frequencies: Tensor
+    decoder_frequencies: Tensor
+
+    def __init__(self, config: rm.RoMAEConfig, outputs: int | None = None) -> None:
+        """outputs: of the prediction head; None makes the autoencoder."""
+        super().__init__()
+        chosen = (config.positions, config.queries, config.distribution, config.context)
+        if chosen != ("rope", "joint", "point", 0) or config.normalize_targets:
+            raise ValueError(
+                f"the padded reference knows rope, joint, point, 0 and raw targets, got {chosen}"
+            )
+        width, decoder, eps = config.width, config.decoder, config.norm_eps
+        self.config, self.is_pretraining = config, outputs is None
+        self.projection = nn.Linear(config.n_values, width)
+        self.cls = nn.Parameter(torch.zeros(width)) if config.cls else None
+        self.encoder = nn.ModuleList(
+            PaddedBlock(width, config.heads, config.hidden, eps) for _ in range(config.depth)
+        )
+        self.register_buffer("encoder_frequencies", axis_frequencies(config, width, config.heads))
+        if self.is_pretraining:
+            self.bridge = nn.Linear(width, decoder.width)
+            self.mask_token = nn.Parameter(torch.zeros(decoder.width))
+            self.decoder = nn.ModuleList(
+                PaddedBlock(decoder.width, decoder.heads, decoder.hidden, eps) for _ in range(decoder.depth)
+            )
+            self.register_buffer(
+                "decoder_frequencies", axis_frequencies(config, decoder.width, decoder.heads)
+            )
+        head_width, n_outputs = (decoder.width, config.n_predicted) if outputs is None else (width, outputs)
+        self.head_norm, self.head = PaddedNorm(head_width, eps), nn.Linear(head_width, n_outputs)
+
+    @classmethod
+    def from_model(cls, model: rm.RoMAEForPreTraining | rm.RoMAEForPrediction) -> Self:
+        """With a copy of the weights of ``model``."""
+        reference = cls(model.config, None if isinstance(model, rm.RoMAEForPreTraining) else model.outputs)
+        counterparts = reference.counterparts()
+        with torch.no_grad():
+            for name, parameter in model.named_parameters():
+                parts = counterparts.pop(name)
+                for part, source in zip(parts, parameter.chunk(len(parts)), strict=True):
+                    part.copy_(source)
+        if counterparts:
+            raise ValueError(f"the model has no {sorted(counterparts)}")
+        return reference
+
+    def counterparts(self) -> dict[str, list[nn.Parameter]]:
+        """For each parameter of the packed model, by name, the parameters here that it is made of."""
+        pairs: dict[str, list[nn.Parameter]] = {
+            "encoder.projection.weight": [self.projection.weight],
+            "encoder.projection.bias": [self.projection.bias],
+            "head.norm": [self.head_norm.weight],
+            "head.linear.weight": [self.head.weight],
+            "head.linear.bias": [self.head.bias],
+        }
+        if self.cls is not None:
+            pairs["encoder.cls"] = [self.cls]
+        stacks = {"encoder.stack": self.encoder}
+        if self.is_pretraining:
+            pairs["bridge.weight"], pairs["bridge.bias"] = [self.bridge.weight], [self.bridge.bias]
+            pairs["mask_token"] = [self.mask_token]
+            stacks["decoder"] = self.decoder
+        for stack, blocks in stacks.items():
+            for i, block in enumerate(blocks):
+                assert isinstance(block, PaddedBlock)
+                inside = block.counterparts()
+                pairs.update({f"{stack}.blocks.{i}.{name}": parts for name, parts in inside.items()})
+        return pairs
+
+    def forward(self, batch: PaddedBatch) -> Tensor:
+        """(B, hidden a row, V) reconstructions, padding included; or (B, outputs)."""
+        visible = self._visible(batch)
+        x, positions, is_padding = self._encode(*visible)
+        if self.is_pretraining:
+            return self.head(self.head_norm(self._decode(x, positions, is_padding, batch)))
+        if self.cls is not None:
+            pooled = x[:, 0]
+        else:
+            is_real = ~is_padding.unsqueeze(-1)
+            pooled = (x * is_real).sum(1) / is_real.sum(1)
+        return self.head(self.head_norm(pooled))
+
+    def loss(self, batch: PaddedBatch) -> Tensor:
+        """Mean squared error over hidden values that are not padding."""
+        assert batch.is_hidden is not None
+        prediction = self(batch)
+        n_samples = len(prediction)
+        targets = batch.values[batch.is_hidden].view(n_samples, -1, batch.values.shape[-1])
+        is_real = ~batch.is_padding[batch.is_hidden].view(n_samples, -1, 1)
+        errors = (prediction - targets[..., : self.config.n_predicted]).square() * is_real
+        return errors.sum() / (is_real.sum() * self.config.n_predicted)
+
+    def _visible(self, batch: PaddedBatch) -> tuple[Tensor, Tensor, Tensor]:
+        values, positions, is_padding = batch.values, batch.positions, batch.is_padding
+        if batch.is_hidden is not None:
+            n_samples, keep = len(values), ~batch.is_hidden
+            values = values[keep].view(n_samples, -1, values.shape[-1])
+            positions = positions[keep].view(n_samples, -1, positions.shape[-1])
+            is_padding = is_padding[keep].view(n_samples, -1)
+        return values, positions, is_padding
+
+    def _encode(self, values: Tensor, positions: Tensor, is_padding: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """States (B, N, W), positions and padding of the visible tokens, with CLS first."""
+        x = self.projection(values)
+        if self.cls is not None:
+            x = torch.cat((self.cls.expand(len(x), 1, -1), x), dim=1)
+            positions, is_padding = F.pad(positions, (0, 0, 1, 0)), F.pad(is_padding, (1, 0))
+        mask = dense_mask(is_padding)
+        for block in self.encoder:
+            x = block(x, positions, self.encoder_frequencies, mask)
+        return x, positions, is_padding
+
+    def _decode(self, x: Tensor, positions: Tensor, is_padding: Tensor, batch: PaddedBatch) -> Tensor:
+        """(B, hidden a row, decoder width) states of the hidden tokens."""
+        assert batch.is_hidden is not None
+        n_samples, n_visible = x.shape[:2]
+        hidden_positions = batch.positions[batch.is_hidden].view(n_samples, -1, positions.shape[-1])
+        hidden_padding = batch.is_padding[batch.is_hidden].view(n_samples, -1)
+        tokens = self.mask_token.expand(n_samples, hidden_positions.shape[1], -1)
+        x = torch.cat((self.bridge(x), tokens), dim=1)
+        positions = torch.cat((positions, hidden_positions), dim=1)
+        mask = dense_mask(torch.cat((is_padding, hidden_padding), dim=1))
+        for block in self.decoder:
+            x = block(x, positions, self.decoder_frequencies, mask)
+        return x[:, n_visible:]
