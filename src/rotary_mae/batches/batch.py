@@ -36,8 +36,8 @@ class TokenBatch:
     """B samples as T tokens laid end to end.
 
     values: (T, V). positions: (T, D) float32. lengths: (B,) on the CPU, whatever the device of the rest: layouts
-    are planned there. schema: what the columns mean. targets: (B,) or (B, k), or None. weights: (B,) of the
-    samples in the loss, or None. keys: (B,) numbers that name the samples in random draws. is_hidden: (T,) bool on
+    are planned there. schema: what the columns mean. targets: (B,) or (B, k), or None.
+    token_targets: (T, k) or None. weights: (B,) of the samples in the loss, or None. keys: (B,) numbers that name the samples in random draws. is_hidden: (T,) bool on
     the CPU, or None where nothing is hidden.
     """
 
@@ -49,6 +49,7 @@ class TokenBatch:
     weights: Tensor | None = None
     keys: Tensor | None = None
     is_hidden: Tensor | None = None
+    token_targets: Tensor | None = None
 
     @classmethod
     def collate(
@@ -75,6 +76,7 @@ class TokenBatch:
             lengths=torch.from_numpy(tokens.lengths),
             schema=tokens.schema,
             targets=None if labels is None else _target_tensor(labels),
+            token_targets=None if tokens.token_targets is None else torch.from_numpy(tokens.token_targets),
             weights=None if weights is None else torch.from_numpy(np.asarray(weights, np.float32)),
             keys=torch.from_numpy(np.arange(len(tokens)) if keys is None else np.asarray(keys, np.int64)),
         )
@@ -91,7 +93,7 @@ class TokenBatch:
         """The same batch with its tensors on another device; lengths, keys and is_hidden stay on the CPU."""
         moved: dict[str, Any] = {
             name: tensor.to(device, non_blocking=True)
-            for name in ("values", "positions", "targets", "weights")
+            for name in ("values", "positions", "targets", "token_targets", "weights")
             if (tensor := getattr(self, name)) is not None
         }
         return replace(self, **moved)
@@ -141,7 +143,9 @@ class TokenBatch:
         if (fraction is None) == (is_hidden is None):
             raise ValueError("hide needs either fraction= or is_hidden=")
         if is_hidden is None and fraction is not None:
-            drawn = self._draw(Hiding(strategy, fraction), seed_from(generator) if seed is None else seed, epoch)
+            drawn = self._draw(
+                Hiding(strategy, fraction), seed_from(generator) if seed is None else seed, epoch
+            )
         else:
             drawn = np.asarray(is_hidden)
             self._check_hidden(drawn)
@@ -173,9 +177,13 @@ class TokenBatch:
             raise ValueError(
                 f"is_hidden must be ({len(self.values)},) bool, True = hidden, got {is_hidden.shape} {is_hidden.dtype}"
             )
-        n_visible = np.add.reduceat(~is_hidden, np.cumsum(self.lengths.numpy()) - self.lengths.numpy(), dtype=np.int64)
+        n_visible = np.add.reduceat(
+            ~is_hidden, np.cumsum(self.lengths.numpy()) - self.lengths.numpy(), dtype=np.int64
+        )
         if (n_visible == 0).any():
-            raise ValueError(f"sample {int(n_visible.argmin())} of the batch has no visible token; leave one at least")
+            raise ValueError(
+                f"sample {int(n_visible.argmin())} of the batch has no visible token; leave one at least"
+            )
 
     def _anchor(self) -> TokenBatch:
         positions = self.positions.cpu().numpy().copy()
@@ -198,4 +206,6 @@ def _target_tensor(targets: npt.NDArray[Any]) -> Tensor:
         return torch.from_numpy(targets.astype(np.int64))
     if targets.dtype.kind == "f":
         return torch.from_numpy(targets.astype(np.float32))
-    raise ValueError(f"targets of a batch must be numbers, got {targets.dtype}; encode the classes as 0, 1, ...")
+    raise ValueError(
+        f"targets of a batch must be numbers, got {targets.dtype}; encode the classes as 0, 1, ..."
+    )

@@ -102,6 +102,7 @@ class TokenSet:
         channels: names behind the positions of the axis ``channel`` (or behind the values of a step).
         ids: (B,) names of the samples; 0..B-1 if None.
         targets: (B,) labels or numbers, or (B, k) numbers, or None.
+        token_targets: (T,) or (T, k) numbers, an answer for each token, or None.
         schema: instead of ``axes`` and ``channels``, everything that is known of the columns.
 
     Raises:
@@ -121,6 +122,7 @@ class TokenSet:
         ids: npt.ArrayLike | None = None,
         targets: npt.ArrayLike | None = None,
         *,
+        token_targets: npt.ArrayLike | None = None,
         schema: Schema | None = None,
     ) -> None:
         self.values = _matrix(values, np.float32, "values")
@@ -132,6 +134,9 @@ class TokenSet:
         self.schema = schema
         self.ids = np.arange(len(self.lengths)) if ids is None else np.asarray(ids)
         self.targets = None if targets is None else np.asarray(targets)
+        self.token_targets = (
+            None if token_targets is None else _matrix(token_targets, np.float32, "token_targets")
+        )
         self._check()
 
     def _check(self) -> None:
@@ -144,6 +149,8 @@ class TokenSet:
             raise ValueError(f"ids must be ({n_samples},), one a sample, got shape {self.ids.shape}")
         if self.targets is not None and (self.targets.ndim not in (1, 2) or len(self.targets) != n_samples):
             raise ValueError(f"targets must be ({n_samples},) or ({n_samples}, k), got {self.targets.shape}")
+        if self.token_targets is not None and len(self.token_targets) != n_tokens:
+            raise ValueError(f"token_targets must be one a token ({n_tokens}), got {len(self.token_targets)}")
         if (empty := np.flatnonzero(self.lengths == 0)).size:
             raise ValueError(
                 f"sample {empty[0]} (id {self.ids[empty[0]]!r}) has no tokens; {empty.size} of {n_samples} "
@@ -152,7 +159,9 @@ class TokenSet:
         if self.positions.shape[1] != len(schema.axes):
             raise ValueError(f"positions has {self.positions.shape[1]} axes but they are named {schema.axes}")
         if self.values.shape[1] != len(schema.roles):
-            raise ValueError(f"values has {self.values.shape[1]} columns but there are {len(schema.roles)} roles")
+            raise ValueError(
+                f"values has {self.values.shape[1]} columns but there are {len(schema.roles)} roles"
+            )
         for name, array in (("values", self.values), ("positions", self.positions)):
             bad = ~np.isfinite(array)
             if bad.any():
@@ -246,6 +255,7 @@ class TokenSet:
             lengths=self.lengths[chosen],
             ids=self.ids[chosen],
             targets=None if self.targets is None else self.targets[chosen],
+            token_targets=None if self.token_targets is None else self.token_targets[tokens],
         )
 
     def __iter__(self) -> Iterator[TokenSet]:
@@ -258,7 +268,11 @@ class TokenSet:
             raise ValueError(f"is_kept must be ({self.n_tokens},) bool, got {kept.shape} {kept.dtype}")
         lengths = np.bincount(self.sample_idx[kept], minlength=len(self))
         return self._with(
-            values=self.values[kept], positions=self.positions[kept], lengths=lengths, checked=False
+            values=self.values[kept],
+            positions=self.positions[kept],
+            lengths=lengths,
+            token_targets=None if self.token_targets is None else self.token_targets[kept],
+            checked=False,
         )
 
     def with_targets(self, targets: npt.ArrayLike | None) -> TokenSet:
@@ -296,15 +310,13 @@ class TokenSet:
         for part in parts[1:]:
             if part.schema != first.schema:
                 raise ValueError(f"cannot join sets of different schemas: {first.schema} and {part.schema}")
-        has_targets = [part.targets is not None for part in parts]
-        if any(has_targets) and not all(has_targets):
-            raise ValueError("cannot join sets with and without targets; use with_targets(None) first")
         return first._with(
             values=np.concatenate([p.values for p in parts]),
             positions=np.concatenate([p.positions for p in parts]),
             lengths=np.concatenate([p.lengths for p in parts]),
             ids=np.concatenate([p.ids for p in parts]),
-            targets=np.concatenate([cast(Any, p.targets) for p in parts]) if all(has_targets) else None,
+            targets=_join("targets", [p.targets for p in parts]),
+            token_targets=_join("token_targets", [p.token_targets for p in parts]),
             checked=False,
         )
 
@@ -407,7 +419,9 @@ def sample_indices(index: Any, n_samples: int) -> npt.NDArray[np.int64]:
             raise IndexError(f"a bool index must be ({n_samples},), one a sample, got {array.shape}")
         return np.flatnonzero(array)
     if array.dtype.kind not in "iu" or array.ndim > 1:
-        raise IndexError(f"samples are chosen by int, slice, int or bool array, got {array.dtype} {array.shape}")
+        raise IndexError(
+            f"samples are chosen by int, slice, int or bool array, got {array.dtype} {array.shape}"
+        )
     array = np.atleast_1d(array).astype(np.int64)
     if array.size and not (-n_samples <= array.min() and array.max() < n_samples):
         raise IndexError(f"index {array.min()}..{array.max()} is outside of {n_samples} samples")
@@ -423,7 +437,9 @@ def token_indices(starts: npt.NDArray[np.int64], lengths: npt.NDArray[np.int64])
 def _matrix(array: npt.ArrayLike, dtype: type[np.floating[Any]], name: str) -> npt.NDArray[Any]:
     given = np.asarray(array)
     if given.dtype.kind not in "fiub":
-        raise ValueError(f"{name} must be numbers, got dtype {given.dtype}; convert the column to numbers first")
+        raise ValueError(
+            f"{name} must be numbers, got dtype {given.dtype}; convert the column to numbers first"
+        )
     if given.ndim == 1:
         given = given[:, None]
     if given.ndim != 2:
@@ -431,10 +447,19 @@ def _matrix(array: npt.ArrayLike, dtype: type[np.floating[Any]], name: str) -> n
     return np.ascontiguousarray(given, dtype)
 
 
+def _join(name: str, arrays: list[npt.NDArray[Any] | None]) -> npt.NDArray[Any] | None:
+    there = [array for array in arrays if array is not None]
+    if there and len(there) < len(arrays):
+        raise ValueError(f"cannot join sets with and without {name}; drop them where they are first")
+    return np.concatenate(there) if there else None
+
+
 def _lengths(lengths: npt.ArrayLike) -> npt.NDArray[np.int64]:
     array = np.asarray(lengths)
     if array.size == 0:
         array = array.astype(np.int64)
     if array.ndim != 1 or array.dtype.kind not in "iu" or (array.size and int(array.min()) < 0):
-        raise ValueError(f"lengths must be one whole number a sample, got {array.dtype} of shape {array.shape}")
+        raise ValueError(
+            f"lengths must be one whole number a sample, got {array.dtype} of shape {array.shape}"
+        )
     return array.astype(np.int64)

@@ -1,0 +1,98 @@
+"""How a model is trained, as a frozen dataclass that a JSON or YAML file can hold."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from rotary_mae.batches.augment import Augmentation
+from rotary_mae.batches.hiding import Hiding
+from rotary_mae.models.config import check_keys
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """Settings of ``rotary_mae.train``.
+
+    Attributes:
+        epochs: passes over the training samples. max_steps: stop (and end the schedule) after so many updates.
+        batch_size: samples a step and process set share. max_tokens: instead, fill batches by tokens.
+        accumulate: batches whose gradients make one update.
+        optimizer: "adamw", or "sgd" with ``momentum``.
+        learning_rate: at its peak. warmup_fraction: share of the updates over which it rises linearly to the peak
+            (warmup_steps: their number, instead); it then falls along a half cosine.
+        betas, weight_decay: of AdamW; decay acts on matrices only, not on norms, biases, CLS or mask token.
+        clip: largest norm of the gradient; 0 does not clip.
+        hiding: what pre-training hides. augmentation: of series, while training.
+        label_smoothing: of the cross entropy, in [0, 1).
+        precision: "fp32", or "bf16" for autocast. compile: compile the token-wise parts of the model.
+        evaluate_every: epochs between evaluations on the validation samples; 0 = about fifty times in all.
+        monitor: the validation metric that chooses the best checkpoint. patience: stop after so many evaluations
+            without a better one; 0 = never.
+        save_seconds: least time between two savings of the last state.
+        seed: of everything random. num_workers: processes that read batches (the batches are the same).
+        device: "auto" takes a GPU if there is one. trackers: names of experiment trackers that accelerate knows.
+        progress: show a progress bar.
+    """
+
+    epochs: int = 50
+    max_steps: int | None = None
+    batch_size: int = 64
+    max_tokens: int | None = None
+    accumulate: int = 1
+    optimizer: Literal["adamw", "sgd"] = "adamw"
+    learning_rate: float = 3e-4
+    warmup_fraction: float = 0.1
+    warmup_steps: int | None = None
+    betas: tuple[float, float] = (0.9, 0.95)
+    momentum: float = 0.9
+    weight_decay: float = 0.05
+    clip: float = 1.0
+    hiding: Hiding = field(default_factory=Hiding)
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    label_smoothing: float = 0.0
+    precision: Literal["fp32", "bf16"] = "fp32"
+    compile: bool = False
+    evaluate_every: int = 0
+    monitor: str = "loss"
+    patience: int = 0
+    save_seconds: float = 10.0
+    seed: int = 0
+    num_workers: int = 0
+    device: str = "auto"
+    trackers: tuple[str, ...] = ()
+    progress: bool = True
+
+    def __post_init__(self) -> None:
+        for name, cls in (("hiding", Hiding), ("augmentation", Augmentation)):
+            if isinstance(given := getattr(self, name), dict):
+                check_keys(cls, given)
+                object.__setattr__(self, name, cls(**given))
+        object.__setattr__(self, "betas", tuple(self.betas))
+        object.__setattr__(self, "trackers", tuple(self.trackers))
+        for name in ("epochs", "batch_size", "accumulate"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        for name in ("warmup_fraction", "label_smoothing"):
+            if not 0.0 <= getattr(self, name) <= 1.0:
+                raise ValueError(f"{name} must be in [0, 1], got {getattr(self, name)}")
+        if self.precision not in ("fp32", "bf16"):
+            raise ValueError(
+                f"precision must be 'fp32' or 'bf16' (fp16 overflows here), got {self.precision!r}"
+            )
+        if self.optimizer not in ("adamw", "sgd"):
+            raise ValueError(f"optimizer must be 'adamw' or 'sgd', got {self.optimizer!r}")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything, as JSON can hold it."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, given: dict[str, Any]) -> TrainingConfig:
+        """From a dictionary of exactly these fields; an unknown key is an error that suggests."""
+        check_keys(cls, given)
+        return cls(**given)
+
+
+# Settings that do not change what is learned, so that a run may be resumed with others.
+OUTWARD = frozenset({"num_workers", "device", "trackers", "progress", "save_seconds"})

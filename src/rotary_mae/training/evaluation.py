@@ -1,0 +1,71 @@
+"""Loss and metrics of a model on a set of samples, shared out among processes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+
+from rotary_mae.batches.batch import TokenBatch
+from rotary_mae.models.autoencoder import PreTrainingOutput
+from rotary_mae.training.losses import loss_parts
+from rotary_mae.training.metrics import prediction_metrics
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """Evaluation mode and no gradients, and the mode that was there afterwards."""
+    was_training = model.training
+    model.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        model.train(was_training)
+
+
+def evaluate(model: nn.Module, batches: Iterable[TokenBatch], accelerator: Accelerator) -> dict[str, float]:
+    """loss, and for predictors the metrics of ``prediction_metrics``; the same on every process."""
+    total = torch.zeros(2, dtype=torch.float64, device=accelerator.device)
+    logits: list[Tensor] = []
+    targets: list[Tensor] = []
+    with evaluating(model):
+        for batch in batches:
+            batch = batch.to(accelerator.device)
+            output = model(batch)
+            parts = loss_parts(output, batch, label_smoothing=0.0)
+            total += torch.stack((parts.total, parts.count)).double()
+            counts = batch.weights is None or bool(batch.weights.any())
+            if not isinstance(output, PreTrainingOutput) and counts:
+                answered = batch.targets if batch.token_targets is None else batch.token_targets
+                if answered is not None:
+                    logits.append(output.logits.float())
+                    targets.append(answered)
+    total = accelerator.reduce(total, "sum")
+    results = {"loss": (total[0] / total[1].clamp(min=1e-12)).item()}
+    if any_process(bool(logits), accelerator):
+        results |= prediction_metrics(_gather(logits, accelerator), _gather(targets, accelerator))
+    return results
+
+
+def any_process(flag: bool, accelerator: Accelerator) -> bool:
+    """Whether the flag is set in any process."""
+    if accelerator.num_processes == 1:
+        return flag
+    return bool(accelerator.reduce(torch.tensor(float(flag), device=accelerator.device), "sum") > 0)
+
+
+def _gather(parts: list[Tensor], accelerator: Accelerator) -> np.ndarray[Any, Any]:
+    """Rows of all processes, one process after the other."""
+    rows = torch.cat(parts)
+    if accelerator.num_processes == 1:
+        return rows.cpu().numpy()
+    is_real = torch.ones(len(rows), device=rows.device)
+    gathered = accelerator.gather(accelerator.pad_across_processes(rows))
+    kept = accelerator.gather(accelerator.pad_across_processes(is_real)) > 0
+    return gathered[kept].cpu().numpy()

@@ -1,0 +1,51 @@
+"""Losses as (sum, count), so that a mean over several batches or processes has one denominator."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from rotary_mae.batches.batch import TokenBatch
+from rotary_mae.models.autoencoder import PreTrainingOutput
+from rotary_mae.models.predictor import PredictionOutput
+
+
+@dataclass(frozen=True)
+class LossParts:
+    """Sum of the losses and (weighted) number of them, both scalars."""
+
+    total: Tensor
+    count: Tensor
+
+
+def loss_parts(
+    output: PreTrainingOutput | PredictionOutput, batch: TokenBatch, label_smoothing: float
+) -> LossParts:
+    """The loss of a batch: reconstruction, cross entropy (whole-number targets) or regression (others)."""
+    if isinstance(output, PreTrainingOutput):
+        return LossParts(output.loss_sum, output.loss_count)
+    targets, logits = batch.targets, output.logits
+    weights = batch.weights
+    if batch.token_targets is not None:
+        targets = batch.token_targets
+        weights = None if weights is None else weights[batch.sample_idx]
+    if targets is None:
+        raise ValueError("training a predictor needs targets: give tokens with targets")
+    if not targets.is_floating_point():
+        losses = F.cross_entropy(logits, targets, reduction="none", label_smoothing=label_smoothing)
+    else:
+        targets = targets.view(len(targets), -1)
+        if targets.shape != logits.shape:
+            raise ValueError(
+                f"the model gives {tuple(logits.shape)} numbers, targets are {tuple(targets.shape)}"
+            )
+        squared = (logits - targets).square()
+        if output.std is not None:
+            squared = 0.5 * (squared / output.std.square()) + output.std.log()
+        losses = squared.mean(1)
+    if weights is None:
+        return LossParts(losses.sum(), torch.tensor(float(len(losses)), device=losses.device))
+    return LossParts((losses * weights).sum(), weights.sum())

@@ -1,0 +1,80 @@
+"""A run folder: run.json (what it is), metrics.jsonl, last/ and best/ checkpoints."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from rotary_mae.models.checkpoint import recover
+from rotary_mae.training.config import OUTWARD, TrainingConfig
+
+
+class RunFolder:
+    """The files of one training run, all written by the first process."""
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self.description = self.path / "run.json"
+        self.metrics = self.path / "metrics.jsonl"
+        self.last, self.best = self.path / "last", self.path / "best"
+
+    def prepare(self, config: TrainingConfig, resume: bool) -> None:
+        """Check that this run may write here: an empty or new folder, or with ``resume`` one of the same run."""
+        recover(self.last)
+        recover(self.best)
+        is_begun = self.last.exists()
+        if resume and self.description.exists():
+            self._check_same(config)
+        elif self.path.exists() and any(self.path.iterdir()) and (is_begun or not resume):
+            raise FileExistsError(
+                f"{self.path} is not empty: go on with that run (resume=True, --resume), or choose another folder"
+            )
+
+    def _check_same(self, config: TrainingConfig) -> None:
+        before = json.loads(self.description.read_text())["training"]
+        now = json.loads(json.dumps(config.to_dict()))
+        changed = [k for k in now if k not in OUTWARD and now[k] != before.get(k)]
+        if changed:
+            raise ValueError(
+                f"{self.path} was trained with other settings: "
+                + ", ".join(f"{k} = {before.get(k)} (now {now[k]})" for k in changed)
+                + "; resume with the same, or begin a new run in another folder"
+            )
+
+    def describe(self, config: TrainingConfig, model: dict[str, Any], data: dict[str, Any]) -> None:
+        """Write run.json: everything resolved, with versions."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        described = {
+            "training": config.to_dict(),
+            "model": model,
+            "data": data,
+            "versions": {name: version(name) for name in ("rotary-mae", "torch", "numpy", "accelerate")},
+            "python": platform.python_version(),
+            "machine": f"{platform.machine()}, {os.cpu_count()} CPU cores",
+        }
+        partial = self.path / "run.json.partial"
+        partial.write_text(json.dumps(described, indent=1))
+        os.replace(partial, self.description)
+
+    def keep_lines(self, n_lines: int) -> None:
+        """Drop metrics written after the state that a run resumes from."""
+        if self.metrics.exists():
+            lines = self.metrics.read_text().splitlines(keepends=True)
+            partial = self.path / "metrics.jsonl.partial"
+            partial.write_text("".join(lines[:n_lines]))
+            os.replace(partial, self.metrics)
+
+    def log(self, line: dict[str, Any]) -> None:
+        """Append one line of metrics."""
+        with self.metrics.open("a") as file:
+            file.write(json.dumps(line) + "\n")
+
+    def history(self) -> list[dict[str, Any]]:
+        """All lines of metrics."""
+        if not self.metrics.exists():
+            return []
+        return [json.loads(line) for line in self.metrics.read_text().splitlines()]
