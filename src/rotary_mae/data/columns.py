@@ -83,7 +83,8 @@ def _find(name: str, columns: Sequence[str], known: Sequence[str]) -> str:
         return nested[0]
     close = nested or get_close_matches(name, known, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(map(repr, close))}? " if close else ""
-    raise ValueError(f"there is no column {name!r}; {hint}The columns are {list(known)}")
+    shown = ", ".join(known[:40]) + (", ..." if len(known) > 40 else "")
+    raise ValueError(f"there is no column {name!r}; {hint}The columns are {shown}")
 
 
 def explode(table: pa.Table, id: str, by: str) -> pa.Table:

@@ -228,7 +228,7 @@ def _value_columns(tokens: TokenSet, is_row: npt.NDArray[np.bool_]) -> list[tupl
         names = [r if schema.roles.count(r) == 1 else f"{r}_{i}" for i, r in enumerate(schema.roles)]
         return list(zip(names, values.T, strict=True))
     n = schema.n_predicted
-    names = list(schema.channels) or [f"value_{i}" for i in range(n)] if n > 1 else ["value"]
+    names = list(schema.channels) or (["value"] if n == 1 else [f"value_{i}" for i in range(n)])
     observed = schema.columns("observed")
     shown = np.where(values[:, observed] > 0, values[:, :n], np.nan) if observed else values[:, :n]
     return list(zip(names, shown.T, strict=True))

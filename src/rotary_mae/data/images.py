@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rotary_mae.data.tokens import Schema, TokenSet
+from rotary_mae.data.tokens import Schema, TokenSet, sample_indices
 
 Pixels = npt.NDArray[Any]
 
@@ -60,6 +60,51 @@ def from_images(
     )
 
 
+class LazyImages:
+    """Images kept as they are and cut into patches when asked for: a Source.
+
+    Takes what ``from_images`` takes; ``images`` may be memory-mapped, and stays uint8. ``lengths`` and
+    ``ids`` are (B,), ``targets`` is (B,), (B, k) or None.
+    """
+
+    def __init__(
+        self,
+        images: Pixels,
+        patch: Sequence[int] = (16, 16),
+        *,
+        times: npt.ArrayLike | None = None,
+        targets: npt.ArrayLike | None = None,
+        ids: npt.ArrayLike | None = None,
+        pad: bool = False,
+    ) -> None:
+        self.images, self.patch, self.pad = images, tuple(patch), pad
+        self.times = None if times is None else np.asarray(times, np.float64)
+        self.targets = None if targets is None else np.asarray(targets)
+        self.ids = np.arange(len(images)) if ids is None else np.asarray(ids)
+        first = self[:1]
+        self._schema = first.schema
+        self.lengths = np.full(len(images), first.lengths[0])
+
+    @property
+    def schema(self) -> Schema:
+        """What the values of a patch mean."""
+        return self._schema
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, index: Any) -> TokenSet:
+        chosen = sample_indices(index, len(self))
+        return from_images(
+            self.images[chosen],
+            self.patch,
+            times=self.times if self.times is None or self.times.ndim == 1 else self.times[chosen],
+            targets=None if self.targets is None else self.targets[chosen],
+            ids=self.ids[chosen],
+            pad=self.pad,
+        )
+
+
 def images_from_tokens(tokens: TokenSet, size: tuple[int, int] | None = None) -> npt.NDArray[np.float32]:
     """The images (n, height, width, colours) or videos (n, frames, height, width, colours) behind patches.
 
@@ -90,6 +135,8 @@ def _frames(images: Pixels, patch: tuple[int, ...]) -> tuple[Pixels, tuple[int, 
     """(n, frames, height, width, colours), patch sizes (frames, height, width), and whether it is video."""
     if images.dtype != np.uint8 and images.dtype.kind != "f":
         raise ValueError(f"images must be uint8 or floats, got {images.dtype}; convert them first")
+    if 0 in images.shape:
+        raise ValueError(f"images must not be empty, got shape {images.shape}")
     if len(patch) not in (2, 3) or min(patch) < 1:
         raise ValueError(
             f"patch must be (p1, p2), or (frames, p1, p2) for video, all at least 1; got {patch}"
@@ -105,8 +152,6 @@ def _frames(images: Pixels, patch: tuple[int, ...]) -> tuple[Pixels, tuple[int, 
             "images must be (n, height, width[, colours]), videos (n, frames, height, width[, colours]), got "
             f"{shape} with patch {patch}"
         )
-    if 0 in shape:
-        raise ValueError(f"images must not be empty, got shape {shape}")
     return frames, (patch[-3] if len(patch) == 3 else 1, patch[-2], patch[-1]), is_video
 
 

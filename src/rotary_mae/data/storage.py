@@ -250,7 +250,7 @@ class CachedTokens:
         path = self.folder / f"{name}.npy"
         try:
             array: npt.NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError) as error:
+        except (OSError, EOFError, ValueError) as error:
             raise ValueError(
                 f"cache {path} is missing or truncated ({error}); make it anew with write_cache"
             ) from error
