@@ -11,6 +11,7 @@ import numpy.typing as npt
 from rotary_mae.data.tokens import Schema, TokenSet
 
 BANDS = ("g", "r", "i", "z")
+CLASSES = ("agn", "eclipsing", "pulsator", "supernova")
 _N_PARAMETERS = 5
 _N_WAVES = 24
 _SEASONS = ((0.0, 95.0), (145.0, 240.0))  # nights with observations, counted from the object's first
@@ -19,25 +20,25 @@ Array = npt.NDArray[np.float64]
 Shape = Callable[[Array, Array, Array], Array]
 
 
-def simulate_light_curves(n: int = 600, *, seed: int = 0, classes: Sequence[str] | None = None) -> TokenSet:
+def simulate_light_curves(n: int = 600, *, seed: int = 0, classes: Sequence[str] = CLASSES) -> TokenSet:
     """Light curves of simulated variable objects in four bands, with their classes as targets.
 
     A token a measurement: values (flux, its standard error), positions (MJD in days, index in g, r, i, z), by
-    time in an object. Fluxes of an object vary by about 1 around its own mean. An object has 20-150 tokens in
+    time in an object. Fluxes of an object vary by about 1 around its own level. An object has 20-150 tokens in
     two seasons of 95 nights, each at an epoch of its own, so that the bands differ in number and epochs.
     ids: strings; targets: names of classes, equally frequent, in random order.
 
     n: number of objects. seed: the same seed, n and classes give the same numbers. classes: some of
-    ``CLASSES``, all if None. Raises ValueError for anything else.
+    ``CLASSES``. Raises ValueError for anything else.
     """
     return simulate_with_truth(n, seed=seed, classes=classes).tokens
 
 
-def simulate_with_truth(n: int = 600, *, seed: int = 0, classes: Sequence[str] | None = None) -> LightCurves:
+def simulate_with_truth(n: int = 600, *, seed: int = 0, classes: Sequence[str] = CLASSES) -> LightCurves:
     """The same light curves as ``simulate_light_curves``, together with what they are without noise."""
     if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1:
         raise ValueError(f"n must be a whole number of objects, at least 1, got {n!r}")
-    chosen = _check_classes(CLASSES if classes is None else classes)
+    chosen = _check_classes(classes)
     rng = np.random.default_rng(seed)
     objects = _draw_objects(rng, int(n), chosen)
     return LightCurves(_observe(rng, objects), objects)
@@ -73,9 +74,8 @@ class Objects:
         shape = np.empty(len(days))
         for index, name in enumerate(CLASSES):
             at = np.flatnonzero(self.classes[object_idx] == index)
-            which = object_idx[at]
-            given = self.waves[which] if name == "agn" else self.parameters[which]
-            shape[at] = _SHAPES[name](days[at], band_idx[at].astype(np.float64), given)
+            made_of = self.waves if name == "agn" else self.parameters
+            shape[at] = _SHAPES[name](days[at], band_idx[at].astype(np.float64), made_of[object_idx[at]])
         return self.levels[object_idx, band_idx] + self.gains[object_idx, band_idx] * shape
 
 
@@ -141,10 +141,9 @@ def _supernova(days: Array, band: Array, parameters: Array) -> Array:
     peak = np.where(season < 0.5, 5.0, 150.0) + 75 * when + 1.5 * band
     rise_days = _between(2, 8, rise)
     fall_days = _between(12, 45, fall) * (1 + 0.15 * band)
-    # rise and fall as exponents of their own: one quotient of exponentials overflows long before the peak
-    late = (days - peak) / rise_days
-    shape = np.exp(-np.maximum(days - peak, -20 * rise_days) / fall_days - np.logaddexp(0, -late))
-    return 4.0 * shape
+    late = days - peak
+    # one exponent: the quotient of two exponentials overflows long before the peak
+    return 4.0 * np.exp(-late / fall_days - np.logaddexp(0, -late / rise_days))
 
 
 _SHAPES: dict[str, Shape] = {
@@ -153,7 +152,6 @@ _SHAPES: dict[str, Shape] = {
     "pulsator": _pulsator,
     "supernova": _supernova,
 }
-CLASSES = tuple(_SHAPES)
 
 
 def _between(low: float, high: float, uniform: Array) -> Array:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
+import lzma
 import tarfile
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -17,13 +20,26 @@ from rotary_mae.data.tokens import Schema, TokenSet
 
 
 def tar_files(path: Path) -> Iterator[tuple[str, bytes]]:
-    """Base name and content of every file of a tar archive of any compression, in its order."""
-    # a stream is read once from front to back; random access would decompress again for every file
-    with tarfile.open(path, "r|*") as archive:
-        for member in archive:
-            content = archive.extractfile(member)
-            if content is not None:
-                yield PurePosixPath(member.name).name, content.read()
+    """Base name and content of every file of a .tar.gz or .tar.xz archive, in its order.
+
+    Raises ValueError where the archive is damaged or incomplete.
+    """
+    uncompress = lzma.open if path.suffix == ".xz" else gzip.open
+    try:
+        # Streams are read once from front to back, where random access would decompress again for every file.
+        # tarfile's own decompression takes the end of a cut file for the end of the archive.
+        with uncompress(path) as stream, tarfile.open(fileobj=stream, mode="r|") as archive:
+            for member in archive:
+                content = archive.extractfile(member)
+                if content is not None:
+                    yield PurePosixPath(member.name).name, content.read()
+    except (tarfile.TarError, EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError) as error:
+        raise damaged(path, error) from error
+
+
+def damaged(path: Path, error: Exception) -> ValueError:
+    """What to raise for an archive that cannot be read."""
+    return ValueError(f"{path} is damaged ({error}); delete it, so that it is downloaded again")
 
 
 def parse_table(text: bytes, columns: dict[str, pa.DataType], delimiter: str, what: str) -> pa.Table:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -114,8 +115,10 @@ def _read_stays(archive: Path, names: tuple[str, ...]) -> tuple[Rows, npt.NDArra
 
 def _minute(clock: str) -> int:
     """Minutes of a time written hh:mm."""
-    hours, _, minutes = clock.partition(":")
-    return 60 * int(hours) + int(minutes)
+    found = re.fullmatch(r"(\d\d):(\d\d)", clock)
+    if found is None:
+        raise ValueError(f"{clock!r} is not a time written hh:mm")
+    return 60 * int(found[1]) + int(found[2])
 
 
 def _variable_index(name: str, index: dict[str, int]) -> int:

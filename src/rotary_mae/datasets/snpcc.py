@@ -22,10 +22,12 @@ LIGHT_CURVES = RemoteFile(
     "md5:3ed2c475512d8c8cf8a2b8907ed21ed0",
     repacked=("SIMGEN_PUBLIC_DES.tar.xz",),
 )
-_WANTED = ("MJD", "FLT", "FLUXCAL", "FLUXCALERR")
-_COLUMNS = dict(
-    zip(_WANTED, (pa.float64(), pa.dictionary(pa.int32(), pa.string()), *[pa.float64()] * 2), strict=True)
-)
+_COLUMNS = {
+    "MJD": pa.float64(),
+    "FLT": pa.string(),
+    "FLUXCAL": pa.float64(),
+    "FLUXCALERR": pa.float64(),
+}
 
 
 def load_snpcc(*, with_failed: bool = False) -> tuple[TokenSet, npt.NDArray[np.bool_]]:
@@ -57,12 +59,18 @@ def read_snpcc(archive: Path, *, with_failed: bool = False) -> tuple[TokenSet, n
         raise ValueError(f"{archive} holds no supernovae; files named *.DAT were expected")
     table, object_idx = parse_tables(tables, _COLUMNS, ",", str(archive))
     flux = np.stack([table["FLUXCAL"].to_numpy(), table["FLUXCALERR"].to_numpy()], axis=1)
-    rows = Rows(object_idx, table["MJD"].to_numpy(), map_words(table["FLT"], BANDS.index), flux)
+    rows = Rows(object_idx, table["MJD"].to_numpy(), map_words(table["FLT"], _band_index), flux)
     if not with_failed:
         rows = rows.select(flux[:, 1] > 0)
     schema = Schema(("time", "channel"), BANDS, ("value", "error"))
     tokens = rows.to_tokens(schema, np.array(ids), np.array(types), order=rows.channel_idx)
     return tokens, np.array(is_spectroscopic)
+
+
+def _band_index(name: str) -> int:
+    if name not in BANDS:
+        raise ValueError(f"filter {name!r} is none of the challenge's {BANDS}")
+    return BANDS.index(name)
 
 
 def _field(pattern: bytes, text: bytes, name: str) -> str:
@@ -76,14 +84,17 @@ def _field(pattern: bytes, text: bytes, name: str) -> str:
 def _observations(text: bytes, name: str) -> bytes:
     """The wanted columns of the OBS lines as lines of comma-separated values."""
     variables = tuple(_field(rb"^VARLIST:(.*)$", text, name).split())
-    return b"\n".join(b",".join(row) for row in _observation_pattern(variables).findall(text))
+    rows = _observation_pattern(variables).findall(text)
+    if len(rows) != int(promised := _field(rb"^NOBS:\s*(\d+)", text, name)):
+        raise ValueError(f"{name} has {len(rows)} observations, but NOBS says {promised}")
+    return b"\n".join(b",".join(row) for row in rows)
 
 
 @lru_cache(maxsize=8)
 def _observation_pattern(variables: tuple[str, ...]) -> re.Pattern[bytes]:
-    """An OBS line with a group for each wanted variable, in the order of ``_WANTED`` as in the files."""
-    if [v for v in variables if v in _WANTED] != list(_WANTED):
-        raise ValueError(f"VARLIST must name {_WANTED} in this order, got {variables}")
-    words = [rb"(\S+)" if variable in _WANTED else rb"\S+" for variable in variables]
-    last = max(i for i, variable in enumerate(variables) if variable in _WANTED)
+    """An OBS line with a group for each wanted variable, of ``_COLUMNS``."""
+    if [variable for variable in variables if variable in _COLUMNS] != list(_COLUMNS):
+        raise ValueError(f"VARLIST must name {list(_COLUMNS)} in this order, got {variables}")
+    words = [rb"(\S+)" if variable in _COLUMNS else rb"\S+" for variable in variables]
+    last = variables.index(list(_COLUMNS)[-1])
     return re.compile(rb"^OBS:[ \t]+" + rb"[ \t]+".join(words[: last + 1]), re.MULTILINE)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import pyarrow as pa
 
 from rotary_mae.data.tokens import Schema, TokenSet
 from rotary_mae.datasets.download import RemoteFile, fetch
-from rotary_mae.datasets.originals import parse_table
+from rotary_mae.datasets.originals import damaged, parse_table
 
 SPLITS = ("train", "test")
 
@@ -41,6 +42,14 @@ def load_uea(name: str, split: str = "train") -> TokenSet:
 
 def read_uea(archive: Path, split: str = "train") -> TokenSet:
     """One split of ``<Name>.zip`` with ``<Name>_TRAIN.ts`` and ``<Name>_TEST.ts``; see ``load_uea``."""
+    try:
+        text, name = _read_split(archive, split)
+    except (zipfile.BadZipFile, zlib.error) as error:
+        raise damaged(archive, error) from error
+    return _parse_ts(text, f"{archive}:{name}").to_tokens(split)
+
+
+def _read_split(archive: Path, split: str) -> tuple[bytes, str]:
     with zipfile.ZipFile(archive) as files:
         found = [n for n in files.namelist() if n.lower().endswith(f"_{split}.ts")]
         if len(found) != 1:
@@ -48,8 +57,7 @@ def read_uea(archive: Path, split: str = "train") -> TokenSet:
                 f"{archive} has no {split} split: expected one file named *_{split.upper()}.ts, "
                 f"it holds {files.namelist()}"
             )
-        text = files.read(found[0])
-    return _parse_ts(text, f"{archive}:{found[0]}").to_tokens(split)
+        return files.read(found[0]), found[0]
 
 
 @dataclass(frozen=True)
