@@ -36,7 +36,10 @@ def test_official_checkpoint_gives_official_logits_and_gradients(parity, case):
     tokens, positions = patches(raw, official["tubelet_size"]), torch.tensor(io["positions"]).transpose(1, 2)
     real = ~torch.tensor(io.get("pad_mask", np.zeros(tokens.shape[:2], bool)))
     batch = rm.TokenBatch(
-        tokens[real], positions[real], real.sum(1), rm.data.tokens.Schema(tuple(f"a{i}" for i in range(positions.shape[2])))
+        tokens[real],
+        positions[real],
+        real.sum(1),
+        rm.data.tokens.Schema(tuple(f"a{i}" for i in range(positions.shape[2]))),
     )
     if "mask" not in io:
         logits, expected = model(batch).logits, torch.tensor(io["logits"])

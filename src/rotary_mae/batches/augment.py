@@ -16,10 +16,10 @@ from rotary_mae.data.tokens import TokenSet
 class Augmentation:
     """Strengths of the transforms; 0 does nothing. Values and positions are those of scaled tokens.
 
-    scale: standard deviation of the logarithm of a factor a sample on its values. noise: standard deviation of
-    what is added to every value. shift: a sample's positions on continuous axes move by up to this much, stretch:
-    and their distances grow or shrink by up to this factor's logarithm. thinning: every sample loses a share of
-    its tokens drawn from 0 to this.
+    scale: standard deviation of the logarithm of a factor a sample on its values. noise: standard deviation
+    of what is added to every value. shift: a sample's positions on continuous axes move by up to this much,
+    stretch: and their distances grow or shrink by up to this factor's logarithm. thinning: every sample loses
+    a share of its tokens drawn from 0 to this.
     """
 
     scale: float = 0.0

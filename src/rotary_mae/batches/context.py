@@ -5,11 +5,11 @@ from torch import Tensor
 
 
 def local_context(values: Tensor, positions: Tensor, sample_idx: Tensor, k: int) -> Tensor:
-    """(T, 2 k (V + 1)) value differences and closeness to the k neighbours before and after along the first axis.
+    """(T, 2 k (V + 1)) value differences and closeness to k neighbours before and after along the first axis.
 
     values: (T, V), positions: (T, D), sample_idx: (T,). A neighbour is in the same sample and has the same
-    position on all other axes (the same channel). Closeness is 1 / (1 + gap); a neighbour that is not there has
-    closeness and differences 0. Design choice of this library, not of the paper (k = 0).
+    position on all other axes (the same channel). Closeness is 1 / (1 + gap); a neighbour that is not there
+    has closeness and differences 0. Design choice of this library, not of the paper (k = 0).
     """
     order = torch.argsort(positions[:, 0], stable=True)
     for axis in range(1, positions.shape[1]):
@@ -19,7 +19,9 @@ def local_context(values: Tensor, positions: Tensor, sample_idx: Tensor, k: int)
     time, ordered = positions[order, 0], values[order]
     features = []
     for step in range(1, k + 1):
-        same = (line[step:] == line[:-step]).all(1) if len(line) > step else line.new_zeros(0, dtype=torch.bool)
+        same = (
+            (line[step:] == line[:-step]).all(1) if len(line) > step else line.new_zeros(0, dtype=torch.bool)
+        )
         gap = time[step:] - time[:-step]
         closeness = (same / (1.0 + gap)).unsqueeze(1)
         change = (ordered[step:] - ordered[:-step]) * same.unsqueeze(1)

@@ -49,12 +49,14 @@ def draw_hidden(
 ) -> npt.NDArray[np.bool_]:
     """(T,) True for hidden tokens.
 
-    lengths: (B,). times: (T,) positions on the first axis. channels: (T,) positions on the channel axis, or None.
-    is_fixed: (T,) True for tokens that always stay visible (static covariates). sample_keys: (B,) a number that
-    names each sample wherever it turns up.
+    lengths: (B,). times: (T,) positions on the first axis. channels: (T,) positions on the channel axis, or
+    None. is_fixed: (T,) True for tokens that always stay visible (static covariates). sample_keys: (B,) a
+    number that names each sample wherever it turns up.
     """
     if hiding.strategy == "channel" and channels is None:
-        raise ValueError("hiding by channel needs a channel axis: use layout='measurements' or another strategy")
+        raise ValueError(
+            "hiding by channel needs a channel axis: use layout='measurements' or another strategy"
+        )
     free = np.ones(len(times), bool) if is_fixed is None else ~is_fixed
     sample = np.repeat(np.arange(len(lengths)), lengths)[free]
     keys, time = np.asarray(sample_keys, np.int64)[sample], times[free]
@@ -71,7 +73,9 @@ def draw_hidden(
         rank = n_units[sample] - 1 - unit
     elif hiding.strategy == "block":
         first = keyed_uniform(seed, epoch, np.asarray(sample_keys, np.int64), 1) * (n_units - n_hidden + 1)
-        rank = np.where(unit < first.astype(np.int64)[sample], n_units[sample], unit - first.astype(np.int64)[sample])
+        rank = np.where(
+            unit < first.astype(np.int64)[sample], n_units[sample], unit - first.astype(np.int64)[sample]
+        )
     else:
         # tokens are keyed by their rank in time, so the same tokens are hidden in whatever order they come
         rank = _dense_rank(sample, keyed_uniform(seed, epoch, keys, 2 + unit))
@@ -112,4 +116,3 @@ def seed_from(generator: torch.Generator | np.random.Generator | None) -> int:
     if isinstance(generator, np.random.Generator):
         return int(generator.integers(2**62))
     raise TypeError(f"generator must be a torch.Generator or numpy Generator, got {type(generator).__name__}")
-

@@ -7,10 +7,10 @@ UInt = npt.NDArray[np.uint64]
 
 
 def keyed_uniform(*keys: npt.ArrayLike) -> npt.NDArray[np.float64]:
-    """Numbers in [0, 1), one for each broadcast combination of integer keys, e.g. (seed, epoch, sample, token).
+    """Numbers in [0, 1), one for each broadcast combination of whole keys, e.g. (seed, epoch, sample, token).
 
-    Each key is folded in with the finaliser of splitmix64 (Steele et al. 2014), whose every output bit depends on
-    every input bit.
+    Each key is folded in with the finaliser of splitmix64 (Steele et al. 2014), whose every output bit
+    depends on every input bit.
     """
     state = np.zeros(np.broadcast_shapes(*(np.shape(k) for k in keys)), np.uint64)
     for key in keys:

@@ -21,7 +21,8 @@ def epoch_batches(
     """The batches of one epoch, each an array of sample indices; every sample once.
 
     batch_size: samples a batch. max_tokens: instead, fill batches up to so many tokens (a longer sample is a
-    batch of its own); needs ``lengths`` (B,). block: keep runs of so many samples together, for sources on disk.
+    batch of its own); needs ``lengths`` (B,). block: keep runs of so many samples together, for sources on
+    disk.
     """
     order = shuffled(n_samples, seed, epoch, block)
     if max_tokens is None:
@@ -45,7 +46,8 @@ def shuffled(n_samples: int, seed: int, epoch: int, block: int = 1) -> Ints:
 def rank_share(batch: Ints, rank: int, world: int) -> tuple[Ints, bool]:
     """This process's part of a global batch, and whether it counts.
 
-    A batch with fewer samples than processes gives the others a sample to keep them in step, which must not count.
+    A batch with fewer samples than processes gives the others a sample to keep them in step, which must not
+    count.
     """
     share = batch[rank::world]
     return (share, True) if len(share) else (batch[:1], False)

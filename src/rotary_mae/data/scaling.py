@@ -80,7 +80,12 @@ class Scaling:
             for axis in continuous:
                 starts[axis] = sample.positions[:, axis].min()
         return cls(
-            schema, tuple(center.tolist()), tuple(scale.tolist()), origin, tuple(units.tolist()), tuple(starts.tolist())
+            schema,
+            tuple(center.tolist()),
+            tuple(scale.tolist()),
+            origin,
+            tuple(units.tolist()),
+            tuple(starts.tolist()),
         )
 
     # -- values ---------------------------------------------------------------------------------------------
@@ -92,7 +97,9 @@ class Scaling:
             n = self.schema.n_predicted
             return center[None, :n], scale[None, :n]
         if tokens_channel is None:
-            raise ValueError("values of this layout are scaled by channel: give channel=, their channel indices")
+            raise ValueError(
+                "values of this layout are scaled by channel: give channel=, their channel indices"
+            )
         return center[tokens_channel, None], scale[tokens_channel, None]
 
     def apply(self, tokens: TokenSet) -> TokenSet:

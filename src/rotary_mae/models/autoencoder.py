@@ -1,4 +1,4 @@
-"""RoMAEForPreTraining: hide, encode what is visible, reconstruct what is hidden; also how one interpolates."""
+"""RoMAEForPreTraining: hide, encode what is visible, reconstruct what is hidden; and so interpolate."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from rotary_mae.models.config import RoMAEConfig
 from rotary_mae.models.encoder import Encoded, Encoder, axis_frequencies
 from rotary_mae.models.heads import Head, mean_and_std
 from rotary_mae.models.layout import sample_major
+from rotary_mae.nn.absolute import sinusoidal_embedding
 from rotary_mae.nn.ragged import Ragged
 from rotary_mae.nn.transformer import Angles, Stack
 
@@ -80,10 +81,10 @@ class RoMAEForPreTraining(Pretrained):
         memory = self.bridge(encoded.states)
         queries = self.mask_token.to(memory.dtype).expand(len(hidden_idx), -1)
         query_positions = batch.positions[hidden_idx]
-        angles = self.encoder.angles(torch.cat((encoded.positions, query_positions)), self.decoder_frequencies)
+        angles = self.encoder.angles(
+            torch.cat((encoded.positions, query_positions)), self.decoder_frequencies
+        )
         if self.config.positions == "absolute":
-            from rotary_mae.nn.absolute import sinusoidal_embedding
-
             memory = memory + sinusoidal_embedding(encoded.positions, memory.shape[1]).to(memory.dtype)
             queries = queries + sinusoidal_embedding(query_positions, memory.shape[1]).to(memory.dtype)
         sample_idx = torch.cat((encoded.sample_idx, batch.sample_idx[hidden_idx]))

@@ -21,7 +21,8 @@ FORMAT = 1
 class Pretrained(nn.Module):
     """A model that can be saved, loaded and compiled.
 
-    scaling: how raw data becomes what the model eats, if training fitted it; None if it was given scaled data.
+    scaling: how raw data becomes what the model eats, if training fitted it; None if it was given scaled
+    data.
     """
 
     def __init__(self, config: RoMAEConfig) -> None:
@@ -44,13 +45,16 @@ class Pretrained(nn.Module):
     def _write(self, folder: Path) -> None:
         described = {"format": FORMAT, "model": type(self).__name__, "config": self.config.to_dict()}
         (folder / "config.json").write_text(json.dumps({**described, **self._arguments()}, indent=1))
-        save_file({k: v.detach().cpu().contiguous() for k, v in self.state_dict().items()}, folder / "model.safetensors")
+        save_file(
+            {k: v.detach().cpu().contiguous() for k, v in self.state_dict().items()},
+            folder / "model.safetensors",
+        )
         if self.scaling is not None:
             self.scaling.save(folder / "scaling.json")
 
     @classmethod
     def from_pretrained(cls, folder: str | Path) -> Self:
-        """Load from a folder, or from a repository of the Hugging Face Hub ("owner/name") if there is no such folder."""
+        """Load from a folder, or if there is none from a Hugging Face repository ("owner/name")."""
         path = find_folder(folder)
         described = read_description(path)
         if described["model"] != cls.__name__:
@@ -69,7 +73,9 @@ class Pretrained(nn.Module):
     def compile(self, *args: Any, **kwargs: Any) -> None:
         """Compile the token-wise parts with dynamic lengths, in place; attention stays as it is."""
         if args or kwargs:
-            raise TypeError("compile takes no arguments: it compiles what gains from it, with dynamic lengths")
+            raise TypeError(
+                "compile takes no arguments: it compiles what gains from it, with dynamic lengths"
+            )
         self._compile_parts()
 
     def _compile_parts(self) -> None:
@@ -79,7 +85,7 @@ class Pretrained(nn.Module):
         return {}
 
 
-class replacing:  # noqa: N801 - a context manager reads as a verb
+class replacing:
     """Write a folder beside ``folder`` and put it in its place at the end, or leave everything as it was."""
 
     def __init__(self, folder: Path) -> None:
@@ -119,8 +125,8 @@ def find_folder(folder: str | Path) -> Path:
             if (inside / "model.safetensors").exists():
                 return inside
         raise ValueError(
-            f"{folder} holds no model: expected config.json and model.safetensors in it, or in best/ or last/; "
-            f"it has {sorted(p.name for p in path.iterdir())[:10]}"
+            f"{folder} holds no model: expected config.json and model.safetensors in it, or in best/ or "
+            f"last/; it has {sorted(p.name for p in path.iterdir())[:10]}"
         )
     parts = str(folder).split("/")
     if len(parts) == 2 and all(parts):
@@ -130,7 +136,9 @@ def find_folder(folder: str | Path) -> Path:
         try:
             return Path(snapshot_download(str(folder), allow_patterns=["*.json", "*.safetensors"]))
         except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
-            raise FileNotFoundError(f"{folder} is neither a folder here nor a model on the Hub: {error}") from error
+            raise FileNotFoundError(
+                f"{folder} is neither a folder here nor a model on the Hub: {error}"
+            ) from error
     raise FileNotFoundError(f"there is no folder {folder}; give a checkpoint or run folder")
 
 
@@ -138,13 +146,18 @@ def read_description(folder: Path) -> dict[str, Any]:
     """config.json of a checkpoint, checked."""
     path = folder / "config.json"
     if not path.exists():
-        raise ValueError(f"{folder} has model.safetensors but no config.json; use rotary_mae.from_official for official checkpoints")
+        raise ValueError(
+            f"{folder} has model.safetensors but no config.json; use rotary_mae.from_official for official "
+            "checkpoints"
+        )
     try:
         described: dict[str, Any] = json.loads(path.read_text())
     except json.JSONDecodeError as error:
         raise ValueError(f"{path} is not JSON: {error}") from error
     if described.get("format") != FORMAT or "model" not in described or "config" not in described:
-        raise ValueError(f"{path} is not a configuration of this library (format {FORMAT}): keys {sorted(described)}")
+        raise ValueError(
+            f"{path} is not a configuration of this library (format {FORMAT}): keys {sorted(described)}"
+        )
     return described
 
 
@@ -154,7 +167,9 @@ def read_weights(folder: Path) -> dict[str, Tensor]:
     try:
         return load_file(path)
     except (SafetensorError, OSError) as error:
-        raise ValueError(f"{path} cannot be read ({error}); it is missing or was cut short, copy it again") from error
+        raise ValueError(
+            f"{path} cannot be read ({error}); it is missing or was cut short, copy it again"
+        ) from error
 
 
 @dataclass(frozen=True)
@@ -182,10 +197,23 @@ def transfer(source: Pretrained, target: Pretrained) -> TransferReport:
     The head is never shared: it answers another question. Raises ValueError where a shared weight has another
     shape, or where settings that give the weights their meaning differ.
     """
-    for name in ("n_values", "n_axes", "width", "heads", "depth", "positions", "rope_base", "rope_fraction", "timescales", "cls"):
+    for name in (
+        "n_values",
+        "n_axes",
+        "width",
+        "heads",
+        "depth",
+        "positions",
+        "rope_base",
+        "rope_fraction",
+        "timescales",
+        "cls",
+    ):
         mine, theirs = getattr(target.config, name), getattr(source.config, name)
         if mine != theirs:
-            raise ValueError(f"cannot transfer weights: {name} is {theirs} in the source and {mine} in the target")
+            raise ValueError(
+                f"cannot transfer weights: {name} is {theirs} in the source and {mine} in the target"
+            )
     theirs, mine = source.state_dict(), target.state_dict()
     is_same_task = type(source) is type(target)
     shared = [k for k in mine if k in theirs and (is_same_task or not k.startswith("head."))]

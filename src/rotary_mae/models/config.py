@@ -39,7 +39,9 @@ class _Sized:
 
     def _resolve(self) -> None:
         if self.size not in SIZES:
-            raise ValueError(f"size must be one of {', '.join(SIZES)}, got {self.size!r}{_did_you_mean(self.size, SIZES)}")
+            raise ValueError(
+                f"size must be one of {', '.join(SIZES)}, got {self.size!r}{_did_you_mean(self.size, SIZES)}"
+            )
         named = SIZES[self.size]
         for name in ("width", "heads", "depth"):
             if getattr(self, name) == 0:
@@ -96,13 +98,13 @@ class RoMAEConfig(_Sized):
         cls: whether a learned token at position 0 comes before every sample (and is pooled in prediction).
         positions: "rope", or "absolute" sinusoids for comparison.
         rope_base, rope_fraction: frequencies base^(-2 i / axis width), and the fraction of them that rotate.
-        timescales: instead, for each axis its timescales in units of position (see ``timescale_frequencies``).
-        queries: "joint", hidden tokens attend to each other in the decoder (the paper), or "independent", each
-            sees the visible tokens and itself alone, so that no answer depends on what else is asked.
+        timescales: instead, for each axis its timescales in units of position, see ``timescale_frequencies``.
+        queries: "joint", hidden tokens attend to each other in the decoder (the paper), or "independent",
+            each sees the visible tokens and itself alone, so that no answer depends on what else is asked.
         distribution: "point" or "gaussian", which predicts a standard deviation beside each value.
         normalize_targets: reconstruct every patch with its own mean taken off and divided by its deviation.
         context: k neighbours on each side that a token is projected with; 0 is the paper.
-        dropout: on attention scores and the MLP's hidden layer. drop_path: stochastic depth in the last layer.
+        dropout: on attention scores and the MLP's hidden layer. drop_path: stochastic depth (last layer).
         norm_eps: of RMSNorm.
         decoder: see DecoderConfig; used in pre-training only.
     """
@@ -158,9 +160,13 @@ class RoMAEConfig(_Sized):
         if self.context < 0:
             raise ValueError(f"context must be at least 0, got {self.context}")
         if self.normalize_targets and self.n_predicted == 1:
-            raise ValueError("normalize_targets needs more than one value a token: one value has no deviation")
+            raise ValueError(
+                "normalize_targets needs more than one value a token: one value has no deviation"
+            )
         if self.timescales is not None and len(self.timescales) != self.n_axes:
-            raise ValueError(f"timescales needs one tuple an axis ({self.n_axes}), got {len(self.timescales)}")
+            raise ValueError(
+                f"timescales needs one tuple an axis ({self.n_axes}), got {len(self.timescales)}"
+            )
         check_head_width(self.width, self.heads, self.n_axes)
         check_head_width(self.decoder.width, self.decoder.heads, self.n_axes)
 

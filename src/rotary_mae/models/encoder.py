@@ -66,9 +66,17 @@ class Encoder(nn.Module):
         if config.context:
             self.context = nn.Linear(2 * config.context * (config.n_predicted + 1), config.width, bias=False)
         self.stack = Stack(
-            config.width, config.heads, config.hidden, config.depth, config.dropout, config.drop_path, config.norm_eps
+            config.width,
+            config.heads,
+            config.hidden,
+            config.depth,
+            config.dropout,
+            config.drop_path,
+            config.norm_eps,
         )
-        self.register_buffer("frequencies", axis_frequencies(config, config.width, config.heads), persistent=False)
+        self.register_buffer(
+            "frequencies", axis_frequencies(config, config.width, config.heads), persistent=False
+        )
         if self.cls is not None:
             nn.init.trunc_normal_(self.cls, std=0.02)
         for linear in (self.projection, self.context):
@@ -86,7 +94,9 @@ class Encoder(nn.Module):
             values, positions, sample_idx = values[visible], positions[visible], sample_idx[visible]
         x = self.projection(values)
         if self.context is not None:
-            near = local_context(values[:, : self.config.n_predicted], positions, sample_idx, self.config.context)
+            near = local_context(
+                values[:, : self.config.n_predicted], positions, sample_idx, self.config.context
+            )
             x = x + self.context(near)
         n_cls, order = 0, None
         if self.cls is not None:
@@ -118,12 +128,15 @@ class Encoder(nn.Module):
         for block in first:
             x = block(x, angles, ragged, sample_idx)
         ones = np.ones(n_cls, np.int64)
-        to_cls = Ragged(ragged.lengths, order, query_lengths=ones, query_order=np.arange(n_cls), device=x.device)
+        to_cls = Ragged(
+            ragged.lengths, order, query_lengths=ones, query_order=np.arange(n_cls), device=x.device
+        )
         return last.read(x, slice(0, n_cls), angles, to_cls, sample_idx)
 
     def _check(self, batch: TokenBatch) -> None:
         if batch.values.shape[1] != self.config.n_values or batch.positions.shape[1] != self.config.n_axes:
             raise ValueError(
-                f"the model takes {self.config.n_values} values and {self.config.n_axes} axes a token, the batch has "
-                f"{batch.values.shape[1]} values and {batch.positions.shape[1]} axes {batch.schema.axes}"
+                f"the model takes {self.config.n_values} values and {self.config.n_axes} axes a token, the "
+                f"batch has {batch.values.shape[1]} values and {batch.positions.shape[1]} axes "
+                f"{batch.schema.axes}"
             )

@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 MIN_STD = 1e-3
-"""Smallest standard deviation a Gaussian head gives, in scaled units: a likelihood must not run off to infinity."""
+"""Smallest standard deviation of a Gaussian head, in scaled units: or a likelihood runs off to infinity."""
 
 
 class Head(nn.Module):

@@ -42,8 +42,8 @@ _IN_BLOCK = {
 def from_official(folder: str | Path) -> RoMAEForPreTraining | RoMAEForPrediction:
     """The model in a checkpoint folder of the official trainer (model_config.json and model.safetensors).
 
-    Settings that only act in training and that we do not have (dropout of the head, of positions, of the attention
-    projection) are warned about if they are not 0.
+    Settings that only act in training and that we do not have (dropout of the head, of positions, of the
+    attention projection) are warned about if they are not 0.
     """
     folder = Path(folder)
     path = folder / "model_config.json"
@@ -70,12 +70,12 @@ def _config(official: dict[str, Any]) -> RoMAEConfig:
             warnings.warn(f"{name} = {rate} is not carried over; it acts only in training", stacklevel=3)
     if encoder["attn_drop_rate"] != encoder["hidden_drop_rate"]:
         warnings.warn(
-            f"attn_drop_rate {encoder['attn_drop_rate']} and hidden_drop_rate {encoder['hidden_drop_rate']} become one "
-            "dropout, the latter",
+            f"attn_drop_rate {encoder['attn_drop_rate']} and hidden_drop_rate {encoder['hidden_drop_rate']} "
+            "become one dropout, the latter",
             stacklevel=3,
         )
     frames, height, width = official["tubelet_size"]
-    decoder = {}
+    decoder: dict[str, Any] = {}
     if "decoder_config" in official:
         decoder = {"decoder": DecoderConfig(**_sizes(official["decoder_config"]))}
     return RoMAEConfig(
@@ -93,7 +93,7 @@ def _config(official: dict[str, Any]) -> RoMAEConfig:
     )
 
 
-def _sizes(stack: dict[str, Any]) -> dict[str, int]:
+def _sizes(stack: dict[str, Any]) -> dict[str, Any]:
     hidden = stack["dim_feedforward"] or int(stack["mlp_ratio"] * stack["d_model"])
     return {"width": stack["d_model"], "heads": stack["nhead"], "depth": stack["depth"], "hidden": hidden}
 
@@ -108,7 +108,9 @@ def _weights(official: dict[str, Tensor]) -> dict[str, Tensor]:
             continue
         match = re.fullmatch(r"(encoder|decoder)\.layers\.(\d+)\.(.+)", name)
         if match is None:
-            raise ValueError(f"the official checkpoint has a weight we do not know: {name} {tuple(tensor.shape)}")
+            raise ValueError(
+                f"the official checkpoint has a weight we do not know: {name} {tuple(tensor.shape)}"
+            )
         stack, layer, part = match.groups()
         block = f"{'encoder.stack' if stack == 'encoder' else 'decoder'}.blocks.{layer}"
         if part in _IN_BLOCK:
@@ -117,5 +119,7 @@ def _weights(official: dict[str, Tensor]) -> dict[str, Tensor]:
             rest = [official[name.replace("wq", other)] for other in ("wk", "wv")]
             weights[f"{block}.qkv"] = torch.cat([tensor, *rest])
         elif part not in ("attention.wk.weight", "attention.wv.weight"):
-            raise ValueError(f"the official checkpoint has a weight we do not know: {name} {tuple(tensor.shape)}")
+            raise ValueError(
+                f"the official checkpoint has a weight we do not know: {name} {tuple(tensor.shape)}"
+            )
     return weights

@@ -17,7 +17,7 @@ from rotary_mae.models.heads import Head, mean_and_std
 
 @dataclass(frozen=True)
 class PredictionOutput:
-    """logits: (B, outputs), or (T, outputs) for per="token"; std: the same shape from a Gaussian head, or None.
+    """logits: (B, outputs), or (T, outputs) for per="token"; std: the same from a Gaussian head, or None.
 
     pooled: (B, W) what the head read, or (T, W).
     """
@@ -44,7 +44,9 @@ class RoMAEForPrediction(Pretrained):
             raise ValueError(f"outputs must be at least 1, got {outputs}")
         self.outputs, self.per = outputs, per
         self.encoder = Encoder(config)
-        self.head = Head(config.width, outputs * (2 if config.distribution == "gaussian" else 1), config.norm_eps)
+        self.head = Head(
+            config.width, outputs * (2 if config.distribution == "gaussian" else 1), config.norm_eps
+        )
 
     def forward(self, batch: TokenBatch) -> PredictionOutput:
         """Answers for a batch; hidden tokens, if any, are not looked at."""

@@ -1,1 +1,1 @@
-"""Tensors in, tensors out: rotary positions, ragged attention, transformer blocks. Knows no config and no batch."""
+"""Tensors in and out: rotary positions, ragged attention, transformer blocks. Knows no config or batch."""

@@ -5,7 +5,7 @@ from torch import Tensor
 
 
 def sinusoidal_embedding(positions: Tensor, width: int, base: float = 10_000.0) -> Tensor:
-    """(T, width) sines and cosines of real-valued positions (T, D); every axis gets an equal slice of the width.
+    """(T, width) sines and cosines of real-valued positions (T, D); every axis gets an equal slice.
 
     What does not divide by 2 D is left at zero.
     """

@@ -12,7 +12,7 @@ from rotary_mae.nn.ragged import Ragged, Side
 
 
 class _Pad(torch.autograd.Function):
-    """Flat tokens -> padded buffer. Gradients of padding are zero (it is masked), so backward is a plain gather."""
+    """Flat tokens -> padded buffer. Padding is masked, its gradient zero: backward is a plain gather."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, pad_idx: Tensor, unpad_idx: Tensor, has_absent: bool) -> Tensor:
@@ -21,7 +21,7 @@ class _Pad(torch.autograd.Function):
         return x.index_select(0, pad_idx)
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None, None]:  # type: ignore[override]
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None, None]:
         (unpad_idx,) = ctx.saved_tensors
         if ctx.has_absent:
             # tokens that nobody asks point to a last row of zeros
@@ -39,7 +39,7 @@ class _Unpad(torch.autograd.Function):
         return x.index_select(0, unpad_idx)
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
         (unpad_idx,) = ctx.saved_tensors
         padded = grad.new_zeros(ctx.n_padded, *grad.shape[1:])
         return padded.index_copy_(0, unpad_idx, grad.contiguous()), None
@@ -62,7 +62,8 @@ def unpad(x: Tensor, side: Side) -> Tensor:
 def attend(q: Tensor, k: Tensor, v: Tensor, ragged: Ragged, dropout: float = 0.0) -> Tensor:
     """Softmax attention of every query to the keys of its own sample.
 
-    q: (Tq, heads, head width), already rotated; k, v: (Tk, heads, head width). Returns (Tq, heads * head width).
+    q: (Tq, heads, head width), already rotated; k, v: (Tk, heads, head width). Returns (Tq, heads * head
+    width).
     """
     q, k, v = pad(q, ragged.queries), pad(k, ragged.keys), pad(v, ragged.keys)
     answers = []
@@ -90,8 +91,8 @@ def attend_with_self(
 ) -> Tensor:
     """Attention of every query to the keys of its own sample and to itself, but to no other query.
 
-    q, k_self, v_self: (Tq, heads, head width); k, v: (Tk, heads, head width). Returns (Tq, heads * head width).
-    What one query gets does not depend on which others are asked.
+    q, k_self, v_self: (Tq, heads, head width); k, v: (Tk, heads, head width). Returns (Tq, heads * head
+    width). What one query gets does not depend on which others are asked.
     """
     scale = q.shape[-1] ** -0.5
     q = q * scale
@@ -104,7 +105,8 @@ def attend_with_self(
         shape_q, shape_k = (n, group.n_queries), (n, group.n_keys)
         part = slice(group.query_start, group.query_start + n * group.n_queries)
         keys = slice(group.key_start, group.key_start + n * group.n_keys)
-        scores = q[part].unflatten(0, shape_q).transpose(1, 2) @ k[keys].unflatten(0, shape_k).permute(0, 2, 3, 1)
+        k_by_sample = k[keys].unflatten(0, shape_k)
+        scores = q[part].unflatten(0, shape_q).transpose(1, 2) @ k_by_sample.permute(0, 2, 3, 1)
         if group.is_key is not None:
             scores = scores.masked_fill(~group.is_key, float("-inf"))
         own = own_score[part].unflatten(0, shape_q).transpose(1, 2)

@@ -1,13 +1,14 @@
 """Which tokens attend to which: samples of different lengths, cut into groups of similar length.
 
-Attention kernels want rectangles. Sorted by length, the samples of a batch fall into a few groups that are padded to
-the longest of the group; where the cuts lie balances wasted padding against the number of kernel calls. Everything
-here is index arithmetic, done once a batch on the CPU and shared by all layers.
+Attention kernels want rectangles. Sorted by length, the samples of a batch fall into a few groups that are
+padded to the longest of the group; where the cuts lie balances wasted padding against the number of kernel
+calls. Everything here is index arithmetic, done once a batch on the CPU and shared by all layers.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -43,7 +44,8 @@ class Side:
 
     pad_idx: (padded,) the flat token at each place of the buffer (padding repeats a token).
     unpad_idx: (T,) the place of each flat token in the buffer, or its length for a token that is not in it.
-    Both None where the buffer is the flat tokens themselves. has_absent: whether a token is not in the buffer.
+    Both None where the buffer is the flat tokens themselves. has_absent: whether a token is not in the
+    buffer.
     """
 
     pad_idx: Tensor | None
@@ -78,7 +80,7 @@ class Ragged:
         # a sample that asks nothing needs no call
         by_length = by_length[asked[by_length] > 0]
         cuts = cut_into_groups(asked[by_length], lengths[by_length])
-        members = [by_length[a:b] for a, b in zip(cuts[:-1], cuts[1:], strict=True)]
+        members = [by_length[a:b] for a, b in pairwise(cuts)]
         self.groups = _groups(members, asked, lengths, device)
         self.keys = _side(members, lengths, order, device)
         self.queries = self.keys if is_self else _side(members, asked, query_order, device)
@@ -106,7 +108,9 @@ def cut_into_groups(query_lengths: Lengths, key_lengths: Lengths) -> list[int]:
     return cuts[::-1]
 
 
-def _groups(members: list[Lengths], asked: Lengths, lengths: Lengths, device: torch.device | str) -> list[Group]:
+def _groups(
+    members: list[Lengths], asked: Lengths, lengths: Lengths, device: torch.device | str
+) -> list[Group]:
     groups, query_start, key_start = [], 0, 0
     for group in members:
         n_queries, n_keys = int(asked[group].max()), int(lengths[group].max())
@@ -120,7 +124,9 @@ def _groups(members: list[Lengths], asked: Lengths, lengths: Lengths, device: to
     return groups
 
 
-def _side(members: list[Lengths], lengths: Lengths, order: Lengths | None, device: torch.device | str) -> Side:
+def _side(
+    members: list[Lengths], lengths: Lengths, order: Lengths | None, device: torch.device | str
+) -> Side:
     starts = np.cumsum(lengths) - lengths
     n_tokens = int(lengths.sum())
     pad_parts: list[Lengths] = []

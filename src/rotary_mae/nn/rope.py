@@ -1,7 +1,7 @@
 """Continuous, axial, truncated rotary positions (p-RoPE), as pure functions.
 
-The head width is cut into D equal slices, one a position axis. Within a slice of width a, component i is paired
-with component i + a/2, and pair i of a token at position m is rotated by the angle m * frequency[i].
+The head width is cut into D equal slices, one a position axis. Within a slice of width a, component i is
+paired with component i + a/2, and pair i of a token at position m is rotated by the angle m * frequency[i].
 """
 
 from collections.abc import Sequence
@@ -18,18 +18,19 @@ def check_head_width(width: int, n_heads: int, n_axes: int) -> None:
     fitting = max(multiple, round(width / n_heads / multiple) * multiple) * n_heads
     got = f"{width // n_heads}" if width % n_heads == 0 else f"{width} / {n_heads}"
     raise ValueError(
-        f"head width {got} needs a multiple of 2 * axes = {multiple}; try width {fitting} with {n_heads} heads"
+        f"head width {got} needs a multiple of 2 * axes = {multiple}; try width {fitting} with "
+        f"{n_heads} heads"
     )
 
 
 def rope_frequencies(axis_width: int, base: float = 10_000.0, fraction: float = 0.75) -> Tensor:
     """(P,) radians a unit of position for the P = ``axis_width`` / 2 pairs of one axis.
 
-    Pair i gets base^(-2 i / axis_width). Only the first int(fraction * axis_width // 2) pairs, the fastest, rotate;
-    the others get 0.
+    Pair i gets base^(-2 i / axis_width). Only the first int(fraction * axis_width // 2) pairs, the fastest,
+    rotate; the others get 0.
 
-    NOTE[PAPER] the text of section 3 says the smallest frequencies are kept; the official code keeps the largest,
-    as the p-RoPE it cites does, and so do we.
+    NOTE[PAPER] the text of section 3 says the smallest frequencies are kept; the official code keeps the
+    largest, as the p-RoPE it cites does, and so do we.
     """
     if not 0.0 <= fraction <= 1.0:
         raise ValueError(f"the RoPE fraction must be in [0, 1], got {fraction}")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -83,7 +84,13 @@ class Block(nn.Module):
     """
 
     def __init__(
-        self, width: int, n_heads: int, hidden: int, dropout: float = 0.0, drop_path: float = 0.0, eps: float = 1e-6
+        self,
+        width: int,
+        n_heads: int,
+        hidden: int,
+        dropout: float = 0.0,
+        drop_path: float = 0.0,
+        eps: float = 1e-6,
     ) -> None:
         super().__init__()
         self.n_heads, self.dropout, self.drop_path, self.eps = n_heads, dropout, drop_path, eps
@@ -111,7 +118,7 @@ class Block(nn.Module):
         return self.finish(x, attend(q, k, v, ragged, self._rate), sample_idx)
 
     def read(self, x: Tensor, read: slice, angles: Angles, ragged: Ragged, sample_idx: Tensor) -> Tensor:
-        """Like ``forward`` for the tokens of ``read`` alone, which attend to all: a last layer need not do more."""
+        """Like ``forward`` for the tokens of ``read`` alone, which attend to all: enough for a last layer."""
         k, v = self._project_kv(x, self.attention_norm, self.qkv, angles, self.n_heads, self.eps)
         asking, asking_angles = x[read], angles[read]
         width = x.shape[-1]
@@ -122,20 +129,37 @@ class Block(nn.Module):
         return self.finish(asking, attend(q, k, v, ragged, self._rate), sample_idx[read])
 
     def query(
-        self, x: Tensor, queries: Tensor, angles: Angles, query_angles: Angles, ragged: Ragged, query_sample: Tensor
+        self,
+        x: Tensor,
+        queries: Tensor,
+        angles: Angles,
+        query_angles: Angles,
+        ragged: Ragged,
+        query_sample: Tensor,
     ) -> Tensor:
-        """New states of ``queries`` (M, width), each of which sees the tokens ``x`` of its sample and itself."""
+        """New states of ``queries`` (M, width), each of which sees ``x`` of its sample and itself."""
         k, v = self._project_kv(x, self.attention_norm, self.qkv, angles, self.n_heads, self.eps)
         q, k_self, v_self = self._project(
             queries, self.attention_norm, self.qkv, query_angles, self.n_heads, self.eps
         )
-        return self.finish(queries, attend_with_self(q, k, v, k_self, v_self, ragged, self._rate), query_sample)
+        return self.finish(
+            queries, attend_with_self(q, k, v, k_self, v_self, ragged, self._rate), query_sample
+        )
 
     def finish(self, x: Tensor, attended: Tensor, sample_idx: Tensor) -> Tensor:
         """The token-wise second half of the block."""
         keep_attention, keep_mlp = self._keep(x, sample_idx), self._keep(x, sample_idx)
         return self._finish(
-            x, attended, self.out, self.mlp_norm, self.up, self.down, keep_attention, keep_mlp, self.eps, self._rate
+            x,
+            attended,
+            self.out,
+            self.mlp_norm,
+            self.up,
+            self.down,
+            keep_attention,
+            keep_mlp,
+            self.eps,
+            self._rate,
         )
 
     @property
@@ -166,7 +190,8 @@ class Stack(nn.Module):
     ) -> None:
         super().__init__()
         rates = [drop_path * i / max(depth - 1, 1) for i in range(depth)]
-        self.blocks = nn.ModuleList(Block(width, n_heads, hidden, dropout, rate, eps) for rate in rates)
+        blocks = nn.ModuleList(Block(width, n_heads, hidden, dropout, rate, eps) for rate in rates)
+        self.blocks = cast(Sequence[Block], blocks)
 
     def forward(self, x: Tensor, angles: Angles, ragged: Ragged, sample_idx: Tensor) -> Tensor:
         """(T, width) tokens to (T, width)."""
