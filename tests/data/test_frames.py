@@ -104,6 +104,11 @@ def test_integer_channels_are_sorted_as_numbers_and_categories_by_name() -> None
     assert_same(tokens, from_frame(pl.from_pandas(categories), channel="channel", target="id"))
 
 
+def test_a_named_index_is_a_column() -> None:
+    df = light_curves()
+    assert_same(from_frame(df.set_index(["object_id", "mjd"]), **LONG), from_frame(df, **LONG))
+
+
 def vitals() -> pd.DataFrame:
     return pd.DataFrame(
         {
@@ -288,7 +293,7 @@ BAD_FRAMES = {
     "infinite time": (at_row("mjd", 1, np.inf), "times must be finite .* got inf in row 1 of id 'a'"),
     "text times": (broken(mjd="yesterday"), "time column 'mjd' holds text, for example 'yesterday'"),
     "text values": (broken(flux="1,5"), "column 'flux' must be numbers, got .*string, for example '1,5'"),
-    "mixed values": (at_row("flux", 1, "n/a"), "mixes types"),
+    "mixed values": (at_row("flux", 1, "n/a"), "not of one plain type"),
     "infinite value": (
         at_row("flux", 2, -np.inf),
         "each value must be finite .* got -inf for channel .* id 'd' at",
@@ -342,6 +347,7 @@ BAD_REQUESTS = {
     "unknown layout": ({"layout": "grid"}, "layout must be one of .* got 'grid'"),
     "unknown duplicates": ({"duplicates": "drop"}, "duplicates must be one of .* got 'drop'"),
     "wide with channel": ({"value": ["flux", "mjd"]}, "leave channel out"),
+    "numbered columns": ({"value": [0]}, r"columns are named by text, got \[0\]"),
     "no values": ({"value": []}, "at least one column"),
     "too many errors": ({"error": ["flux_err", "mjd"]}, "a column per value column, got 2 for 1"),
     "static named as a channel": ({"static": ["redshift"], "channel": "band"}, "must differ, got \\['z'\\]"),
@@ -389,7 +395,14 @@ def test_many_rows_take_no_loop() -> None:
 
 WITHOUT_PANDAS = """
 import sys
-sys.modules.update(pandas=None, polars=None)
+
+class Without:
+    def __init__(self, finder):
+        self.finder = finder
+    def find_spec(self, name, *rest):
+        return None if name in ("pandas", "polars") else self.finder.find_spec(name, *rest)
+
+sys.meta_path = [Without(finder) for finder in sys.meta_path]
 import pyarrow
 from rotary_mae import from_frame
 frame = from_frame(pyarrow.table({"id": ["a", "a"], "time": [1, 2], "value": [0.5, None]})).to_frame()

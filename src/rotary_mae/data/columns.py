@@ -53,13 +53,17 @@ def select(df: Any, wanted: Sequence[str]) -> pa.Table:
         frame = nw.from_native(df)
     except TypeError:
         raise ValueError(
-            f"expected a pandas, polars or pyarrow frame, got {type(df).__name__}; arrays go to from_arrays"
+            f"expected a pandas, polars or pyarrow frame, got {type(df).__name__}; arrays go to from_arrays, "
+            "files through read_table"
         ) from None
     frame = frame.collect() if isinstance(frame, nw.LazyFrame) else frame
     known = frame.columns
-    structs = [name for name in known if frame.schema[name] == nw.Struct]
-    outer = [name for name in known if name in wanted or name in structs]
-    table = _to_arrow(frame, outer)
+    outer = [name for name in known if name in wanted]
+    structs = []
+    if len(outer) < len(wanted):
+        structs = [name for name, kind in frame.schema.items() if kind == nw.Struct]
+    # a named index of pandas becomes a column on the way
+    table = _to_arrow(frame, list(dict.fromkeys([*outer, *structs])))
     inner = {f"{name}.{field.name}" for name in structs for field in table.schema.field(name).type}
     table = table.flatten() if structs else table
     found = {name: _find(name, table.column_names, [*known, *sorted(inner)]) for name in wanted}
@@ -71,8 +75,8 @@ def select(df: Any, wanted: Sequence[str]) -> pa.Table:
 def _to_arrow(frame: nw.DataFrame[Any], names: list[str]) -> pa.Table:
     try:
         return frame.select(names).to_arrow()
-    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
-        raise ValueError(f"a column mixes types: {error}; convert it to one type first") from error
+    except pa.ArrowException as error:
+        raise ValueError(f"a column is not of one plain type: {error}; convert it first") from error
 
 
 def _find(name: str, columns: Sequence[str], known: Sequence[str]) -> str:

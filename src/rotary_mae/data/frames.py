@@ -89,7 +89,10 @@ def from_frame(
 
 
 def _as_list(names: Names) -> list[str]:
-    return [names] if isinstance(names, str) else list(names)
+    found = [names] if isinstance(names, str) else list(names)
+    if odd := [name for name in found if not isinstance(name, str)]:
+        raise ValueError(f"columns are named by text, got {odd}; rename them, say df.columns.astype(str)")
+    return found
 
 
 def _check_request(values: list[str], errors: list[str], channel: str | None) -> None:
