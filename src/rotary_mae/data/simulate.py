@@ -24,9 +24,10 @@ def simulate_light_curves(n: int = 600, *, seed: int = 0, classes: Sequence[str]
     """Light curves of simulated variable objects in four bands, with their classes as targets.
 
     A token a measurement: values (flux, its standard error), positions (MJD in days, index in g, r, i, z), by
-    time in an object. Fluxes of an object vary by about 1 around its own level. An object has 20-150 tokens in
-    two seasons of 95 nights, each at an epoch of its own, so that the bands differ in number and epochs.
-    ids: strings; targets: names of classes, equally frequent, in random order.
+    time in an object. Fluxes of an object vary by about 1 around its own level. An object has 20-150 tokens
+    in two seasons of 95 nights, each at an epoch of its own, so that the bands differ in number and epochs.
+    ids: strings; targets: names of classes, equally frequent, in random order. Spread, skew and range of the
+    fluxes tell the classes apart only in part; the rest is in their order in time.
 
     n: number of objects. seed: the same seed, n and classes give the same numbers. classes: some of
     ``CLASSES``. Raises ValueError for anything else.
