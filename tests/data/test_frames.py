@@ -181,9 +181,7 @@ def test_duplicates_are_kept_or_averaged_on_request(layout: str) -> None:
     assert noisy.values[-1].tolist() == [3.0, np.float32(np.sqrt(0.5))]
 
 
-STAMPS = pd.to_datetime(
-    ["2024-03-01 12:00:00.000001", "2019-12-31 23:59:59", "1969-07-20 20:17:40.5"], format="mixed"
-)
+STAMPS = pd.to_datetime(["2024-03-01 12:00:00.000001", "2019-12-31 23:59:59", "1969-07-20 20:17:40.5"], format="mixed")
 
 
 @pytest.mark.parametrize(
@@ -366,9 +364,7 @@ def test_bad_requests_are_told_what_is_wrong(case: str) -> None:
 
 def test_messages_show_time_stamps_as_they_were_given() -> None:
     df = pd.DataFrame({"id": "a", "time": STAMPS[[0, 1, 1]], "value": 1.0})
-    with pytest.raises(
-        ValueError, match="id 'a' at time 2019-12-31 23:59:59 has 2 values of channel 'value'"
-    ):
+    with pytest.raises(ValueError, match="id 'a' at time 2019-12-31 23:59:59 has 2 values of channel 'value'"):
         from_frame(df)
 
 

@@ -84,9 +84,7 @@ def test_lazy_images_are_the_same_tokens() -> None:
         assert_same(lazy[index], eager[index])
     np.testing.assert_array_equal(lazy.lengths, eager.lengths)
     video, times = images[:, None], np.arange(5.0)[:, None]
-    assert_same(
-        LazyImages(video, (2, 2), times=times)[2:], from_images(video, (2, 2), times=times)[2:].replace()
-    )
+    assert_same(LazyImages(video, (2, 2), times=times)[2:], from_images(video, (2, 2), times=times)[2:].replace())
 
 
 BAD_IMAGES = {

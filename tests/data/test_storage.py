@@ -15,6 +15,7 @@ from same_tokens import assert_same
 
 from rotary_mae import from_arrays, from_frame, from_images, open_cache, read_parquet, write_cache
 from rotary_mae.data import storage
+from rotary_mae.data.frames import read_table
 from rotary_mae.data.tokens import Schema, Source, TokenSet
 
 
@@ -30,9 +31,7 @@ def token_sets(draw: st.DrawFn) -> TokenSet:
     lengths = draw(st.lists(st.integers(1, 5), min_size=1, max_size=6))
     seed, n, total = draw(st.integers(0, 99)), len(lengths), sum(lengths)
     rng = np.random.default_rng(seed)
-    texts = st.lists(
-        st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])), min_size=n, max_size=n
-    )
+    texts = st.lists(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])), min_size=n, max_size=n)
     targets = [None, rng.normal(size=(n, 3)), rng.integers(0, 9, n, dtype=np.int8), rng.random(n) > 0.5]
     return TokenSet(
         rng.normal(size=(total, 2)),
@@ -59,6 +58,13 @@ def test_images_are_stored_too(tmp_path: Path) -> None:
     tokens.to_parquet(tmp_path / "images.parquet")
     assert_same(read_parquet(tmp_path / "images.parquet"), tokens)
     assert_same(write_cache(tokens, tmp_path / "cache")[:], tokens)
+
+
+def test_folders_named_like_partitions_add_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "label=3" / "set.parquet"
+    series().to_parquet(path)
+    assert_same(read_parquet(path), series())
+    assert pq.ParquetFile(path).schema_arrow.names == read_table(path).column_names
 
 
 def test_large_sets_are_written_in_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -178,7 +184,7 @@ def test_what_a_killed_process_left_is_not_opened_and_not_in_the_way(tmp_path: P
     with pytest.raises(FileNotFoundError, match="make one with write_cache"):
         open_cache(partial)
     assert len(write_cache(series(), tmp_path / "cache")) == 7
-    assert not partial.exists()
+    assert [p.name for p in tmp_path.iterdir()] == ["cache"]
 
 
 @pytest.mark.parametrize("name", ["values", "positions", "lengths", "starts", "ids", "targets"])
@@ -195,6 +201,9 @@ def test_damaged_caches_are_not_opened(tmp_path: Path, name: str) -> None:
         open_cache(tmp_path / "cache")
     path.unlink()
     with pytest.raises(ValueError, match="missing or truncated"):
+        open_cache(tmp_path / "cache")
+    (tmp_path / "cache" / "schema.json").write_text('{"format"')
+    with pytest.raises(ValueError, match="is damaged .*make it anew"):
         open_cache(tmp_path / "cache")
 
 

@@ -79,15 +79,11 @@ def _times(times: Any, lengths: IntArray, ids: npt.NDArray[Any]) -> FloatArray:
     is_shared = len(times) > 0 and np.ndim(times[0]) == 0
     parts = [times] * len(lengths) if is_shared else times
     if len(parts) != len(lengths):
-        raise ValueError(
-            f"times must be shared or given for each of {len(lengths)} samples, got {len(parts)}"
-        )
+        raise ValueError(f"times must be shared or given for each of {len(lengths)} samples, got {len(parts)}")
     each = [_numbers(part, f"times of {name_id(ids, i)}") for i, part in enumerate(parts)]
     for i, (part, length) in enumerate(zip(each, lengths, strict=True)):
         if part.shape != (length,):
-            raise ValueError(
-                f"times of {name_id(ids, i)} must be ({length},), one a step of X, got shape {part.shape}"
-            )
+            raise ValueError(f"times of {name_id(ids, i)} must be ({length},), one a step of X, got shape {part.shape}")
     return np.concatenate(each)
 
 

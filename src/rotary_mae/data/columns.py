@@ -31,7 +31,7 @@ def read_table(path: str | Path) -> pa.Table:
     kind = path.suffix if path.suffix != ".gz" else Path(path.stem).suffix
     try:
         if kind in (".parquet", ".pq"):
-            return pa_parquet.read_table(path)
+            return pa_parquet.ParquetFile(path).read()
         if kind in (".csv", ".tsv"):
             return pa_csv.read_csv(
                 path,

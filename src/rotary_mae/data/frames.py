@@ -117,9 +117,7 @@ def _complete_codes(table: pa.Table, name: str) -> tuple[IntArray, npt.NDArray[A
     return code, entries
 
 
-def _channels(
-    table: pa.Table, name: str, is_observed: npt.NDArray[np.bool_]
-) -> tuple[IntArray, tuple[str, ...]]:
+def _channels(table: pa.Table, name: str, is_observed: npt.NDArray[np.bool_]) -> tuple[IntArray, tuple[str, ...]]:
     """(N,) index of each row's channel among the sorted names; only observed rows count."""
     code, entries = columns.codes(table, name)
     if (is_lost := is_observed & (code < 0)).any():
@@ -162,9 +160,7 @@ def _static(table: pa.Table, name: str, sample: IntArray, ids: npt.NDArray[Any])
     return np.where(first >= 0, value[first], np.nan)
 
 
-def _targets(
-    table: pa.Table, names: list[str], sample: IntArray, ids: npt.NDArray[Any]
-) -> npt.NDArray[Any] | None:
+def _targets(table: pa.Table, names: list[str], sample: IntArray, ids: npt.NDArray[Any]) -> npt.NDArray[Any] | None:
     found = []
     for name in names:
         code, entries = columns.codes(table, name)
@@ -210,18 +206,14 @@ def to_frame(tokens: TokenSet, backend: str | None = None) -> Any:
             is_stamp = schema.times is not None and axis == "time"
             content.append((axis, from_seconds(position, str(schema.times)) if is_stamp else position))
     content += _value_columns(tokens, is_row)
-    content += [
-        (name, column[sample]) for name, column in zip(schema.statics, _static_columns(tokens), strict=True)
-    ]
+    content += [(name, column[sample]) for name, column in zip(schema.statics, _static_columns(tokens), strict=True)]
     if tokens.targets is not None:
         targets = tokens.targets if tokens.targets.ndim == 2 else tokens.targets[:, None]
         names = ["target"] if tokens.targets.ndim == 1 else [f"target_{k}" for k in range(targets.shape[1])]
         content += [(name, targets[sample, k]) for k, name in enumerate(names)]
     if len(dict(content)) < len(content):
         twice = sorted({name for name, _ in content if [n for n, _ in content].count(name) > 1})
-        raise ValueError(
-            f"columns {twice} would be there twice; rename the channels or covariates of that name"
-        )
+        raise ValueError(f"columns {twice} would be there twice; rename the channels or covariates of that name")
     return _to_backend(pa.table(dict(content)), backend)
 
 

@@ -38,9 +38,7 @@ class GrowingArray:
     def _widen(self, dtype: np.dtype[Any]) -> None:
         """Write what is there anew if its type, say the width of names, is too narrow for what comes."""
         if (dtype.kind == "U") != (self.dtype.kind == "U"):
-            raise ValueError(
-                f"{self.path.stem} must be text or numbers in all parts, got {self.dtype}, then {dtype}"
-            )
+            raise ValueError(f"{self.path.stem} must be text or numbers in all parts, got {self.dtype}, then {dtype}")
         wide = np.result_type(dtype, self.dtype)
         if wide == self.dtype:
             return

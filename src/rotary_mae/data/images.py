@@ -138,9 +138,7 @@ def _frames(images: Pixels, patch: tuple[int, ...]) -> tuple[Pixels, tuple[int, 
     if 0 in images.shape:
         raise ValueError(f"images must not be empty, got shape {images.shape}")
     if len(patch) not in (2, 3) or min(patch) < 1:
-        raise ValueError(
-            f"patch must be (p1, p2), or (frames, p1, p2) for video, all at least 1; got {patch}"
-        )
+        raise ValueError(f"patch must be (p1, p2), or (frames, p1, p2) for video, all at least 1; got {patch}")
     is_video = images.ndim == 5 or len(patch) == 3
     shape = images.shape
     if is_video and images.ndim in (4, 5):

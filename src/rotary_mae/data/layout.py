@@ -94,9 +94,7 @@ def _check_times(is_bad: BoolArray, rows: Long | Wide, about: About) -> None:
         )
 
 
-def _check_cells(
-    is_bad: BoolArray, cells: FloatArray, rows: Long | Wide, about: About, what: str, wanted: str
-) -> None:
+def _check_cells(is_bad: BoolArray, cells: FloatArray, rows: Long | Wide, about: About, what: str, wanted: str) -> None:
     if is_bad.any():
         row, column = np.argwhere(is_bad)[0]
         channel = about.channels[rows.channel[row] if isinstance(rows, Long) else column]

@@ -69,7 +69,7 @@ def read_parquet(path: str | Path) -> TokenSet:
     if not path.exists():
         raise FileNotFoundError(f"there is no file {path}")
     try:
-        table = pq.read_table(path).combine_chunks()
+        table = pq.ParquetFile(path).read().combine_chunks()
     except (pa.ArrowInvalid, OSError) as error:
         raise ValueError(f"cannot read {path}: {error}; it is truncated or not a Parquet file") from error
     metadata = table.schema.metadata or {}
@@ -121,9 +121,7 @@ def storable(array: npt.NDArray[Any], name: str) -> npt.NDArray[Any]:
     if array.dtype.kind == "O" and all(isinstance(entry, str) for entry in array.flat):
         return array.astype(np.str_)
     if array.dtype.kind not in "iufbU":
-        raise ValueError(
-            f"{name} must be text or numbers to be written, got dtype {array.dtype}; convert them"
-        )
+        raise ValueError(f"{name} must be text or numbers to be written, got dtype {array.dtype}; convert them")
     return array
 
 
@@ -142,25 +140,21 @@ def replacing(path: Path) -> Iterator[Path]:
 # -- cache ------------------------------------------------------------------------------------------------
 
 
-def write_cache(
-    data: Source | Iterable[TokenSet], folder: str | Path, progress: bool = False
-) -> CachedTokens:
+def write_cache(data: Source | Iterable[TokenSet], folder: str | Path, progress: bool = False) -> CachedTokens:
     """Write a source, or TokenSets one after the other, as flat arrays to train from; opened at once.
 
-    Needs memory for one chunk only. An interrupted call leaves ``folder`` as it was; a cache that is there
+    Needs memory for one block of samples only. An interrupted call leaves ``folder`` as it was; a cache that is there
     already is replaced. ``progress`` shows a bar.
 
     Raises ValueError for no samples, for parts of different schemas, and for a folder that holds other files.
     """
     folder = Path(folder)
-    if (
-        folder.exists()
-        and not (folder / "schema.json").exists()
-        and (folder.is_file() or any(folder.iterdir()))
-    ):
+    is_free = not folder.exists() or (folder.is_dir() and not any(folder.iterdir()))
+    if not is_free and not (folder / "schema.json").exists():
         raise ValueError(f"{folder} exists and is no cache; choose another folder")
-    partial, old = folder.with_name(f"{folder.name}.partial"), folder.with_name(f"{folder.name}.old")
-    shutil.rmtree(partial, ignore_errors=True)
+    partial, old = folder.with_name(f"{folder.name}.partial"), folder.with_name(f".{folder.name}.replaced")
+    for left in (partial, old):  # by a process that was killed
+        shutil.rmtree(left, ignore_errors=True)
     partial.mkdir(parents=True)
     try:
         _write_arrays(_parts(data, progress), partial)
@@ -197,9 +191,7 @@ def _write_arrays(parts: Iterable[TokenSet], folder: Path) -> None:
         if schema is None:
             schema = part.schema
         elif part.schema != schema:
-            raise ValueError(
-                f"all parts need one schema; got {schema}, then {part.schema}: use conform first"
-            )
+            raise ValueError(f"all parts need one schema; got {schema}, then {part.schema}: use conform first")
         arrays = {
             "values": part.values,
             "positions": part.positions,
@@ -225,7 +217,7 @@ def _write_arrays(parts: Iterable[TokenSet], folder: Path) -> None:
 
 def open_cache(folder: str | Path) -> CachedTokens:
     """Open what ``write_cache`` wrote; takes no time and no memory whatever its size."""
-    return CachedTokens(Path(folder))
+    return CachedTokens(Path(folder).absolute())
 
 
 class CachedTokens:
@@ -235,11 +227,17 @@ class CachedTokens:
     Raises FileNotFoundError if there is no cache, ValueError if it is damaged.
     """
 
+    is_on_disk = True
+    """Read best in blocks of neighbours, not sample by sample."""
+
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         if not (folder / "schema.json").exists():
             raise FileNotFoundError(f"there is no cache in {folder}; make one with write_cache")
-        about = json.loads((folder / "schema.json").read_text())
+        try:
+            about = json.loads((folder / "schema.json").read_text())
+        except ValueError as error:
+            raise ValueError(f"cache {folder} is damaged ({error}); make it anew with write_cache") from error
         self._schema = Schema(**about["schema"])
         arrays = {name: self._open(name, shape) for name, shape in about["shapes"].items()}
         self.values, self.positions = arrays["values"], arrays["positions"]

@@ -38,9 +38,7 @@ def from_seconds(seconds: npt.NDArray[np.float64], times: str) -> pa.Array:
         return dates if times.startswith("date32") else dates.cast(pa.date64())
     match = _TYPE.fullmatch(times)
     if match is None:
-        raise ValueError(
-            f"cannot restore time stamps of type {times!r}; known: timestamp[..], duration[..], date"
-        )
+        raise ValueError(f"cannot restore time stamps of type {times!r}; known: timestamp[..], duration[..], date")
     unit = match["unit"]
     # float64 holds about 0.2 microseconds today: finer digits would be noise
     per_second = min(_PER_SECOND[unit], 10**6)
