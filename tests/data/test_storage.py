@@ -203,7 +203,7 @@ def test_damaged_caches_are_not_opened(tmp_path: Path, name: str) -> None:
     with pytest.raises(ValueError, match="missing or truncated"):
         open_cache(tmp_path / "cache")
     (tmp_path / "cache" / "schema.json").write_text('{"format"')
-    with pytest.raises(ValueError, match="is damaged .*make it anew"):
+    with pytest.raises(ValueError, match=r"is damaged .*make it anew"):
         open_cache(tmp_path / "cache")
 
 
