@@ -31,9 +31,7 @@ def test_what_it_says(tokens: TokenSet) -> None:
     assert tokens.lengths.min() >= 20
     assert tokens.lengths.max() <= 150
     assert len(set(tokens.ids.tolist())) == 400
-    assert dict(zip(*np.unique(tokens.targets, return_counts=True), strict=True)) == dict.fromkeys(
-        CLASSES, 100
-    )
+    assert dict(zip(*np.unique(tokens.targets, return_counts=True), strict=True)) == dict.fromkeys(CLASSES, 100)
     assert (tokens.values[:, 1] > 0).all()
 
 
@@ -121,7 +119,7 @@ def test_ten_thousand_take_seconds() -> None:
 
 def test_values_alone_tell_only_part_of_the_class(tokens: TokenSet) -> None:
     """Mean, spread, skew and range of each band, without time: clearly above chance (0.25), far below 1."""
-    forest = RandomForestClassifier(100, random_state=0)
+    forest = RandomForestClassifier(50, random_state=0)
     guess = cross_val_predict(forest, _marginals(tokens), tokens.targets, cv=5)
     assert 0.5 < balanced_accuracy_score(tokens.targets, guess) < 0.9
 
@@ -169,8 +167,6 @@ def _smooth(one: TokenSet, is_hidden: np.ndarray, days: float = 8.0) -> np.ndarr
     times, bands = one.positions[:, 0], one.positions[:, 1].astype(int)
     means, seen = _band_means(one, ~is_hidden)[bands], ~is_hidden
     rest = (one.values[:, 0] - means)[seen]
-    alike = np.exp(-0.5 * ((times[:, None] - times[seen]) / days) ** 2) * (
-        0.9 + 0.1 * (bands[:, None] == bands[seen])
-    )
+    alike = np.exp(-0.5 * ((times[:, None] - times[seen]) / days) ** 2) * (0.9 + 0.1 * (bands[:, None] == bands[seen]))
     noise = np.diag(one.values[seen, 1] ** 2) / max(rest.var(), 1e-3)
     return means[is_hidden] + alike[is_hidden] @ np.linalg.solve(alike[seen] + noise, rest)

@@ -20,14 +20,10 @@ def test_archives_of_either_compression(tmp_path: Path, write_tar: Write, suffix
 
 
 @pytest.mark.parametrize("suffix", ["gz", "xz"])
-def test_cut_archives_are_an_error_wherever_they_are_cut(
-    tmp_path: Path, write_tar: Write, suffix: str
-) -> None:
+def test_cut_archives_are_an_error_wherever_they_are_cut(tmp_path: Path, write_tar: Write, suffix: str) -> None:
     noise = np.random.default_rng(0).integers(33, 126, (3, 4000)).astype(np.uint8)
     whole = write_tar(tmp_path / "whole.tar.gz", {str(i): bytes(row).decode() for i, row in enumerate(noise)})
-    whole = write_tar(
-        tmp_path / f"whole.tar.{suffix}", {name: text.decode() for name, text in tar_files(whole)}
-    )
+    whole = write_tar(tmp_path / f"whole.tar.{suffix}", {name: text.decode() for name, text in tar_files(whole)})
     content = whole.read_bytes()
     for size in range(0, len(content) - 100, 997):
         cut = tmp_path / f"cut.tar.{suffix}"
@@ -37,9 +33,7 @@ def test_cut_archives_are_an_error_wherever_they_are_cut(
 
 
 def test_rows_know_their_text() -> None:
-    table, text_idx = parse_tables(
-        [b"1,a\n2,b\n", b"", b"3,?"], {"x": pa.int64(), "y": pa.string()}, ",", "it"
-    )
+    table, text_idx = parse_tables([b"1,a\n2,b\n", b"", b"3,?"], {"x": pa.int64(), "y": pa.string()}, ",", "it")
     assert table["x"].to_pylist() == [1, 2, 3]
     assert text_idx.tolist() == [0, 0, 2]
     with pytest.raises(ValueError, match="it holds no rows"):

@@ -81,6 +81,7 @@ def test_statics_can_be_left_out(archive: Path, outcomes: Path) -> None:
     some = read_physionet2012(archive, outcomes, statics=["ICUType", "Age"])
     assert some.schema.statics == ("Age", "ICUType")
     none = read_physionet2012(archive, outcomes, statics=())
+    assert read_physionet2012(archive, outcomes, statics=(), as_channels=True).channels == SERIES
     assert none.schema.statics == ()
     assert none.lengths.tolist() == [4, 3]
 
@@ -104,9 +105,7 @@ def test_bad_arguments(archive: Path, outcomes: Path) -> None:
         ({"8.txt": HEAD + FIRST.replace("RecordID,5", "RecordID,8")}, r"no outcome for 1 stays.*\[8\]"),
     ],
 )
-def test_bad_archives(
-    tmp_path: Path, outcomes: Path, write_tar: Write, files: dict[str, str], message: str
-) -> None:
+def test_bad_archives(tmp_path: Path, outcomes: Path, write_tar: Write, files: dict[str, str], message: str) -> None:
     archive = write_tar(tmp_path / "set-a.tar.gz", files)
     with pytest.raises(ValueError, match=message):
         read_physionet2012(archive, outcomes)
@@ -118,10 +117,9 @@ def test_outcomes_need_their_columns(archive: Path, outcomes: Path) -> None:
         read_physionet2012(archive, outcomes)
 
 
+@pytest.mark.slow
 def test_original(need_originals: Callable[..., None]) -> None:
-    need_originals(
-        *(f"physionet2012/{name}" for s in "ab" for name in (f"set-{s}.tar.gz", f"Outcomes-{s}.txt"))
-    )
+    need_originals(*(f"physionet2012/{name}" for s in "ab" for name in (f"set-{s}.tar.gz", f"Outcomes-{s}.txt")))
     tokens = load_physionet2012()
     assert len(tokens) == 4000 - 3 + 4000 - 7
     assert tokens.targets is not None
@@ -132,4 +130,3 @@ def test_original(need_originals: Callable[..., None]) -> None:
     assert tokens.positions[:, 0].min() == 0
     assert tokens.positions[:, 0].max() == 2880
     assert np.diff(tokens.positions[:, 0])[np.diff(tokens.sample_idx) == 0].min() >= 0
-    assert load_physionet2012(("b",), statics=(), as_channels=True).channels == SERIES

@@ -58,9 +58,7 @@ def test_equal_times_go_by_band(tmp_path: Path, stars: Path, write_tar: Write) -
         ({"7.dat": EPOCH + "\n" + EPOCH}, "blank lines"),
     ],
 )
-def test_bad_archives(
-    tmp_path: Path, stars: Path, write_tar: Write, files: dict[str, str], message: str
-) -> None:
+def test_bad_archives(tmp_path: Path, stars: Path, write_tar: Write, files: dict[str, str], message: str) -> None:
     archive = write_tar(tmp_path / "table1.tar.gz", files)
     with pytest.raises(ValueError, match=message):
         read_stripe82(archive, stars)

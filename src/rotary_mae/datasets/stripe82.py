@@ -49,9 +49,7 @@ def load_stripe82(*, with_failed: bool = False) -> TokenSet:
 def read_stripe82(light_curves: Path, stars: Path, *, with_failed: bool = False) -> TokenSet:
     """The two original files (``table1.tar.gz``, ``table2.dat.gz``) as tokens; see ``load_stripe82``."""
     types = _read_types(stars)
-    parts = [
-        (int(name[:-4]), text) for name, text in tar_files(light_curves) if re.fullmatch(r"\d+\.dat", name)
-    ]
+    parts = [(int(name[:-4]), text) for name, text in tar_files(light_curves) if re.fullmatch(r"\d+\.dat", name)]
     if not parts:
         raise ValueError(f"{light_curves} holds no light curves; files named <number>.dat were expected")
     if untyped := sorted({star for star, _ in parts} - set(types)):
@@ -70,9 +68,7 @@ def _read_types(stars: Path) -> dict[int, str]:
     lines = gzip.decompress(stars.read_bytes()).decode("ascii").splitlines()
     words = [line.split(maxsplit=2) for line in lines if line.strip() and not line.startswith("#")]
     if wrong := [row for row in words if len(row) < 2 or not row[0].isdecimal() or row[1] not in ("ab", "c")]:
-        raise ValueError(
-            f"{stars}: a row must begin with a star's number and ab or c, got {' '.join(wrong[0])!r}"
-        )
+        raise ValueError(f"{stars}: a row must begin with a star's number and ab or c, got {' '.join(wrong[0])!r}")
     return {int(row[0]): row[1] for row in words}
 
 

@@ -33,9 +33,7 @@ def load_uea(name: str, split: str = "train") -> TokenSet:
     if split not in SPLITS:
         raise ValueError(f"split must be one of {SPLITS}, got {split!r}")
     if not re.fullmatch(r"\w[\w-]*", name):
-        raise ValueError(
-            f"name must be a problem's name of letters and digits such as 'Epilepsy', got {name!r}"
-        )
+        raise ValueError(f"name must be a problem's name of letters and digits such as 'Epilepsy', got {name!r}")
     address = f"https://timeseriesclassification.com/aeon-toolkit/{name}.zip"
     return read_uea(fetch(RemoteFile("uea", f"{name}.zip", address)), split)
 
@@ -123,7 +121,5 @@ def _parse_ts(text: bytes, what: str) -> _Cases:
     column = b"\n".join(part for line in lines for part in line).replace(b",", b"\n")
     numbers = parse_table(column, {"value": pa.float64()}, ",", what)["value"].to_numpy()
     if len(numbers) != lengths.sum():
-        raise ValueError(
-            f"{what} has {lengths.sum() - len(numbers)} empty values; missing ones are written ?"
-        )
+        raise ValueError(f"{what} has {lengths.sum() - len(numbers)} empty values; missing ones are written ?")
     return _Cases(numbers, lengths, labels, fields.get("missing") == "true")
