@@ -36,9 +36,9 @@ class TokenBatch:
     """B samples as T tokens laid end to end.
 
     values: (T, V). positions: (T, D) float32. lengths: (B,) on the CPU, whatever the device of the rest: layouts
-    are planned there. schema: what the columns mean. targets: (B,) or (B, k), or None.
-    token_targets: (T, k) or None. weights: (B,) of the samples in the loss, or None. keys: (B,) numbers that name the samples in random draws. is_hidden: (T,) bool on
-    the CPU, or None where nothing is hidden.
+    are planned there. schema: what the columns mean. targets: (B,) or (B, k), or None. token_targets: (T, k) or
+    None. weights: (B,) of the samples in the loss, or None. keys: (B,) numbers that name the samples in random
+    draws. is_hidden: (T,) bool on the CPU, or None where nothing is hidden.
     """
 
     values: Tensor
@@ -67,6 +67,9 @@ class TokenBatch:
         """
         if len(tokens) == 0:
             raise ValueError("a batch needs at least one sample, got none")
+        for name, given in (("targets", targets), ("weights", weights), ("keys", keys)):
+            if given is not None and len(np.asarray(given)) != len(tokens):
+                raise ValueError(f"{name} must be one a sample ({len(tokens)}), got {len(np.asarray(given))}")
         labels = tokens.targets if targets is None else np.asarray(targets)
         if targets is None and labels is not None and labels.dtype.kind not in "biuf":
             labels = None  # names of classes are the business of whoever encodes them
@@ -142,12 +145,12 @@ class TokenBatch:
         """
         if (fraction is None) == (is_hidden is None):
             raise ValueError("hide needs either fraction= or is_hidden=")
+        if generator is not None and seed is not None:
+            raise ValueError("hide draws from generator= or from seed= and epoch=, got both")
         if is_hidden is None and fraction is not None:
-            drawn = self._draw(
-                Hiding(strategy, fraction), seed_from(generator) if seed is None else seed, epoch
-            )
+            drawn = self._draw(Hiding(strategy, fraction), seed_from(generator) if seed is None else seed, epoch)
         else:
-            drawn = np.asarray(is_hidden)
+            drawn = np.asarray(is_hidden.cpu() if isinstance(is_hidden, Tensor) else is_hidden)
             self._check_hidden(drawn)
         hidden = replace(self, is_hidden=torch.from_numpy(drawn.copy()))
         return hidden._anchor() if self.schema.anchored else hidden
@@ -177,13 +180,9 @@ class TokenBatch:
             raise ValueError(
                 f"is_hidden must be ({len(self.values)},) bool, True = hidden, got {is_hidden.shape} {is_hidden.dtype}"
             )
-        n_visible = np.add.reduceat(
-            ~is_hidden, np.cumsum(self.lengths.numpy()) - self.lengths.numpy(), dtype=np.int64
-        )
+        n_visible = np.add.reduceat(~is_hidden, np.cumsum(self.lengths.numpy()) - self.lengths.numpy(), dtype=np.int64)
         if (n_visible == 0).any():
-            raise ValueError(
-                f"sample {int(n_visible.argmin())} of the batch has no visible token; leave one at least"
-            )
+            raise ValueError(f"sample {int(n_visible.argmin())} of the batch has no visible token; leave one at least")
 
     def _anchor(self) -> TokenBatch:
         positions = self.positions.cpu().numpy().copy()
@@ -206,6 +205,4 @@ def _target_tensor(targets: npt.NDArray[Any]) -> Tensor:
         return torch.from_numpy(targets.astype(np.int64))
     if targets.dtype.kind == "f":
         return torch.from_numpy(targets.astype(np.float32))
-    raise ValueError(
-        f"targets of a batch must be numbers, got {targets.dtype}; encode the classes as 0, 1, ..."
-    )
+    raise ValueError(f"targets of a batch must be numbers, got {targets.dtype}; encode the classes as 0, 1, ...")

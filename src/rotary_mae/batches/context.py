@@ -19,11 +19,10 @@ def local_context(values: Tensor, positions: Tensor, sample_idx: Tensor, k: int)
     time, ordered = positions[order, 0], values[order]
     features = []
     for step in range(1, k + 1):
-        same = (
-            (line[step:] == line[:-step]).all(1) if len(line) > step else line.new_zeros(0, dtype=torch.bool)
-        )
+        same = (line[step:] == line[:-step]).all(1) if len(line) > step else line.new_zeros(0, dtype=torch.bool)
         gap = time[step:] - time[:-step]
-        closeness = (same / (1.0 + gap)).unsqueeze(1)
+        # not same / (1 + gap): from the end of one sample to the start of the next the gap may be -1
+        closeness = torch.where(same, 1.0 / (1.0 + gap), 0.0).unsqueeze(1)
         change = (ordered[step:] - ordered[:-step]) * same.unsqueeze(1)
         ends = min(step, len(time))
         after = torch.cat((change, closeness), dim=1)

@@ -54,9 +54,7 @@ def draw_hidden(
     number that names each sample wherever it turns up.
     """
     if hiding.strategy == "channel" and channels is None:
-        raise ValueError(
-            "hiding by channel needs a channel axis: use layout='measurements' or another strategy"
-        )
+        raise ValueError("hiding by channel needs a channel axis: use layout='measurements' or another strategy")
     free = np.ones(len(times), bool) if is_fixed is None else ~is_fixed
     sample = np.repeat(np.arange(len(lengths)), lengths)[free]
     keys, time = np.asarray(sample_keys, np.int64)[sample], times[free]
@@ -65,7 +63,7 @@ def draw_hidden(
     elif hiding.strategy == "channel" and channels is not None:
         unit = _dense_rank(sample, channels[free])
     else:
-        unit = _order_in_time(sample, time)
+        unit = _order_in_time(sample, time, None if channels is None else channels[free])
     n_units = np.zeros(len(lengths), np.int64)
     np.maximum.at(n_units, sample, unit + 1)
     n_hidden = np.minimum(_ceil_share(hiding.fraction, n_units), np.maximum(n_units - 1, 0))
@@ -73,9 +71,7 @@ def draw_hidden(
         rank = n_units[sample] - 1 - unit
     elif hiding.strategy == "block":
         first = keyed_uniform(seed, epoch, np.asarray(sample_keys, np.int64), 1) * (n_units - n_hidden + 1)
-        rank = np.where(
-            unit < first.astype(np.int64)[sample], n_units[sample], unit - first.astype(np.int64)[sample]
-        )
+        rank = np.where(unit < first.astype(np.int64)[sample], n_units[sample], unit - first.astype(np.int64)[sample])
     else:
         # tokens are keyed by their rank in time, so the same tokens are hidden in whatever order they come
         rank = _dense_rank(sample, keyed_uniform(seed, epoch, keys, 2 + unit))
@@ -89,9 +85,9 @@ def _ceil_share(fraction: float, n: Ints) -> Ints:
     return np.ceil(np.round(fraction * n, 9)).astype(np.int64)
 
 
-def _order_in_time(sample: Ints, time: npt.NDArray[np.floating]) -> Ints:
-    """(T,) 0, 1, 2, ... within each sample by time; ties in token order."""
-    order = np.lexsort((time, sample))
+def _order_in_time(sample: Ints, time: npt.NDArray[np.floating], channel: npt.NDArray[np.floating] | None) -> Ints:
+    """(T,) 0, 1, 2, ... within each sample by time, then by channel; ties of both in token order."""
+    order = np.lexsort((time, sample) if channel is None else (channel, time, sample))
     position = np.arange(len(sample)) - np.searchsorted(sample[order], sample[order])
     rank = np.empty(len(sample), np.int64)
     rank[order] = position

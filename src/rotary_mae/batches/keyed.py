@@ -14,12 +14,13 @@ def keyed_uniform(*keys: npt.ArrayLike) -> npt.NDArray[np.float64]:
     """
     state = np.zeros(np.broadcast_shapes(*(np.shape(k) for k in keys)), np.uint64)
     for key in keys:
-        state = _mix(state + np.uint64(0x9E3779B97F4A7C15) ^ np.asarray(key).astype(np.int64).view(np.uint64))
+        state = _mix(state, np.asarray(key).astype(np.int64).view(np.uint64))
     return (state >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
 
-def _mix(z: UInt) -> UInt:
+def _mix(state: UInt, key: UInt) -> UInt:
     with np.errstate(over="ignore"):
+        z = (state + np.uint64(0x9E3779B97F4A7C15)) ^ key
         z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
         z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
         return z ^ (z >> np.uint64(31))

@@ -24,19 +24,26 @@ def epoch_batches(
     batch of its own); needs ``lengths`` (B,). block: keep runs of so many samples together, for sources on
     disk.
     """
+    for name, size in (("batch_size", batch_size), ("max_tokens", max_tokens)):
+        if size is not None and size < 1:
+            raise ValueError(f"{name} must be at least 1, got {size}")
     order = shuffled(n_samples, seed, epoch, block)
-    if max_tokens is None:
-        if batch_size is None or batch_size < 1:
-            raise ValueError(f"batch_size must be at least 1, got {batch_size}")
-        return [order[i : i + batch_size] for i in range(0, n_samples, batch_size)]
-    if lengths is None:
-        raise ValueError("batches by token budget need the lengths of the samples; this source has none")
-    return _by_budget(order, np.asarray(lengths)[order], max_tokens, batch_size)
+    if max_tokens is not None:
+        if lengths is None:
+            raise ValueError("batches by token budget need the lengths of the samples; this source has none")
+        if len(lengths) != n_samples:
+            raise ValueError(f"lengths must be one a sample ({n_samples}), got {len(lengths)}")
+        return _by_budget(order, np.asarray(lengths)[order], max_tokens, batch_size)
+    if batch_size is None:
+        raise ValueError("an epoch needs batch_size= or max_tokens=, got neither")
+    return [order[i : i + batch_size] for i in range(0, n_samples, batch_size)]
 
 
 def shuffled(n_samples: int, seed: int, epoch: int, block: int = 1) -> Ints:
     """(n_samples,) a random order; runs of ``block`` samples stay together."""
-    rng = np.random.Generator(np.random.Philox(key=[seed & (2**64 - 1), epoch]))
+    # uint64: as a list, seeds from 2**63 on would become floats, and neighbours the same
+    key = np.array([seed & (2**64 - 1), epoch], np.uint64)
+    rng = np.random.Generator(np.random.Philox(key=key))
     if block <= 1:
         return rng.permutation(n_samples)
     order = rng.permutation(-(-n_samples // block))[:, None] * block + np.arange(block)

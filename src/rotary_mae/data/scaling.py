@@ -97,13 +97,13 @@ class Scaling:
             n = self.schema.n_predicted
             return center[None, :n], scale[None, :n]
         if tokens_channel is None:
-            raise ValueError(
-                "values of this layout are scaled by channel: give channel=, their channel indices"
-            )
+            raise ValueError("values of this layout are scaled by channel: give channel=, their channel indices")
         return center[tokens_channel, None], scale[tokens_channel, None]
 
     def apply(self, tokens: TokenSet) -> TokenSet:
         """Tokens in the model's units: conformed, values scaled, positions counted from their origin."""
+        if tokens.schema.anchored and not self.schema.anchored:
+            raise ValueError("these tokens are scaled already; give them as they were before scaling")
         tokens = tokens.conform(self.schema)
         schema = self.schema
         center, scale = np.asarray(self.center), np.asarray(self.scale)
@@ -134,9 +134,7 @@ class Scaling:
         center, scale = self._columns(index)
         return np.asarray(values, np.float64) * scale + (0.0 if is_spread else center)
 
-    def apply_targets(
-        self, values: npt.ArrayLike, *, channel: npt.ArrayLike | None = None
-    ) -> npt.NDArray[np.float64]:
+    def apply_targets(self, values: npt.ArrayLike, *, channel: npt.ArrayLike | None = None) -> npt.NDArray[np.float64]:
         """The inverse of ``undo``: values (T, n_predicted) in the user's units to the model's."""
         index = None if channel is None else np.asarray(channel).astype(np.int64)
         center, scale = self._columns(index)

@@ -72,7 +72,8 @@ class RoMAEForPreTraining(Pretrained):
         if not len(batch.split.hidden_idx):
             # every parameter takes part, so that processes stay in step
             loss_sum = loss_sum + 0.0 * torch.stack([p.sum() for p in self.parameters()]).sum()
-        loss = loss_sum / loss_count.clamp(min=1.0)
+        # not clamp(min=1): samples may weigh less than one together
+        loss = loss_sum / torch.where(loss_count > 0, loss_count, 1.0)
         return PreTrainingOutput(loss, loss_sum, loss_count, answers, std, encoded.tokens, encoded.cls)
 
     def _decode(self, encoded: Encoded, batch: TokenBatch) -> Tensor:
@@ -81,9 +82,7 @@ class RoMAEForPreTraining(Pretrained):
         memory = self.bridge(encoded.states)
         queries = self.mask_token.to(memory.dtype).expand(len(hidden_idx), -1)
         query_positions = batch.positions[hidden_idx]
-        angles = self.encoder.angles(
-            torch.cat((encoded.positions, query_positions)), self.decoder_frequencies
-        )
+        angles = self.encoder.angles(torch.cat((encoded.positions, query_positions)), self.decoder_frequencies)
         if self.config.positions == "absolute":
             memory = memory + sinusoidal_embedding(encoded.positions, memory.shape[1]).to(memory.dtype)
             queries = queries + sinusoidal_embedding(query_positions, memory.shape[1]).to(memory.dtype)
@@ -126,9 +125,7 @@ class RoMAEForPreTraining(Pretrained):
         """Each hidden token attends to the visible ones and to itself."""
         n_memory = len(memory)
         memory_angles, query_angles = angles[slice(0, n_memory)], angles[slice(n_memory, None)]
-        asked = Ragged(
-            encoded.lengths, encoded.order, query_lengths=batch.split.hidden_lengths, device=memory.device
-        )
+        asked = Ragged(encoded.lengths, encoded.order, query_lengths=batch.split.hidden_lengths, device=memory.device)
         last = len(self.decoder.blocks) - 1
         for i, block in enumerate(self.decoder.blocks):
             before = memory

@@ -73,9 +73,7 @@ class Pretrained(nn.Module):
     def compile(self, *args: Any, **kwargs: Any) -> None:
         """Compile the token-wise parts with dynamic lengths, in place; attention stays as it is."""
         if args or kwargs:
-            raise TypeError(
-                "compile takes no arguments: it compiles what gains from it, with dynamic lengths"
-            )
+            raise TypeError("compile takes no arguments: it compiles what gains from it, with dynamic lengths")
         self._compile_parts()
 
     def _compile_parts(self) -> None:
@@ -95,7 +93,9 @@ class replacing:
 
     def __enter__(self) -> Path:
         recover(self.folder)
+        # what a killed replacement left behind would stand in the way of the renames
         shutil.rmtree(self.partial, ignore_errors=True)
+        shutil.rmtree(self.old, ignore_errors=True)
         self.partial.mkdir(parents=True)
         return self.partial
 
@@ -119,9 +119,11 @@ def recover(folder: Path) -> None:
 def find_folder(folder: str | Path) -> Path:
     """A local checkpoint folder (of a run: its best, else its last checkpoint), or one from the Hub."""
     path = Path(folder)
+    recover(path)
     if path.is_dir():
         for inside in (path, path / "best", path / "last"):
-            recover(inside)
+            if inside != path:
+                recover(inside)
             if (inside / "model.safetensors").exists():
                 return inside
         raise ValueError(
@@ -136,9 +138,7 @@ def find_folder(folder: str | Path) -> Path:
         try:
             return Path(snapshot_download(str(folder), allow_patterns=["*.json", "*.safetensors"]))
         except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
-            raise FileNotFoundError(
-                f"{folder} is neither a folder here nor a model on the Hub: {error}"
-            ) from error
+            raise FileNotFoundError(f"{folder} is neither a folder here nor a model on the Hub: {error}") from error
     raise FileNotFoundError(f"there is no folder {folder}; give a checkpoint or run folder")
 
 
@@ -147,17 +147,14 @@ def read_description(folder: Path) -> dict[str, Any]:
     path = folder / "config.json"
     if not path.exists():
         raise ValueError(
-            f"{folder} has model.safetensors but no config.json; use rotary_mae.from_official for official "
-            "checkpoints"
+            f"{folder} has model.safetensors but no config.json; use rotary_mae.from_official for official checkpoints"
         )
     try:
         described: dict[str, Any] = json.loads(path.read_text())
     except json.JSONDecodeError as error:
         raise ValueError(f"{path} is not JSON: {error}") from error
     if described.get("format") != FORMAT or "model" not in described or "config" not in described:
-        raise ValueError(
-            f"{path} is not a configuration of this library (format {FORMAT}): keys {sorted(described)}"
-        )
+        raise ValueError(f"{path} is not a configuration of this library (format {FORMAT}): keys {sorted(described)}")
     return described
 
 
@@ -167,9 +164,7 @@ def read_weights(folder: Path) -> dict[str, Tensor]:
     try:
         return load_file(path)
     except (SafetensorError, OSError) as error:
-        raise ValueError(
-            f"{path} cannot be read ({error}); it is missing or was cut short, copy it again"
-        ) from error
+        raise ValueError(f"{path} cannot be read ({error}); it is missing or was cut short, copy it again") from error
 
 
 @dataclass(frozen=True)
@@ -194,8 +189,9 @@ def _roots(names: tuple[str, ...]) -> str:
 def transfer(source: Pretrained, target: Pretrained) -> TransferReport:
     """Copy every weight of ``source`` that ``target`` has under the same name into it.
 
-    The head is never shared: it answers another question. Raises ValueError where a shared weight has another
-    shape, or where settings that give the weights their meaning differ.
+    The head of another model, or with other outputs, answers another question and is never shared. Raises
+    ValueError where a shared weight has another shape, or where settings that give the weights their meaning
+    differ.
     """
     for name in (
         "n_values",
@@ -211,11 +207,9 @@ def transfer(source: Pretrained, target: Pretrained) -> TransferReport:
     ):
         mine, theirs = getattr(target.config, name), getattr(source.config, name)
         if mine != theirs:
-            raise ValueError(
-                f"cannot transfer weights: {name} is {theirs} in the source and {mine} in the target"
-            )
+            raise ValueError(f"cannot transfer weights: {name} is {theirs} in the source and {mine} in the target")
     theirs, mine = source.state_dict(), target.state_dict()
-    is_same_task = type(source) is type(target)
+    is_same_task = type(source) is type(target) and source._arguments() == target._arguments()
     shared = [k for k in mine if k in theirs and (is_same_task or not k.startswith("head."))]
     for name in shared:
         if mine[name].shape != theirs[name].shape:

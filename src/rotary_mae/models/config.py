@@ -154,21 +154,23 @@ class RoMAEConfig(_Sized):
         ):
             if getattr(self, name) not in allowed:
                 raise ValueError(f"{name} must be one of {allowed}, got {getattr(self, name)!r}")
-        for name in ("dropout", "drop_path", "rope_fraction"):
-            if not 0.0 <= getattr(self, name) <= 1.0:
-                raise ValueError(f"{name} must be in [0, 1], got {getattr(self, name)}")
+        if not 0.0 <= self.rope_fraction <= 1.0:
+            raise ValueError(f"rope_fraction must be in [0, 1], got {self.rope_fraction}")
+        for name in ("dropout", "drop_path"):
+            if not 0.0 <= getattr(self, name) < 1.0:
+                raise ValueError(f"{name} must be at least 0 and below 1, got {getattr(self, name)}")
         if self.context < 0:
             raise ValueError(f"context must be at least 0, got {self.context}")
         if self.normalize_targets and self.n_predicted == 1:
-            raise ValueError(
-                "normalize_targets needs more than one value a token: one value has no deviation"
-            )
+            raise ValueError("normalize_targets needs more than one value a token: one value has no deviation")
         if self.timescales is not None and len(self.timescales) != self.n_axes:
-            raise ValueError(
-                f"timescales needs one tuple an axis ({self.n_axes}), got {len(self.timescales)}"
-            )
+            raise ValueError(f"timescales needs one tuple an axis ({self.n_axes}), got {len(self.timescales)}")
         check_head_width(self.width, self.heads, self.n_axes)
-        check_head_width(self.decoder.width, self.decoder.heads, self.n_axes)
+        try:
+            check_head_width(self.decoder.width, self.decoder.heads, self.n_axes)
+        except ValueError as error:
+            hint = "set it by decoder=DecoderConfig(width=..., heads=...)"
+            raise ValueError(f"decoder: {error}; {hint}") from error
 
     def to_dict(self) -> dict[str, Any]:
         """Everything, as JSON can hold it."""

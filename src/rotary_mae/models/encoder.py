@@ -74,9 +74,7 @@ class Encoder(nn.Module):
             config.drop_path,
             config.norm_eps,
         )
-        self.register_buffer(
-            "frequencies", axis_frequencies(config, config.width, config.heads), persistent=False
-        )
+        self.register_buffer("frequencies", axis_frequencies(config, config.width, config.heads), persistent=False)
         if self.cls is not None:
             nn.init.trunc_normal_(self.cls, std=0.02)
         for linear in (self.projection, self.context):
@@ -94,9 +92,7 @@ class Encoder(nn.Module):
             values, positions, sample_idx = values[visible], positions[visible], sample_idx[visible]
         x = self.projection(values)
         if self.context is not None:
-            near = local_context(
-                values[:, : self.config.n_predicted], positions, sample_idx, self.config.context
-            )
+            near = local_context(values[:, : self.config.n_predicted], positions, sample_idx, self.config.context)
             x = x + self.context(near)
         n_cls, order = 0, None
         if self.cls is not None:
@@ -128,9 +124,7 @@ class Encoder(nn.Module):
         for block in first:
             x = block(x, angles, ragged, sample_idx)
         ones = np.ones(n_cls, np.int64)
-        to_cls = Ragged(
-            ragged.lengths, order, query_lengths=ones, query_order=np.arange(n_cls), device=x.device
-        )
+        to_cls = Ragged(ragged.lengths, order, query_lengths=ones, query_order=np.arange(n_cls), device=x.device)
         return last.read(x, slice(0, n_cls), angles, to_cls, sample_idx)
 
     def _check(self, batch: TokenBatch) -> None:

@@ -108,9 +108,7 @@ def _weights(official: dict[str, Tensor]) -> dict[str, Tensor]:
             continue
         match = re.fullmatch(r"(encoder|decoder)\.layers\.(\d+)\.(.+)", name)
         if match is None:
-            raise ValueError(
-                f"the official checkpoint has a weight we do not know: {name} {tuple(tensor.shape)}"
-            )
+            raise ValueError(f"the official checkpoint has a weight we do not know: {name} {tuple(tensor.shape)}")
         stack, layer, part = match.groups()
         block = f"{'encoder.stack' if stack == 'encoder' else 'decoder'}.blocks.{layer}"
         if part in _IN_BLOCK:
@@ -119,7 +117,5 @@ def _weights(official: dict[str, Tensor]) -> dict[str, Tensor]:
             rest = [official[name.replace("wq", other)] for other in ("wk", "wv")]
             weights[f"{block}.qkv"] = torch.cat([tensor, *rest])
         elif part not in ("attention.wk.weight", "attention.wv.weight"):
-            raise ValueError(
-                f"the official checkpoint has a weight we do not know: {name} {tuple(tensor.shape)}"
-            )
+            raise ValueError(f"the official checkpoint has a weight we do not know: {name} {tuple(tensor.shape)}")
     return weights

@@ -44,9 +44,7 @@ class RoMAEForPrediction(Pretrained):
             raise ValueError(f"outputs must be at least 1, got {outputs}")
         self.outputs, self.per = outputs, per
         self.encoder = Encoder(config)
-        self.head = Head(
-            config.width, outputs * (2 if config.distribution == "gaussian" else 1), config.norm_eps
-        )
+        self.head = Head(config.width, outputs * (2 if config.distribution == "gaussian" else 1), config.norm_eps)
 
     def forward(self, batch: TokenBatch) -> PredictionOutput:
         """Answers for a batch; hidden tokens, if any, are not looked at."""
