@@ -183,6 +183,8 @@ class TokenSet:
             if wrong.any():
                 token = int(np.flatnonzero(wrong)[0])
                 named = f" below {limit:g}, the number of named channels" if np.isfinite(limit) else ""
+                if limit == 0:
+                    named = " with a name each in channels=, and none is named"
                 raise ValueError(
                     f"positions on the index axis {axis!r} must be whole numbers from 0{named}, got "
                     f"{index[token]:g} at token {token} of {self._whose(token)}"
@@ -233,7 +235,7 @@ class TokenSet:
         axis = self.schema.channel_axis
         if axis is None:
             return np.zeros(self.n_tokens, bool)
-        return cast(npt.NDArray[np.bool_], self.positions[:, axis] >= len(self.channels))
+        return self.positions[:, axis] >= len(self.channels)
 
     def __repr__(self) -> str:
         spread = f"{self.lengths.min()}-{self.lengths.max()} a sample" if len(self) else "no samples"
@@ -306,6 +308,8 @@ class TokenSet:
     @staticmethod
     def concatenate(parts: Sequence[TokenSet]) -> TokenSet:
         """Several sets of the same schema, one after the other."""
+        if not parts:
+            raise ValueError("there is nothing to join: give at least one set")
         first = parts[0]
         for part in parts[1:]:
             if part.schema != first.schema:
@@ -336,6 +340,10 @@ class TokenSet:
                 f"make the tokens with layout={schema.layout!r}"
             )
         mine, theirs = self.schema, schema
+        if "time" in self.axes and (mine.times is None) != (theirs.times is None):
+            raise ValueError(
+                f"the model was fitted on {_clock(theirs)}, got {_clock(mine)}: give times as in training"
+            )
         for what in ("channels", "statics"):
             unseen = [name for name in getattr(mine, what) if name not in getattr(theirs, what)]
             if unseen:
@@ -365,6 +373,10 @@ class TokenSet:
         mine = self.schema
         if mine.patch != schema.patch or (not schema.channels and mine.roles != schema.roles):
             raise ValueError(f"the model was fitted on {schema}, got {mine}")
+        if schema.channels and not mine.channels:
+            raise ValueError(f"the model knows the channels {schema.channels}, but these tokens name none: name them")
+        if not schema.channels:
+            return self.replace(schema=replace(schema, times=mine.times))
         n_mine = len(mine.channels)
         is_flagged = "observed" in mine.roles
         values = np.zeros((self.n_tokens, len(schema.roles)), np.float32)
@@ -454,6 +466,10 @@ def _join(name: str, arrays: list[npt.NDArray[Any] | None]) -> npt.NDArray[Any] 
     return np.concatenate(there) if there else None
 
 
+def _clock(schema: Schema) -> str:
+    return "times that are numbers" if schema.times is None else "time stamps"
+
+
 def _lengths(lengths: npt.ArrayLike) -> npt.NDArray[np.int64]:
     array = np.asarray(lengths)
     if array.size == 0:
@@ -463,3 +479,29 @@ def _lengths(lengths: npt.ArrayLike) -> npt.NDArray[np.int64]:
             f"lengths must be one whole number a sample, got {array.dtype} of shape {array.shape}"
         )
     return array.astype(np.int64)
+
+
+class Subset:
+    """Some samples of a Source, read when they are asked for.
+
+    indices: (n,) which, in this order. targets: replace the source's own.
+    """
+
+    def __init__(self, source: Source, indices: npt.ArrayLike, targets: npt.NDArray[Any] | None = None) -> None:
+        self.source = source
+        self.indices = np.asarray(indices, np.int64)
+        self.schema = source.schema
+        own = getattr(source, "targets", None)
+        self.targets = targets if targets is not None or own is None else np.asarray(own)[self.indices]
+        self.ids = np.asarray(getattr(source, "ids", np.arange(len(source))))[self.indices]
+        lengths = getattr(source, "lengths", None)
+        self.lengths = None if lengths is None else np.asarray(lengths)[self.indices]
+        self.is_on_disk = getattr(source, "is_on_disk", False)
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def __getitem__(self, index: Any) -> TokenSet:
+        chosen = sample_indices(index, len(self))
+        tokens = self.source[self.indices[chosen]]
+        return tokens if self.targets is None else tokens.with_targets(self.targets[chosen])

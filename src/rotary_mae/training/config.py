@@ -77,9 +77,7 @@ class TrainingConfig:
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise ValueError(f"{name} must be in [0, 1], got {getattr(self, name)}")
         if self.precision not in ("fp32", "bf16"):
-            raise ValueError(
-                f"precision must be 'fp32' or 'bf16' (fp16 overflows here), got {self.precision!r}"
-            )
+            raise ValueError(f"precision must be 'fp32' or 'bf16' (fp16 overflows here), got {self.precision!r}")
         if self.optimizer not in ("adamw", "sgd"):
             raise ValueError(f"optimizer must be 'adamw' or 'sgd', got {self.optimizer!r}")
 

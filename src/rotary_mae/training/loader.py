@@ -51,17 +51,13 @@ class BatchReader(Dataset[TokenBatch]):
         batch = TokenBatch.collate(tokens, weights=weights, keys=indices)
         if self.hiding is None:
             return batch
-        return batch.hide(
-            self.hiding.fraction, strategy=self.hiding.strategy, seed=self.seed, epoch=self.epoch
-        )
+        return batch.hide(self.hiding.fraction, strategy=self.hiding.strategy, seed=self.seed, epoch=self.epoch)
 
     def at(self, epoch: int) -> BatchReader:
         """The same for another epoch."""
         return replace(self, epoch=epoch)
 
 
-def read_ahead(
-    reader: BatchReader, items: Sequence[tuple[Ints, bool]], num_workers: int
-) -> Iterable[TokenBatch]:
+def read_ahead(reader: BatchReader, items: Sequence[tuple[Ints, bool]], num_workers: int) -> Iterable[TokenBatch]:
     """The batches of ``items`` in order, read by ``num_workers`` other processes (0: by this one)."""
-    return DataLoader(reader, batch_size=None, sampler=items, num_workers=num_workers)  # type: ignore[arg-type]
+    return DataLoader(reader, batch_size=None, sampler=items, num_workers=num_workers)

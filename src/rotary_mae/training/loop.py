@@ -121,9 +121,7 @@ class _Trainer:
         self.reader = BatchReader(tokens, scaling, hiding, augmentation, config.seed, 0, weights)
         self.validation_reader = None
         if validation is not None:
-            self.validation_reader = BatchReader(
-                validation, scaling, hiding, None, config.seed, VALIDATION_EPOCH
-            )
+            self.validation_reader = BatchReader(validation, scaling, hiding, None, config.seed, VALIDATION_EPOCH)
         self.model = model
         self.optimizer = make_optimizer(model, config)
         if config.compile:
@@ -279,9 +277,7 @@ class _Trainer:
             "learning_rate": self._bare_optimizer.param_groups[0]["lr"],
         }
         results: dict[str, float] = {}
-        if self.validation_reader is not None and (
-            (counters.epoch + 1) % self.evaluate_every == 0 or is_last
-        ):
+        if self.validation_reader is not None and ((counters.epoch + 1) % self.evaluate_every == 0 or is_last):
             results = self._evaluate()
             line |= {f"validation_{name}": value for name, value in results.items()}
         counters.epoch, counters.batch = counters.epoch + 1, 0
@@ -305,18 +301,14 @@ class _Trainer:
         n = len(reader.source)
         items = [rank_share(np.arange(i, min(i + size, n)), rank, world) for i in range(0, n, size)]
         with self.accelerator.autocast():
-            results = evaluate(
-                self.model, read_ahead(reader, items, self.config.num_workers), self.accelerator
-            )
+            results = evaluate(self.model, read_ahead(reader, items, self.config.num_workers), self.accelerator)
         if self.config.monitor not in results:
             raise ValueError(f"monitor must be one of {sorted(results)}, got {self.config.monitor!r}")
         value = results[self.config.monitor]
         sign = -1.0 if self.config.monitor in HIGHER_IS_BETTER else 1.0
         if counters.best is None or sign * value < sign * counters.best:
             counters.best, counters.best_epoch, counters.n_worse = value, counters.epoch + 1, 0
-            self.best_weights = copy.deepcopy(
-                {k: v.detach().cpu() for k, v in self.model.state_dict().items()}
-            )
+            self.best_weights = copy.deepcopy({k: v.detach().cpu() for k, v in self.model.state_dict().items()})
             if self.folder is not None and self.accelerator.is_main_process:
                 self.model.save_pretrained(self.folder.best)
         else:
@@ -325,9 +317,7 @@ class _Trainer:
 
     def _log(self, line: dict[str, Any], rate: float) -> None:
         if self.config.trackers:
-            self.accelerator.log(
-                {k: v for k, v in line.items() if k not in ("epoch", "step")}, step=line["step"]
-            )
+            self.accelerator.log({k: v for k, v in line.items() if k not in ("epoch", "step")}, step=line["step"])
         if not self.accelerator.is_main_process:
             return
         line |= {
@@ -346,9 +336,7 @@ class _Trainer:
         alone = self.accelerator.num_processes == 1
         if alone and self.is_interrupted:
             self._save()
-            where = (
-                f"; its state is in {self.folder.last}, go on with resume" if self.folder is not None else ""
-            )
+            where = f"; its state is in {self.folder.last}, go on with resume" if self.folder is not None else ""
             raise KeyboardInterrupt(f"training was interrupted at update {self.counters.step}{where}")
         if (
             alone

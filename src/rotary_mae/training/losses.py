@@ -21,9 +21,7 @@ class LossParts:
     count: Tensor
 
 
-def loss_parts(
-    output: PreTrainingOutput | PredictionOutput, batch: TokenBatch, label_smoothing: float
-) -> LossParts:
+def loss_parts(output: PreTrainingOutput | PredictionOutput, batch: TokenBatch, label_smoothing: float) -> LossParts:
     """The loss of a batch: reconstruction, cross entropy (whole-number targets) or regression (others)."""
     if isinstance(output, PreTrainingOutput):
         return LossParts(output.loss_sum, output.loss_count)
@@ -39,9 +37,7 @@ def loss_parts(
     else:
         targets = targets.view(len(targets), -1)
         if targets.shape != logits.shape:
-            raise ValueError(
-                f"the model gives {tuple(logits.shape)} numbers, targets are {tuple(targets.shape)}"
-            )
+            raise ValueError(f"the model gives {tuple(logits.shape)} numbers, targets are {tuple(targets.shape)}")
         squared = (logits - targets).square()
         if output.std is not None:
             squared = 0.5 * (squared / output.std.square()) + output.std.log()

@@ -70,9 +70,7 @@ def load_state(folder: Path, model: Pretrained, optimizer: torch.optim.Optimizer
             # AdamW wants its step count where it was made, on the CPU unless fused on a GPU
             optimizer.state[parameter] = {k: v.to(parameter.device) for k, v in state.items()}
     if (key := f"random.{rank}") not in tensors:
-        raise ValueError(
-            f"{folder} was written by fewer processes: resume with as many as it was trained with"
-        )
+        raise ValueError(f"{folder} was written by fewer processes: resume with as many as it was trained with")
     set_random_state(tensors[key])
     return Counters(**json.loads((folder / "training.json").read_text()))
 
@@ -94,7 +92,7 @@ def set_random_state(state: Tensor) -> None:
 
 
 def _optimizer_tensors(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    names = {p: name for name, p in model.named_parameters()}
+    names: dict[Tensor, str] = {p: name for name, p in model.named_parameters()}
     return {
         f"optimizer.{names[parameter]}.{key}": torch.as_tensor(value).detach().cpu().contiguous()
         for parameter, state in optimizer.state.items()

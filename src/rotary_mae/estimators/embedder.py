@@ -1,0 +1,51 @@
+"""RoMAEEmbedder: pre-train without labels, embed with what was learned."""
+
+from __future__ import annotations
+
+from typing import Any, Self, cast
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from sklearn.base import TransformerMixin
+
+from rotary_mae.batches.batch import TokenBatch
+from rotary_mae.estimators.estimator import RoMAEEstimator, seeded_model, split_validation
+from rotary_mae.estimators.inference import run_model
+from rotary_mae.estimators.inputs import as_source
+from rotary_mae.estimators.schedule import PRETRAIN
+from rotary_mae.models.autoencoder import RoMAEForPreTraining
+
+
+class RoMAEEmbedder(TransformerMixin, RoMAEEstimator):
+    """Pre-trains a masked autoencoder; ``transform`` gives each sample as a vector.
+
+    Parameters are those of all estimators (see ``RoMAEEstimator``). Fitted: ``model_``, ``training_``.
+    """
+
+    def fit(self, X: Any, y: Any = None, *, groups: Any = None) -> Self:
+        """Pre-train on samples; ``y`` is not looked at. ``groups`` (B,) keeps groups on one side of validation."""
+        source = as_source(X, self.columns, self.layout)
+        seed = self._seed
+        initial = self._initial()
+        scaling = self._fit_scaling(source, initial)
+        config = self._model_config(scaling, initial)
+        model = seeded_model(seed, lambda: RoMAEForPreTraining(config))
+        self._start_from(initial, model)
+        parts = split_validation(len(source), self.validation_fraction, seed, groups=groups)
+        self._train(model, source, parts, scaling, PRETRAIN, seed)
+        return self
+
+    def transform(self, X: Any) -> npt.NDArray[np.float32]:
+        """(n, width) the mean of each sample's encoded tokens."""
+        source = self._source(X)
+        model = cast(RoMAEForPreTraining, self.model_)
+
+        def pool(batch: TokenBatch) -> torch.Tensor:
+            encoded = model.encoder(batch)
+            sample = encoded.sample_idx[encoded.n_cls :]
+            total = encoded.tokens.new_zeros(len(batch), encoded.tokens.shape[1])
+            n_tokens = batch.lengths.to(total.device).unsqueeze(1)
+            return total.index_add(0, sample, encoded.tokens) / n_tokens
+
+        return run_model(model, source, self.scaling_, pool, self.device)

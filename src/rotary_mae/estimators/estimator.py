@@ -1,0 +1,307 @@
+"""What all estimators share: parameters, the model they start from, training, saving."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from sklearn.base import BaseEstimator
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
+
+from rotary_mae.data.scaling import Scaling
+from rotary_mae.data.tokens import Source, Subset
+from rotary_mae.estimators.inputs import as_source
+from rotary_mae.estimators.schedule import Plan, plan_training
+from rotary_mae.models.autoencoder import RoMAEForPreTraining
+from rotary_mae.models.checkpoint import (
+    Pretrained,
+    TransferReport,
+    find_folder,
+    read_description,
+    replacing,
+    transfer,
+)
+from rotary_mae.models.config import RoMAEConfig
+from rotary_mae.models.predictor import RoMAEForPrediction
+from rotary_mae.training.config import TrainingConfig
+from rotary_mae.training.loop import TrainingResult, train
+
+DESCRIPTION = "estimator.json"
+MODELS: dict[str, type[Pretrained]] = {
+    "RoMAEForPreTraining": RoMAEForPreTraining,
+    "RoMAEForPrediction": RoMAEForPrediction,
+}
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Indices of the training and validation samples; validation may be empty."""
+
+    training: npt.NDArray[np.int64]
+    validation: npt.NDArray[np.int64]
+
+
+class RoMAEEstimator(BaseEstimator):
+    """Parameters and machinery of the four estimators; they add what they predict."""
+
+    _kind: ClassVar[str]
+
+    def __init__(
+        self,
+        *,
+        init: Any = None,
+        size: str | None = None,
+        epochs: int | None = None,
+        learning_rate: float | None = None,
+        batch_size: int | None = None,
+        dropout: float | None = None,
+        context: int | None = None,
+        layout: str = "auto",
+        columns: Mapping[str, Any] | None = None,
+        unit: float | str = "auto",
+        validation_fraction: float = 0.1,
+        early_stopping: bool = True,
+        compile: bool = False,
+        precision: str = "fp32",
+        device: str = "auto",
+        random_state: int | np.random.RandomState | None = None,
+        verbose: int = 0,
+        out: str | Path | None = None,
+        resume: bool = False,
+        model: Mapping[str, Any] | None = None,
+        training: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.init = init
+        self.size = size
+        self.epochs = epochs
+        self.learning_rate = learning_rate
+        self.batch_size = batch_size
+        self.dropout = dropout
+        self.context = context
+        self.layout = layout
+        self.columns = columns
+        self.unit = unit
+        self.validation_fraction = validation_fraction
+        self.early_stopping = early_stopping
+        self.compile = compile
+        self.precision = precision
+        self.device = device
+        self.random_state = random_state
+        self.verbose = verbose
+        self.out = out
+        self.resume = resume
+        self.model = model
+        self.training = training
+
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        """Show a subclass's own parameters and the shared ones in one signature: people and scikit-learn read it."""
+        super().__init_subclass__(**keywords)
+        own = inspect.signature(cls.__init__).parameters
+        if any(p.kind is p.VAR_KEYWORD for p in own.values()):
+            kept = [p for p in own.values() if p.kind is not p.VAR_KEYWORD]
+            shared = [p for name, p in inspect.signature(RoMAEEstimator.__init__).parameters.items() if name not in own]
+            cls.__init__.__signature__ = inspect.Signature([*kept, *shared])  # type: ignore[attr-defined]
+
+    def __sklearn_clone__(self) -> Self:
+        """Unfitted copy; the estimator in ``init`` is kept fitted, as it is where the weights come from."""
+        parameters = {k: v if k == "init" else copy.deepcopy(v) for k, v in self.get_params(deep=False).items()}
+        return type(self)(**parameters)
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Parameters by name; ``init`` is one value, its own parameters are not ours."""
+        parameters: dict[str, Any] = super().get_params(deep=False)
+        return parameters
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "model_")
+
+    # -- reading data -----------------------------------------------------------------------------------------
+
+    def _source(self, X: Any) -> Source:
+        """Data to predict on, laid out as in training."""
+        check_is_fitted(self)
+        return as_source(X, self.columns, self.layout, self.scaling_.schema)
+
+    @property
+    def scaling_(self) -> Scaling:
+        """The fitted scaling of values and positions."""
+        scaling = self.model_.scaling
+        if scaling is None:
+            raise ValueError("this model was trained without scaling; it cannot take raw data")
+        return scaling
+
+    @property
+    def _seed(self) -> int:
+        if isinstance(self.random_state, (int, np.integer)):
+            return int(self.random_state)
+        return int(check_random_state(self.random_state).randint(2**31 - 1))
+
+    # -- making the model -------------------------------------------------------------------------------------
+
+    def _initial(self) -> Pretrained | None:
+        """The model of ``init``."""
+        if self.init is None:
+            return None
+        if isinstance(self.init, (str, Path)):
+            folder = find_folder(self.init)
+            return MODELS[read_description(folder)["model"]].from_pretrained(folder)
+        if isinstance(self.init, Pretrained):
+            return self.init
+        check_is_fitted(self.init)
+        initial: Pretrained = self.init.model_
+        return initial
+
+    def _fit_scaling(self, source: Source, initial: Pretrained | None) -> Scaling:
+        if initial is not None:
+            if initial.scaling is None:
+                raise ValueError("init was trained without scaling (on tokens scaled by hand); give one with it")
+            source[[0]].conform(initial.scaling.schema)
+            return initial.scaling
+        return Scaling.fit(source, unit=self.unit)  # type: ignore[arg-type]
+
+    def _model_config(self, scaling: Scaling, initial: Pretrained | None, **fixed: Any) -> RoMAEConfig:
+        """The configuration: of ``init``, or of ``size`` and the data; then the user's ``model`` settings."""
+        given = {k: v for k, v in (("dropout", self.dropout), ("context", self.context)) if v is not None}
+        schema = scaling.schema
+        if initial is None:
+            data = {
+                "n_values": len(schema.roles),
+                "n_axes": len(schema.axes),
+                "n_predicted": schema.n_predicted,
+                "size": self.size or "tiny",
+                "normalize_targets": schema.patch is not None,
+            }
+            return RoMAEConfig.from_dict({**data, **fixed, **given, **(self.model or {})})
+        if self.size is not None and self.size != initial.config.size:
+            raise ValueError(
+                f"size {self.size!r} does not go with an init of size {initial.config.size!r}; leave size out"
+            )
+        return RoMAEConfig.from_dict({**initial.config.to_dict(), **fixed, **given, **(self.model or {})})
+
+    def _start_from(self, initial: Pretrained | None, model: Pretrained) -> None:
+        self.transfer_: TransferReport | None = None if initial is None else transfer(initial, model)
+        if self.verbose and self.transfer_ is not None:
+            print(self.transfer_)
+
+    # -- training ---------------------------------------------------------------------------------------------
+
+    def _train(
+        self,
+        model: Pretrained,
+        source: Source,
+        parts: Parts,
+        scaling: Scaling,
+        plan: Plan,
+        seed: int,
+        sample_weight: npt.NDArray[Any] | None = None,
+        **described: Any,
+    ) -> TrainingResult:
+        given = {
+            k: v
+            for k, v in (
+                ("epochs", self.epochs),
+                ("learning_rate", self.learning_rate),
+                ("batch_size", self.batch_size),
+            )
+            if v is not None
+        }
+        settings = {**plan_training(len(parts.training), plan, given), **given}
+        settings |= {
+            "seed": seed,
+            "device": self.device,
+            "precision": self.precision,
+            "compile": self.compile,
+            "progress": bool(self.verbose),
+            "patience": plan.patience if self.early_stopping and len(parts.validation) else 0,
+        }
+        config = TrainingConfig.from_dict({**settings, **(self.training or {})})
+        if self.out is not None:
+            Path(self.out).mkdir(parents=True, exist_ok=True)
+        self.training_ = train(
+            model,
+            Subset(source, parts.training),
+            config,
+            validation=Subset(source, parts.validation) if len(parts.validation) else None,
+            out=self.out,
+            scaling=scaling,
+            resume=self.resume,
+            sample_weight=None if sample_weight is None else sample_weight[parts.training],
+        )
+        self.model_ = model
+        if self.out is not None:
+            self._write_description(Path(self.out))
+        return self.training_
+
+    # -- saving -----------------------------------------------------------------------------------------------
+
+    def save(self, path: str | Path) -> None:
+        """Write the fitted estimator to a folder that ``rotary_mae.load`` reads; no pickle in it.
+
+        ``init`` is not written: its weights are in the model.
+        """
+        check_is_fitted(self)
+        with replacing(Path(path)) as partial:
+            self.model_.save_pretrained(partial / "best")
+            self._write_description(partial)
+
+    def _write_description(self, folder: Path) -> None:
+        parameters = {
+            k: v
+            for k, v in self.get_params(deep=False).items()
+            if k not in ("init", "random_state", "out", "resume") and v is not None
+        }
+        parameters = {k: dict(v) if isinstance(v, Mapping) else v for k, v in parameters.items()}
+        if isinstance(self.random_state, (int, np.integer)):
+            parameters["random_state"] = int(self.random_state)
+        described = {"estimator": type(self).__name__, "parameters": parameters, "fitted": self._fitted()}
+        (folder / DESCRIPTION).write_text(json.dumps(described, indent=1))
+
+    def _fitted(self) -> dict[str, Any]:
+        """Fitted attributes beside the model, as JSON can hold them."""
+        return {}
+
+    def _restore(self, fitted: dict[str, Any], model: Pretrained) -> None:
+        self.model_ = model
+        self.transfer_ = None
+
+
+def split_validation(
+    n_samples: int, fraction: float, seed: int, strata: npt.NDArray[Any] | None = None, groups: Any = None
+) -> Parts:
+    """Training and validation parts; by group if given, else stratified where every class has samples enough.
+
+    Below 20 samples there is no validation part: it would measure nothing.
+    """
+    from sklearn.model_selection import GroupShuffleSplit, ShuffleSplit, StratifiedShuffleSplit
+
+    if not 0.0 <= fraction < 1.0:
+        raise ValueError(f"validation_fraction must be in [0, 1), got {fraction}")
+    everything = np.arange(n_samples)
+    n_held = round(fraction * n_samples)
+    if n_held < 2 or n_samples < 20:
+        return Parts(everything, everything[:0])
+    if groups is not None:
+        splitter: Any = GroupShuffleSplit(1, test_size=fraction, random_state=seed)
+        training, held = next(splitter.split(everything, groups=np.asarray(groups)))
+    else:
+        counts = None if strata is None else np.unique(strata, return_counts=True)[1]
+        is_stratified = counts is not None and counts.min() >= 2 and n_held >= len(counts)
+        splitter = (StratifiedShuffleSplit if is_stratified else ShuffleSplit)(1, test_size=n_held, random_state=seed)
+        training, held = next(splitter.split(everything, strata if is_stratified else None))
+    return Parts(np.sort(training), np.sort(held))
+
+
+def seeded_model(seed: int, make: Any) -> Any:
+    """What ``make()`` builds with torch seeded by ``seed``; the caller's randomness is left as it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return make()

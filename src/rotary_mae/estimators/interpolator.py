@@ -1,0 +1,132 @@
+"""RoMAEInterpolator: values at any position, with their spread."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from scipy.special import ndtri
+
+from rotary_mae.batches.batch import TokenBatch
+from rotary_mae.data.tokens import TokenSet
+from rotary_mae.estimators.estimator import RoMAEEstimator, seeded_model, split_validation
+from rotary_mae.estimators.inference import MAX_TOKENS, batches_by_length, pick_device
+from rotary_mae.estimators.inputs import as_source, is_frame
+from rotary_mae.estimators.queries import Queries, frame_answers, frame_queries, list_queries
+from rotary_mae.estimators.schedule import INTERPOLATE
+from rotary_mae.models.autoencoder import RoMAEForPreTraining
+from rotary_mae.training.evaluation import evaluating
+
+Array = npt.NDArray[Any]
+
+
+class RoMAEInterpolator(RoMAEEstimator):
+    """Learns to fill in hidden observations, then answers at any position of its axes.
+
+    hiding: the strategy of hiding in training ("uniform", "times", "block", "future", "channel"), and
+    hiding_fraction its share: choose what prediction will meet. Other parameters: see ``RoMAEEstimator``.
+    Each answer depends on the observations alone, never on what else is asked.
+    """
+
+    def __init__(self, *, hiding: str = "uniform", hiding_fraction: float = 0.5, **parameters: Any) -> None:
+        super().__init__(**parameters)
+        self.hiding = hiding
+        self.hiding_fraction = hiding_fraction
+
+    def fit(self, X: Any, y: Any = None, *, groups: Any = None) -> Self:
+        """Train on samples; ``y`` is not looked at."""
+        source = as_source(X, self.columns, self.layout)
+        seed = self._seed
+        initial = self._initial()
+        scaling = self._fit_scaling(source, initial)
+        config = self._model_config(scaling, initial, queries="independent", distribution="gaussian")
+        model = seeded_model(seed, lambda: RoMAEForPreTraining(config))
+        self._start_from(initial, model)
+        parts = split_validation(len(source), self.validation_fraction, seed, groups=groups)
+        hiding = {"hiding": {"strategy": self.hiding, "fraction": self.hiding_fraction}}
+        training, self.training = self.training, {**hiding, **(self.training or {})}
+        try:
+            self._train(model, source, parts, scaling, INTERPOLATE, seed)
+        finally:
+            self.training = training
+        return self
+
+    def predict(self, X: Any, at: Any, *, return_std: bool = False, quantiles: Sequence[float] | None = None) -> Any:
+        """Values at positions ``at``, given the observations ``X``.
+
+        Args:
+            X: samples, as in ``fit``.
+            at: a list with one (q, D) array a sample, D in the tokens' own axes and units (channel as its index in
+                ``channels``); or a frame with columns id, time and (if channels are an axis) channel.
+            return_std: give the standard deviation too.
+            quantiles: give these quantiles instead, each in (0, 1).
+
+        Returns:
+            For a list: a list of (q, V) arrays; with return_std a pair of such, with quantiles a list of them.
+            For a frame: that frame with ``value`` (and ``std``, or ``q05`` ...).
+        """
+        source = self._source(X)
+        tokens = source[np.arange(len(source))]
+        is_framed = is_frame(at)
+        if is_framed:
+            queries = frame_queries(at, tokens, self.scaling_.schema, self.columns)
+        else:
+            queries = list_queries(at, tokens)
+        mean, std = self._answer(tokens, queries)
+        if quantiles is not None:
+            if not all(0.0 < q < 1.0 for q in quantiles):
+                raise ValueError(f"quantiles must be in (0, 1), got {list(quantiles)}")
+            answers = {f"q{round(100 * q):02d}": mean + std * ndtri(q) for q in quantiles}
+        else:
+            answers = {"value": mean} | ({"std": std} if return_std else {})
+        if is_framed:
+            return frame_answers(at, queries, answers, self.scaling_.schema)
+        lists = [np.split(answer, queries.starts[1:]) for answer in answers.values()]
+        if quantiles is not None:
+            return lists
+        return tuple(lists) if return_std else lists[0]
+
+    def _answer(self, tokens: TokenSet, queries: Queries) -> tuple[Array, Array]:
+        """Mean and standard deviation (Q, V) at all queries, in the user's units."""
+        scaling, model = self.scaling_, self.model_
+        observed = scaling.apply(tokens)
+        # queries come in the channel order of ``tokens``; bring them to the model's
+        positions = queries.positions.copy()
+        axis = scaling.schema.channel_axis
+        if axis is not None:
+            table = np.array([scaling.schema.channels.index(name) for name in tokens.channels])
+            positions[:, axis] = table[positions[:, axis].astype(np.int64)]
+        starts = scaling.starts(tokens.conform(scaling.schema))
+        asked = scaling.apply_positions(positions, queries.lengths, starts)
+        width = scaling.schema.n_predicted
+        mean, std = np.zeros((len(asked), width)), np.zeros((len(asked), width))
+        device = pick_device(self.device)
+        model.to(device)
+        with evaluating(model):
+            # a query costs about what an observed token does
+            for chosen in batches_by_length(observed.lengths + queries.lengths, MAX_TOKENS):
+                rows = queries.rows(chosen)
+                if not len(rows):
+                    continue
+                output = model(_asking(observed[chosen], asked[rows], queries.lengths[chosen]).to(device))
+                mean[rows] = output.prediction.cpu().numpy()
+                std[rows] = torch.zeros(1) if output.std is None else output.std.cpu().numpy()
+        channel = None if axis is None else positions[:, axis]
+        return scaling.undo(mean, channel=channel), scaling.undo(std, channel=channel, is_spread=True)
+
+
+def _asking(observed: TokenSet, asked: Array, lengths: npt.NDArray[np.int64]) -> TokenBatch:
+    """A batch whose hidden tokens are the queries (their values are never read)."""
+    empty = np.zeros((len(asked), observed.values.shape[1]), np.float32)
+    sample = np.concatenate([observed.sample_idx, np.repeat(np.arange(len(observed)), lengths)])
+    order = np.argsort(sample, kind="stable")
+    both = TokenSet(
+        np.concatenate([observed.values, empty])[order],
+        np.concatenate([observed.positions, asked])[order],
+        observed.lengths + lengths,
+        schema=observed.schema,
+    )
+    return TokenBatch.collate(both).hide(is_hidden=(order >= observed.n_tokens))

@@ -1,0 +1,116 @@
+"""Positions a user asks about, from lists or frames, and answers in the same shape."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import narwhals as nw
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from rotary_mae.data.timestamps import is_timelike, to_seconds
+from rotary_mae.data.tokens import Schema, TokenSet, token_indices
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Queries:
+    """positions: (Q, D) sample after sample, in the user's units. lengths: (B,). order: (Q,) row of the frame each
+    query came from, or None."""
+
+    positions: Array
+    lengths: npt.NDArray[np.int64]
+    order: npt.NDArray[np.int64] | None = None
+
+    @property
+    def starts(self) -> npt.NDArray[np.int64]:
+        """(B,) index of each sample's first query."""
+        return np.cumsum(self.lengths) - self.lengths
+
+    def rows(self, samples: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """Indices of the queries of these samples, in their order."""
+        return token_indices(self.starts[samples], self.lengths[samples])
+
+
+def list_queries(at: Sequence[npt.ArrayLike], tokens: TokenSet) -> Queries:
+    """From a list with one (q, D) array a sample; (q,) is taken as (q, 1) where there is one axis."""
+    n_axes = len(tokens.axes)
+    if len(at) != len(tokens):
+        raise ValueError(f"at needs one array of positions a sample ({len(tokens)}), got {len(at)}")
+    arrays = [np.asarray(a, np.float64) for a in at]
+    arrays = [a[:, None] if a.ndim == 1 and (n_axes == 1 or not a.size) else a for a in arrays]
+    for i, array in enumerate(arrays):
+        if array.size and (array.ndim != 2 or array.shape[1] != n_axes):
+            raise ValueError(f"at[{i}] must be (q, {n_axes}) for the axes {tokens.axes}, got shape {array.shape}")
+    positions = np.concatenate([a.reshape(-1, n_axes) for a in arrays])
+    _check(positions, tokens)
+    return Queries(positions, np.array([len(a) for a in arrays], np.int64))
+
+
+def frame_queries(at: Any, tokens: TokenSet, schema: Schema, columns: Mapping[str, Any] | None) -> Queries:
+    """From a frame with columns id, time and, if channels are an axis, channel (named as in ``columns``)."""
+    frame = nw.from_native(at, eager_only=True)
+    named = {"id": "id", "time": "time", "channel": "channel"} | {
+        k: v for k, v in (columns or {}).items() if k in ("id", "time", "channel") and v is not None
+    }
+    wanted = ["id", "time"] + (["channel"] if "channel" in tokens.axes else [])
+    for name in wanted:
+        if named[name] not in frame.columns:
+            raise ValueError(f"at has no column {named[name]!r} for the {name}; it has {frame.columns}")
+    index = {key: i for i, key in enumerate(tokens.ids.tolist())}
+    try:
+        sample = np.array([index[key] for key in frame[named["id"]].to_list()], np.int64)
+    except KeyError as error:
+        raise ValueError(f"at asks about id {error.args[0]!r}, which has no observations") from error
+    parts = {"time": _times(frame[named["time"]], tokens.schema)}
+    if "channel" in tokens.axes:
+        names = [str(name) for name in frame[named["channel"]].to_list()]
+        unknown = sorted(set(names) - set(tokens.channels))
+        if unknown:
+            raise ValueError(f"at asks about channels {unknown}; there are {tokens.channels}")
+        parts["channel"] = np.array([tokens.channels.index(name) for name in names], np.float64)
+    positions = np.stack([parts[axis] for axis in tokens.axes], axis=1)
+    _check(positions, tokens)
+    order = np.argsort(sample, kind="stable")
+    return Queries(positions[order], np.bincount(sample, minlength=len(tokens)), order)
+
+
+def frame_answers(at: Any, queries: Queries, answers: dict[str, Array], schema: Schema) -> Any:
+    """The frame of queries with a column an answer (for steps: one a channel, ``value_<channel>``)."""
+    frame = nw.from_native(at, eager_only=True)
+    new = []
+    for name, answer in answers.items():
+        rows = np.empty_like(answer)
+        rows[queries.order] = answer
+        for i in range(rows.shape[1]):
+            column = name if rows.shape[1] == 1 else f"{name}_{schema.channels[i]}"
+            new.append(nw.new_series(column, rows[:, i], backend=frame.implementation))
+    return frame.with_columns(*new).to_native()
+
+
+def _times(column: Any, schema: Schema) -> Array:
+    array = column.to_arrow()
+    array = array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
+    if (schema.times is not None) != is_timelike(array.type):
+        wanted = "time stamps" if schema.times is not None else "numbers"
+        raise ValueError(f"the model was fitted on times that are {wanted}, at has {array.type}; give {wanted}")
+    if schema.times is not None:
+        return to_seconds(array)
+    return np.asarray(column.to_numpy(), np.float64)
+
+
+def _check(positions: Array, tokens: TokenSet) -> None:
+    if not np.isfinite(positions).all():
+        raise ValueError(f"positions of queries must be finite, {int((~np.isfinite(positions)).any(1).sum())} are not")
+    axis = tokens.schema.channel_axis
+    if axis is not None and positions.size:
+        channel = positions[:, axis]
+        if (channel != np.round(channel)).any() or channel.min() < 0 or channel.max() >= len(tokens.channels):
+            raise ValueError(
+                f"the channel of a query is its index in {tokens.channels}, 0 to {len(tokens.channels) - 1}; got "
+                f"{channel.min():g} to {channel.max():g}"
+            )
