@@ -45,14 +45,19 @@ class Schema:
             object.__setattr__(self, "patch", tuple(self.patch))
         if not self.axes or len(set(self.axes)) != len(self.axes):
             raise ValueError(f"axes need at least one name and no name twice, got {self.axes}")
-        names = (*self.channels, *self.statics)
-        if len(set(names)) != len(names):
-            twice = sorted({n for n in names if names.count(n) > 1})
-            raise ValueError(f"channel and static names must differ, got {twice} twice; rename one of them")
+        for what in ("channels", "statics"):
+            names = getattr(self, what)
+            if twice := sorted({n for n in names if names.count(n) > 1}):
+                raise ValueError(f"{what} must differ, got {twice} twice; rename one of them")
         if unknown := set(self.roles) - set(ROLES):
             raise ValueError(f"roles must be among {ROLES}, got {sorted(unknown)}")
         if sorted(self.roles, key=lambda r: r != "value") != list(self.roles) or "value" not in self.roles:
             raise ValueError(f"roles must start with the predicted values, got {self.roles}")
+
+    def __repr__(self) -> str:
+        roles = ", ".join(f"{self.roles.count(role)} {role}" for role in ROLES if role in self.roles)
+        named = "".join(f", {what}={getattr(self, what)}" for what in ("channels", "statics") if getattr(self, what))
+        return f"Schema(axes={self.axes}, columns: {roles}{named})"
 
     @property
     def n_predicted(self) -> int:
@@ -361,9 +366,10 @@ class TokenSet:
                 f"the model was fitted on value columns {schema.roles}, got {self.schema.roles}: "
                 "give (or leave out) the column of measurement errors as in training"
             )
-        names = (*self.schema.channels, *self.schema.statics)
-        wanted = (*schema.channels, *schema.statics)
-        table = np.array([wanted.index(name) for name in names], np.float64)
+        # a static covariate may share its name with a channel: redshift z beside the band z
+        to_channel = [schema.channels.index(name) for name in self.schema.channels]
+        to_static = [len(schema.channels) + schema.statics.index(name) for name in self.schema.statics]
+        table = np.array([*to_channel, *to_static], np.float64)
         positions = self.positions.copy()
         axis = cast(int, schema.channel_axis)
         positions[:, axis] = table[positions[:, axis].astype(np.int64)]

@@ -209,7 +209,11 @@ def transfer(source: Pretrained, target: Pretrained) -> TransferReport:
         if mine != theirs:
             raise ValueError(f"cannot transfer weights: {name} is {theirs} in the source and {mine} in the target")
     theirs, mine = source.state_dict(), target.state_dict()
-    is_same_task = type(source) is type(target) and source._arguments() == target._arguments()
+    is_same_task = (
+        type(source) is type(target)
+        and source._arguments() == target._arguments()
+        and source.config.distribution == target.config.distribution
+    )
     shared = [k for k in mine if k in theirs and (is_same_task or not k.startswith("head."))]
     for name in shared:
         if mine[name].shape != theirs[name].shape:
