@@ -1,0 +1,147 @@
+"""Ragged attention is a softmax a sample, forward and backward, whatever the lengths, order and groups."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from rotary_mae.nn import ragged as ragged_module
+from rotary_mae.nn.attention import attend, attend_with_self, pad, unpad
+from rotary_mae.nn.ragged import Ragged
+
+HEADS, HEAD_WIDTH = 2, 3
+
+
+def naive(q, k, v, query_sample, key_sample, own=None):
+    """One softmax a query and head, over the keys of its sample (and its own key)."""
+    answers = []
+    for i in range(len(q)):
+        mine = key_sample == query_sample[i]
+        keys, values = k[mine], v[mine]
+        if own is not None:
+            keys, values = torch.cat((keys, own[0][i : i + 1])), torch.cat((values, own[1][i : i + 1]))
+        weights = torch.einsum("hw,nhw->nh", q[i], keys).div(q.shape[-1] ** 0.5).softmax(0)
+        answers.append(torch.einsum("nh,nhw->hw", weights, values).flatten())
+    return torch.stack(answers) if answers else q.new_zeros(0, HEADS * HEAD_WIDTH)
+
+
+def flat_sample(lengths, seed):
+    """(T,) the sample of each token, in a random order, and the order that sorts it."""
+    sample = np.random.default_rng(seed).permutation(np.repeat(np.arange(len(lengths)), lengths))
+    return sample, np.argsort(sample, kind="stable")
+
+
+def randoms(n_tensors, n_tokens, seed):
+    generator = torch.Generator().manual_seed(seed)
+    shape = (n_tokens, HEADS, HEAD_WIDTH)
+    return [torch.randn(shape, generator=generator, dtype=torch.float64, requires_grad=True) for _ in range(n_tensors)]
+
+
+def assert_same_with_gradients(got, expected, inputs):
+    assert torch.allclose(got, expected, atol=1e-10)
+    probe = torch.linspace(-1, 1, got.numel(), dtype=got.dtype).view_as(got)
+    for mine, reference in zip(
+        torch.autograd.grad((got * probe).sum(), inputs, allow_unused=True),
+        torch.autograd.grad((expected * probe).sum(), inputs, allow_unused=True),
+        strict=True,
+    ):
+        zero = torch.zeros(())
+        assert torch.allclose(zero if mine is None else mine, zero if reference is None else reference, atol=1e-7)
+
+
+lengths_lists = st.lists(st.integers(1, 9), min_size=1, max_size=7)
+costs = st.sampled_from([(20.0, 6_000.0), (0.0, 0.0), (1.0, 10.0), (0.0, 1e9)])
+
+
+@settings(max_examples=40, deadline=None)
+@given(lengths=lengths_lists, cost=costs, seed=st.integers(0, 99))
+def test_self_attention_is_the_loop_over_samples(lengths, cost, seed):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ragged_module, "PER_TOKEN", cost[0])
+        patch.setattr(ragged_module, "PER_CALL", cost[1])
+        sample, order = flat_sample(lengths, seed)
+        ragged = Ragged(np.array(lengths), order)
+    q, k, v = randoms(3, sum(lengths), seed)
+    assert_same_with_gradients(attend(q, k, v, ragged), naive(q, k, v, sample, sample), [q, k, v])
+
+
+@settings(max_examples=40, deadline=None)
+@given(pairs=st.lists(st.tuples(st.integers(1, 9), st.integers(0, 9)), min_size=1, max_size=7), cost=costs)
+@pytest.mark.parametrize("has_self", [False, True])
+def test_queries_of_their_own_are_the_loop_over_samples(has_self, pairs, cost):
+    lengths, asked = np.array(pairs).T
+    assume(asked.any())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ragged_module, "PER_TOKEN", cost[0])
+        patch.setattr(ragged_module, "PER_CALL", cost[1])
+        key_sample, order = flat_sample(lengths, 1)
+        query_sample, query_order = flat_sample(asked, 2)
+        ragged = Ragged(lengths, order, query_lengths=asked, query_order=query_order)
+    k, v = randoms(2, lengths.sum(), 3)
+    q, k_self, v_self = randoms(3, asked.sum(), 4)
+    if has_self:
+        got = attend_with_self(q, k, v, k_self, v_self, ragged)
+        expected = naive(q, k, v, query_sample, key_sample, (k_self, v_self))
+        assert_same_with_gradients(got, expected, [q, k, v, k_self, v_self])
+    else:
+        expected = naive(q, k, v, query_sample, key_sample)
+        assert_same_with_gradients(attend(q, k, v, ragged), expected, [q, k, v])
+
+
+@pytest.mark.parametrize("is_with_self", [False, True])
+def test_nobody_asks(is_with_self):
+    ragged = Ragged(np.array([3, 2]), query_lengths=np.array([0, 0]))
+    q, k, v = randoms(1, 0, 0) + randoms(2, 5, 0)
+    answers = attend_with_self(q, k, v, q, q, ragged) if is_with_self else attend(q, k, v, ragged)
+    assert answers.shape == (0, HEADS * HEAD_WIDTH)
+    answers.sum().backward()
+    assert k.grad is None or not k.grad.any()
+
+
+def test_many_lengths_make_many_groups_and_equal_ones_a_single_one_without_mask():
+    spread = Ragged(np.array([400, 390, 100, 90, 5, 5]))
+    assert len(spread.groups) > 1
+    equal = Ragged(np.full(6, 50))
+    assert len(equal.groups) == 1
+    assert equal.groups[0].is_key is None
+    assert equal.keys.pad_idx is None
+
+
+def test_defect_24_no_dense_mask_of_queries_by_keys():
+    lengths = np.random.default_rng(0).integers(20, 200, 40)
+    masks = [group.is_key for group in Ragged(lengths).groups if group.is_key is not None]
+    assert masks
+    assert all(mask.dtype == torch.bool and mask.shape[1:3] == (1, 1) for mask in masks)
+
+
+def test_defect_25_little_padding_even_in_attention():
+    lengths = np.random.default_rng(0).lognormal(4, 1, 64).astype(int).clip(8, 390)
+    ragged = Ragged(lengths)
+    n_scores = sum(g.n_samples * g.n_queries * g.n_keys for g in ragged.groups)
+    assert n_scores < 1.5 * (lengths**2).sum()
+    assert n_scores < 0.5 * len(lengths) * lengths.max() ** 2
+
+
+def test_pad_and_unpad_are_inverse():
+    lengths = np.array([3, 30, 1, 300, 7])
+    _, order = flat_sample(lengths, 0)
+    side = Ragged(lengths, order).keys
+    x = torch.randn(lengths.sum(), 2, requires_grad=True)
+    there_and_back = unpad(pad(x, side), side)
+    assert torch.equal(there_and_back, x)
+    there_and_back.sum().backward()
+    assert torch.equal(x.grad, torch.ones_like(x))
+
+
+def test_dropout_keeps_the_mean():
+    torch.manual_seed(0)
+    ragged = Ragged(np.array([4, 3]), query_lengths=np.array([2, 2]))
+    k, v, q = (t.detach().float() for t in [*randoms(2, 7, 0), *randoms(1, 4, 1)])
+    for call in (
+        lambda rate: attend(q, k, v, ragged, rate),
+        lambda rate: attend_with_self(q, k, v, q, q, ragged, rate),
+    ):
+        mean = torch.stack([call(0.3) for _ in range(3000)]).mean(0)
+        assert torch.allclose(mean, call(0.0), atol=0.08)
+        assert not torch.equal(call(0.3), call(0.0))

@@ -1,0 +1,117 @@
+"""Rotations: relative, norm preserving, axis by axis, and nothing where nothing shall rotate."""
+
+import math
+import re
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rotary_mae.nn.rope import check_head_width, rope_angles, rope_frequencies, rotate, timescale_frequencies
+
+
+def rotated(x, positions, **settings_):
+    n_axes = positions.shape[1]
+    frequencies = rope_frequencies(x.shape[-1] // n_axes, **settings_).repeat(n_axes, 1)
+    return rotate(x, *rope_angles(positions, frequencies))
+
+
+def test_a_hand_readable_rotation():
+    # width 4, one axis: component 0 pairs with 2 at frequency 1, component 1 with 3 at frequency 1/100
+    x = torch.tensor([[1.0, 1.0, 0.0, 0.0]])
+    y = rotated(x, torch.tensor([[math.pi / 2]]), base=10_000.0, fraction=1.0)
+    turn = math.pi / 2 / 100
+    assert torch.allclose(y, torch.tensor([[0.0, math.cos(turn), 1.0, math.sin(turn)]]), atol=1e-6)
+
+
+@settings(max_examples=30, deadline=None)
+@given(n_axes=st.integers(1, 3), shift=st.floats(-50, 50), seed=st.integers(0, 99))
+def test_scores_depend_on_differences_of_positions_alone(n_axes, shift, seed):
+    generator = torch.Generator().manual_seed(seed)
+    q, k = torch.randn(2, 5, n_axes * 8, generator=generator)
+    m, n = torch.rand(2, 5, n_axes, generator=generator) * 10
+    score = (rotated(q, m) * rotated(k, n)).sum(-1)
+    shifted = (rotated(q, m + shift) * rotated(k, n + shift)).sum(-1)
+    assert torch.allclose(score, shifted, atol=1e-3)
+    assert torch.allclose(rotated(q, m).norm(dim=-1), q.norm(dim=-1), rtol=1e-5)
+
+
+def test_fraction_0_rotates_nothing_to_the_bit():
+    x = torch.randn(6, 2, 24)
+    assert torch.equal(rotated(x, torch.rand(6, 3) * 100, fraction=0.0), x)
+
+
+def test_position_0_rotates_nothing():
+    x = torch.randn(6, 24)
+    assert torch.equal(rotated(x, torch.zeros(6, 3), fraction=1.0), x)
+
+
+def test_an_axis_turns_its_own_slice():
+    x, positions = torch.randn(4, 24), torch.rand(4, 3)
+    moved = positions.clone()
+    moved[:, 1] += 3
+    changed = (rotated(x, positions, fraction=1.0) != rotated(x, moved, fraction=1.0)).any(0)
+    assert changed[8:16].all()
+    assert not changed[:8].any()
+    assert not changed[16:].any()
+
+
+def test_the_fastest_pairs_are_kept():
+    frequencies = rope_frequencies(16, fraction=0.75)
+    assert (frequencies[:6] > 0).all()
+    assert not frequencies[6:].any()
+    assert frequencies[0] == 1.0
+    assert (frequencies.diff()[:5] < 0).all()
+
+
+def test_defect_11_the_base_and_timescales_can_be_set():
+    assert rope_frequencies(8, base=100.0)[1] == pytest.approx(100.0**-0.25)
+    assert timescale_frequencies(8, (0.5, 4.0)).tolist() == [2.0, 0.25, 0.0, 0.0]
+
+
+def test_angles_are_float32_under_autocast():
+    positions = torch.tensor([[1000.0], [1000.5]])
+    with torch.autocast("cpu", torch.bfloat16):
+        cos, sin = rope_angles(positions, torch.ones(1, 1))
+    assert cos.dtype == sin.dtype == torch.float32
+    assert torch.allclose(cos.flatten(), positions.cos().flatten(), atol=1e-5)
+
+
+def test_bf16_stays_bf16():
+    assert rotated(torch.randn(3, 8, dtype=torch.bfloat16), torch.rand(3, 1)).dtype == torch.bfloat16
+
+
+@pytest.mark.parametrize(
+    ("call", "says"),
+    [
+        (lambda: rope_frequencies(8, fraction=1.5), r"fraction must be in \[0, 1\], got 1.5"),
+        (lambda: rope_frequencies(8, base=1.0), "base must be above 1, got 1.0"),
+        (lambda: timescale_frequencies(4, (1.0, 2.0, 3.0)), "at most 2 positive numbers"),
+        (lambda: timescale_frequencies(4, (0.0,)), "positive numbers"),
+        (
+            lambda: check_head_width(180, 3, 4),
+            "head width 60 needs a multiple of 2 * axes = 8; try width 192 with 3 heads",
+        ),
+        (
+            lambda: check_head_width(60, 4, 1),
+            "head width 15 needs a multiple of 2 * axes = 2; try width 64 with 4 heads",
+        ),
+        (lambda: check_head_width(342, 8, 1), "head width 342 / 8 needs a multiple of 2 * axes = 2; try width 336"),
+    ],
+)
+def test_errors_say_what_to_do(call, says):
+    with pytest.raises(ValueError, match=says if "\\" in says else re.escape(says)):
+        call()
+
+
+@given(width=st.integers(1, 2000), heads=st.integers(1, 16), axes=st.integers(1, 5))
+def test_defect_14_a_width_fits_or_the_error_names_one_that_does(width, heads, axes):
+    try:
+        check_head_width(width, heads, axes)
+    except ValueError as error:
+        tried = int(re.search(r"try width (\d+)", str(error)).group(1))
+        check_head_width(tried, heads, axes)
+    else:
+        assert width % heads == 0
+        assert width // heads % (2 * axes) == 0
