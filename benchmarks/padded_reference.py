@@ -1,8 +1,8 @@
 """The same model the usual way, padded and with a dense attention mask: what packing is measured against.
 
 Written from the paper and from a description of its published code, and does the work of that code: padding
-is projected and sent through every layer, a dense float mask (B, 1, N, N) is always built, q, k and v are three
-products, rotations are computed anew for q and for k in every layer, masks are drawn one sample at a time,
+is projected and sent through every layer, a dense float mask (B, 1, N, N) is always built, q, k and v are
+three products, rotations are computed anew for q and for k in every layer, masks are drawn one sample at a time,
 and every token goes through the whole decoder.
 """
 
@@ -128,7 +128,7 @@ class PaddedBlock(nn.Module):
         x = x + self.out(attended.transpose(1, 2).flatten(2))
         return x + self.down(F.silu(self.up(self.mlp_norm(x))))
 
-    def counterparts(self) -> dict[str, list[nn.Parameter]]:
+    def counterparts(self) -> dict[str, list[Tensor]]:
         """For each parameter of the packed block, by name, the parameters here that it is made of."""
         return {
             "attention_norm": [self.attention_norm.weight],
@@ -161,16 +161,12 @@ class PaddedReference(nn.Module):
         super().__init__()
         chosen = (config.positions, config.queries, config.distribution, config.context)
         if chosen != ("rope", "joint", "point", 0) or config.normalize_targets:
-            raise ValueError(
-                f"the padded reference knows rope, joint, point, 0 and raw targets, got {chosen}"
-            )
+            raise ValueError(f"the padded reference knows rope, joint, point, 0 and raw targets, got {chosen}")
         width, decoder, eps = config.width, config.decoder, config.norm_eps
         self.config, self.is_pretraining = config, outputs is None
         self.projection = nn.Linear(config.n_values, width)
         self.cls = nn.Parameter(torch.zeros(width)) if config.cls else None
-        self.encoder = nn.ModuleList(
-            PaddedBlock(width, config.heads, config.hidden, eps) for _ in range(config.depth)
-        )
+        self.encoder = nn.ModuleList(PaddedBlock(width, config.heads, config.hidden, eps) for _ in range(config.depth))
         self.register_buffer("encoder_frequencies", axis_frequencies(config, width, config.heads))
         if self.is_pretraining:
             self.bridge = nn.Linear(width, decoder.width)
@@ -178,9 +174,7 @@ class PaddedReference(nn.Module):
             self.decoder = nn.ModuleList(
                 PaddedBlock(decoder.width, decoder.heads, decoder.hidden, eps) for _ in range(decoder.depth)
             )
-            self.register_buffer(
-                "decoder_frequencies", axis_frequencies(config, decoder.width, decoder.heads)
-            )
+            self.register_buffer("decoder_frequencies", axis_frequencies(config, decoder.width, decoder.heads))
         head_width, n_outputs = (decoder.width, config.n_predicted) if outputs is None else (width, outputs)
         self.head_norm, self.head = PaddedNorm(head_width, eps), nn.Linear(head_width, n_outputs)
 
@@ -198,9 +192,9 @@ class PaddedReference(nn.Module):
             raise ValueError(f"the model has no {sorted(counterparts)}")
         return reference
 
-    def counterparts(self) -> dict[str, list[nn.Parameter]]:
+    def counterparts(self) -> dict[str, list[Tensor]]:
         """For each parameter of the packed model, by name, the parameters here that it is made of."""
-        pairs: dict[str, list[nn.Parameter]] = {
+        pairs: dict[str, list[Tensor]] = {
             "encoder.projection.weight": [self.projection.weight],
             "encoder.projection.bias": [self.projection.bias],
             "head.norm": [self.head_norm.weight],

@@ -1,0 +1,113 @@
+"""What is trained on when speed is measured: four kinds of data, drawn anew for every round."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+import rotary_mae as rm
+
+Ints = npt.NDArray[np.int64]
+Lengths = Callable[[np.random.Generator, int], Ints]
+
+
+@dataclass(frozen=True)
+class Workload:
+    """Samples of random values and positions; speed depends on their lengths alone.
+
+    axes: name and extent of each position axis; index axes get whole positions. fraction: how much is hidden.
+    lengths: draws the (n_samples,) tokens of each sample.
+    """
+
+    name: str
+    text: str
+    n_samples: int
+    batch_size: int
+    n_values: int
+    axes: tuple[tuple[str, float], ...]
+    size: str
+    fraction: float
+    lengths: Lengths
+
+    def draw(self, seed: int) -> rm.TokenSet:
+        """Fresh samples."""
+        rng = np.random.default_rng(seed)
+        lengths = self.lengths(rng, self.n_samples)
+        n_tokens = int(lengths.sum())
+        columns = [rng.uniform(0, extent, n_tokens) for _, extent in self.axes]
+        names = tuple(name for name, _ in self.axes)
+        positions = np.stack(
+            [c if name == "time" else np.floor(c) for name, c in zip(names, columns, strict=True)], axis=1
+        )
+        n_channels = int(dict(self.axes).get("channel", 0))
+        channels = tuple(f"channel {i}" for i in range(n_channels))
+        values = rng.standard_normal((n_tokens, self.n_values), np.float32)
+        return rm.TokenSet(values, positions, lengths, axes=names, channels=channels)
+
+    def config(self) -> rm.RoMAEConfig:
+        """The model of the paper for this data."""
+        return rm.RoMAEConfig(n_values=self.n_values, n_axes=len(self.axes), size=self.size)
+
+    def reduced(self, divisor: int) -> Workload:
+        """The same with fewer samples, in batches that are smaller alike."""
+        return replace(
+            self,
+            n_samples=max(2, self.n_samples // divisor),
+            batch_size=max(2, self.batch_size // divisor),
+        )
+
+
+def lognormal(lowest: int, highest: int, median: float, sigma: float) -> Lengths:
+    """Log-normal lengths, clipped to [lowest, highest]."""
+
+    def draw(rng: np.random.Generator, n: int) -> Ints:
+        return np.clip(rng.lognormal(np.log(median), sigma, n), lowest, highest).astype(np.int64)
+
+    return draw
+
+
+def constant(length: int) -> Lengths:
+    """The same length for every sample."""
+    return lambda rng, n: np.full(n, length, np.int64)
+
+
+WORKLOADS = {
+    w.name: w
+    for w in (
+        Workload(
+            "light-curves",
+            "multi-band light curves, log-normal lengths 8-390 (mean 80)",
+            *(128, 64, 2),
+            (("time", 100.0), ("channel", 6.0)),
+            *("tiny", 0.75),
+            lognormal(8, 390, 58.0, 0.8),
+        ),
+        Workload(
+            "icu-stays",
+            "ICU stays, one token a measurement, log-normal lengths 40-1500 (mean 417)",
+            *(32, 16, 1),
+            (("time", 48.0), ("channel", 41.0)),
+            *("tiny", 0.5),
+            lognormal(40, 1500, 370.0, 0.5),
+        ),
+        Workload(
+            "even-series",
+            "series of 127 tokens each",
+            *(128, 64, 3),
+            (("time", 127.0),),
+            *("tiny", 0.75),
+            constant(127),
+        ),
+        Workload(
+            "images",
+            "images of 14 x 14 patches of 16 x 16 x 3",
+            *(32, 16, 768),
+            (("row", 14.0), ("column", 14.0)),
+            *("small", 0.75),
+            constant(196),
+        ),
+    )
+}
