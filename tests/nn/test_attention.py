@@ -142,6 +142,6 @@ def test_dropout_keeps_the_mean():
         lambda rate: attend(q, k, v, ragged, rate),
         lambda rate: attend_with_self(q, k, v, q, q, ragged, rate),
     ):
-        mean = torch.stack([call(0.3) for _ in range(3000)]).mean(0)
-        assert torch.allclose(mean, call(0.0), atol=0.08)
+        mean = torch.stack([call(0.3) for _ in range(1000)]).mean(0)
+        assert torch.allclose(mean, call(0.0), atol=0.15)
         assert not torch.equal(call(0.3), call(0.0))

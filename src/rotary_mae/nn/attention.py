@@ -110,7 +110,9 @@ def attend_with_self(
         if group.is_key is not None:
             scores = scores.masked_fill(~group.is_key, float("-inf"))
         own = own_score[part].unflatten(0, shape_q).transpose(1, 2)
-        weights = torch.softmax(torch.cat((scores, own), dim=-1), dim=-1, dtype=torch.float32).to(v.dtype)
+        scores = torch.cat((scores, own), dim=-1)
+        exact = torch.promote_types(scores.dtype, torch.float32)
+        weights = torch.softmax(scores, dim=-1, dtype=exact).to(v.dtype)
         weights = F.dropout(weights, dropout)
         answer = weights[..., :-1] @ v[keys].unflatten(0, shape_k).transpose(1, 2)
         answer = answer + weights[..., -1:] * v_self[part].unflatten(0, shape_q).transpose(1, 2)

@@ -108,9 +108,7 @@ def cut_into_groups(query_lengths: Lengths, key_lengths: Lengths) -> list[int]:
     return cuts[::-1]
 
 
-def _groups(
-    members: list[Lengths], asked: Lengths, lengths: Lengths, device: torch.device | str
-) -> list[Group]:
+def _groups(members: list[Lengths], asked: Lengths, lengths: Lengths, device: torch.device | str) -> list[Group]:
     groups, query_start, key_start = [], 0, 0
     for group in members:
         n_queries, n_keys = int(asked[group].max()), int(lengths[group].max())
@@ -124,9 +122,7 @@ def _groups(
     return groups
 
 
-def _side(
-    members: list[Lengths], lengths: Lengths, order: Lengths | None, device: torch.device | str
-) -> Side:
+def _side(members: list[Lengths], lengths: Lengths, order: Lengths | None, device: torch.device | str) -> Side:
     starts = np.cumsum(lengths) - lengths
     n_tokens = int(lengths.sum())
     pad_parts: list[Lengths] = []

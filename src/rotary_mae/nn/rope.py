@@ -18,8 +18,7 @@ def check_head_width(width: int, n_heads: int, n_axes: int) -> None:
     fitting = max(multiple, round(width / n_heads / multiple) * multiple) * n_heads
     got = f"{width // n_heads}" if width % n_heads == 0 else f"{width} / {n_heads}"
     raise ValueError(
-        f"head width {got} needs a multiple of 2 * axes = {multiple}; try width {fitting} with "
-        f"{n_heads} heads"
+        f"head width {got} needs a multiple of 2 * axes = {multiple}; try width {fitting} with {n_heads} heads"
     )
 
 

@@ -139,12 +139,8 @@ class Block(nn.Module):
     ) -> Tensor:
         """New states of ``queries`` (M, width), each of which sees ``x`` of its sample and itself."""
         k, v = self._project_kv(x, self.attention_norm, self.qkv, angles, self.n_heads, self.eps)
-        q, k_self, v_self = self._project(
-            queries, self.attention_norm, self.qkv, query_angles, self.n_heads, self.eps
-        )
-        return self.finish(
-            queries, attend_with_self(q, k, v, k_self, v_self, ragged, self._rate), query_sample
-        )
+        q, k_self, v_self = self._project(queries, self.attention_norm, self.qkv, query_angles, self.n_heads, self.eps)
+        return self.finish(queries, attend_with_self(q, k, v, k_self, v_self, ragged, self._rate), query_sample)
 
     def finish(self, x: Tensor, attended: Tensor, sample_idx: Tensor) -> Tensor:
         """The token-wise second half of the block."""
