@@ -20,6 +20,15 @@ from rotary_mae.data.rows import FloatArray, IntArray
 from rotary_mae.data.timestamps import is_timelike, to_seconds
 
 
+class MissingColumn(ValueError):
+    """A column that was asked for and is not there. name: what was asked for; known: what there is."""
+
+    def __init__(self, name: str, known: Sequence[str], hint: str) -> None:
+        self.name, self.known = name, tuple(known)
+        shown = ", ".join(known[:40]) + (", ..." if len(known) > 40 else "")
+        super().__init__(f"there is no column {name!r}; {hint}The columns are {shown}")
+
+
 def read_table(path: str | Path) -> pa.Table:
     """A CSV (.csv, .csv.gz, .tsv) or Parquet (.parquet, .pq) file as a table for ``from_frame``.
 
@@ -87,8 +96,7 @@ def _find(name: str, columns: Sequence[str], known: Sequence[str]) -> str:
         return nested[0]
     close = nested or get_close_matches(name, known, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(map(repr, close))}? " if close else ""
-    shown = ", ".join(known[:40]) + (", ..." if len(known) > 40 else "")
-    raise ValueError(f"there is no column {name!r}; {hint}The columns are {shown}")
+    raise MissingColumn(name, known, hint)
 
 
 def explode(table: pa.Table, id: str, by: str) -> pa.Table:

@@ -60,6 +60,17 @@ def _blocks(tokens: TokenSet | CachedTokens) -> Iterator[slice]:
         start = stop
 
 
+def holds_tokens(path: str | Path) -> bool:
+    """Whether this is a Parquet file that ``write_parquet`` wrote; only its foot is read."""
+    path = Path(path)
+    if path.suffix not in (".parquet", ".pq") or not path.exists():
+        return False
+    try:
+        return _KEY in (pq.read_schema(path).metadata or {})
+    except (pa.ArrowInvalid, OSError):
+        return False
+
+
 def read_parquet(path: str | Path) -> TokenSet:
     """Read what ``write_parquet`` wrote.
 

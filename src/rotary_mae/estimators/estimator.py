@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import inspect
 import json
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,9 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
+from rotary_mae.batches.hiding import Hiding
 from rotary_mae.data.scaling import Scaling
+from rotary_mae.data.storage import replacing as replacing_file
 from rotary_mae.data.tokens import Source, Subset
 from rotary_mae.estimators.inputs import as_source
 from rotary_mae.estimators.schedule import Plan, plan_training
@@ -34,6 +37,7 @@ from rotary_mae.models.config import RoMAEConfig
 from rotary_mae.models.predictor import RoMAEForPrediction
 from rotary_mae.training.config import TrainingConfig
 from rotary_mae.training.loop import TrainingResult, train
+from rotary_mae.training.run_folder import RunFolder
 
 DESCRIPTION = "estimator.json"
 MODELS: dict[str, type[Pretrained]] = {
@@ -145,6 +149,11 @@ class RoMAEEstimator(BaseEstimator):
             return int(self.random_state)
         return int(check_random_state(self.random_state).randint(2**31 - 1))
 
+    @property
+    def hiding_of_training(self) -> Hiding:
+        """What is hidden in pre-training."""
+        return TrainingConfig.from_dict({k: v for k, v in (self.training or {}).items() if k == "hiding"}).hiding
+
     # -- making the model -------------------------------------------------------------------------------------
 
     def _initial(self) -> Pretrained | None:
@@ -163,9 +172,24 @@ class RoMAEEstimator(BaseEstimator):
     def _fit_scaling(self, source: Source, initial: Pretrained | None) -> Scaling:
         if initial is not None:
             if initial.scaling is None:
-                raise ValueError("init was trained without scaling (on tokens scaled by hand); give one with it")
+                return self._new_scaling(source, initial)
             source[[0]].conform(initial.scaling.schema)
             return initial.scaling
+        return Scaling.fit(source, unit=self.unit)  # type: ignore[arg-type]
+
+    def _new_scaling(self, source: Source, initial: Pretrained) -> Scaling:
+        """Fitted to the data, for a model that has none: of the official code, or trained on tokens scaled by hand."""
+        schema, config = source.schema, initial.config
+        if (len(schema.roles), len(schema.axes)) != (config.n_values, config.n_axes):
+            raise ValueError(
+                f"init reads {config.n_values} values at positions on {config.n_axes} axes, the data has "
+                f"{len(schema.roles)} at {len(schema.axes)} {schema.axes}; choose other columns or another layout"
+            )
+        warnings.warn(
+            "init comes without a scaling of values and positions; one was fitted to this data. It should mean what "
+            "init was trained on: see unit",
+            stacklevel=4,
+        )
         return Scaling.fit(source, unit=self.unit)  # type: ignore[arg-type]
 
     def _model_config(self, scaling: Scaling, initial: Pretrained | None, **fixed: Any) -> RoMAEConfig:
@@ -203,7 +227,7 @@ class RoMAEEstimator(BaseEstimator):
         plan: Plan,
         seed: int,
         sample_weight: npt.NDArray[Any] | None = None,
-        **described: Any,
+        **fixed: Any,
     ) -> TrainingResult:
         given = {
             k: v
@@ -223,9 +247,12 @@ class RoMAEEstimator(BaseEstimator):
             "progress": bool(self.verbose),
             "patience": plan.patience if self.early_stopping and len(parts.validation) else 0,
         }
-        config = TrainingConfig.from_dict({**settings, **(self.training or {})})
+        config = TrainingConfig.from_dict({**settings, **(self.training or {}), **fixed})
         if self.out is not None:
+            # before training too: what is trained so far can be used, and is known for what it is
+            RunFolder(self.out).check_free(self.resume)
             Path(self.out).mkdir(parents=True, exist_ok=True)
+            self._write_description(Path(self.out))
         self.training_ = train(
             model,
             Subset(source, parts.training),
@@ -263,7 +290,8 @@ class RoMAEEstimator(BaseEstimator):
         if isinstance(self.random_state, (int, np.integer)):
             parameters["random_state"] = int(self.random_state)
         described = {"estimator": type(self).__name__, "parameters": parameters, "fitted": self._fitted()}
-        (folder / DESCRIPTION).write_text(json.dumps(described, indent=1))
+        with replacing_file(folder / DESCRIPTION) as partial:
+            partial.write_text(json.dumps(described, indent=1))
 
     def _fitted(self) -> dict[str, Any]:
         """Fitted attributes beside the model, as JSON can hold them."""

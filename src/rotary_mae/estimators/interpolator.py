@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any, Self
 
 import numpy as np
@@ -11,6 +12,7 @@ import torch
 from scipy.special import ndtri
 
 from rotary_mae.batches.batch import TokenBatch
+from rotary_mae.batches.hiding import Hiding
 from rotary_mae.data.tokens import TokenSet
 from rotary_mae.estimators.estimator import RoMAEEstimator, seeded_model, split_validation
 from rotary_mae.estimators.inference import MAX_TOKENS, batches_by_length, pick_device
@@ -18,6 +20,7 @@ from rotary_mae.estimators.inputs import as_source, is_frame
 from rotary_mae.estimators.queries import Queries, frame_answers, frame_queries, list_queries
 from rotary_mae.estimators.schedule import INTERPOLATE
 from rotary_mae.models.autoencoder import RoMAEForPreTraining
+from rotary_mae.training.config import TrainingConfig
 from rotary_mae.training.evaluation import evaluating
 
 Array = npt.NDArray[Any]
@@ -46,13 +49,14 @@ class RoMAEInterpolator(RoMAEEstimator):
         model = seeded_model(seed, lambda: RoMAEForPreTraining(config))
         self._start_from(initial, model)
         parts = split_validation(len(source), self.validation_fraction, seed, groups=groups)
-        hiding = {"hiding": {"strategy": self.hiding, "fraction": self.hiding_fraction}}
-        training, self.training = self.training, {**hiding, **(self.training or {})}
-        try:
-            self._train(model, source, parts, scaling, INTERPOLATE, seed)
-        finally:
-            self.training = training
+        self._train(model, source, parts, scaling, INTERPOLATE, seed, hiding=asdict(self.hiding_of_training))
         return self
+
+    @property
+    def hiding_of_training(self) -> Hiding:
+        """What is hidden in training: ``training["hiding"]`` over the estimator's own parameters."""
+        own = {"strategy": self.hiding, "fraction": self.hiding_fraction}
+        return TrainingConfig.from_dict({"hiding": {**own, **(self.training or {}).get("hiding", {})}}).hiding
 
     def predict(self, X: Any, at: Any, *, return_std: bool = False, quantiles: Sequence[float] | None = None) -> Any:
         """Values at positions ``at``, given the observations ``X``.

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from rotary_mae.data.timestamps import is_timelike, to_seconds
+from rotary_mae.data.timestamps import from_seconds, is_timelike, to_seconds
 from rotary_mae.data.tokens import Schema, TokenSet, token_indices
 
 Array = npt.NDArray[Any]
@@ -54,9 +54,7 @@ def list_queries(at: Sequence[npt.ArrayLike], tokens: TokenSet) -> Queries:
 def frame_queries(at: Any, tokens: TokenSet, schema: Schema, columns: Mapping[str, Any] | None) -> Queries:
     """From a frame with columns id, time and, if channels are an axis, channel (named as in ``columns``)."""
     frame = nw.from_native(at, eager_only=True)
-    named = {"id": "id", "time": "time", "channel": "channel"} | {
-        k: v for k, v in (columns or {}).items() if k in ("id", "time", "channel") and v is not None
-    }
+    named = _names(columns)
     wanted = ["id", "time"] + (["channel"] if "channel" in tokens.axes else [])
     for name in wanted:
         if named[name] not in frame.columns:
@@ -77,6 +75,34 @@ def frame_queries(at: Any, tokens: TokenSet, schema: Schema, columns: Mapping[st
     _check(positions, tokens)
     order = np.argsort(sample, kind="stable")
     return Queries(positions[order], np.bincount(sample, minlength=len(tokens)), order)
+
+
+def grid_frame(tokens: TokenSet, n: int, columns: Mapping[str, Any] | None) -> pa.Table:
+    """Queries at ``n`` even times over each sample's span, for every channel; named as ``frame_queries`` reads them."""
+    schema = tokens.schema
+    if n < 2:
+        raise ValueError(f"a grid needs at least 2 times a sample, got {n}")
+    if "time" not in schema.axes or schema.patch is not None:
+        raise ValueError(f"a grid is laid over times, these samples have the axes {schema.axes}")
+    named = _names(columns)
+    # static covariates lie at the time of the first measurement, so they widen nothing
+    time = tokens.positions[:, schema.axes.index("time")]
+    low, high = np.minimum.reduceat(time, tokens.starts), np.maximum.reduceat(time, tokens.starts)
+    times = (low[:, None] + (high - low)[:, None] * np.linspace(0.0, 1.0, n)).ravel()
+    repeats = len(schema.channels) if schema.channel_axis is not None else 1
+    times = np.repeat(times.reshape(len(tokens), 1, n), repeats, axis=1).ravel()
+    stamps = times if schema.times is None else from_seconds(times, schema.times)
+    content = {named["id"]: np.repeat(tokens.ids, n * repeats), named["time"]: stamps}
+    if schema.channel_axis is not None:
+        content[named["channel"]] = np.tile(np.repeat(np.asarray(schema.channels), n), len(tokens))
+    return pa.table(content)
+
+
+def _names(columns: Mapping[str, Any] | None) -> dict[str, str]:
+    """What the columns id, time and channel are called."""
+    return {"id": "id", "time": "time", "channel": "channel"} | {
+        k: v for k, v in (columns or {}).items() if k in ("id", "time", "channel") and v is not None
+    }
 
 
 def frame_answers(at: Any, queries: Queries, answers: dict[str, Array], schema: Schema) -> Any:

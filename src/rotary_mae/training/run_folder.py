@@ -12,6 +12,8 @@ from typing import Any
 from rotary_mae.models.checkpoint import recover
 from rotary_mae.training.config import OUTWARD, TrainingConfig
 
+NOTES = frozenset({"estimator.json", "command.yaml", "run.json.partial"})
+
 
 class RunFolder:
     """The files of one training run, all written by the first process."""
@@ -24,14 +26,25 @@ class RunFolder:
 
     def prepare(self, config: TrainingConfig, resume: bool) -> None:
         """Check that this run may write here: an empty or new folder, or with ``resume`` one of the same run."""
-        recover(self.last)
-        recover(self.best)
-        is_begun = self.last.exists()
+        self.check_free(resume)
         if resume and self.description.exists():
             self._check_same(config)
-        elif self.path.exists() and any(self.path.iterdir()) and (is_begun or not resume):
+
+    def check_free(self, resume: bool) -> None:
+        """Raise FileExistsError if the folder holds another run or other files; cheap, before any work."""
+        recover(self.last)
+        recover(self.best)
+        if self.path.exists() and not self.path.is_dir():
+            raise FileExistsError(f"{self.path} is a file; a run needs a folder of its own")
+        # what estimators and commands note before training begins is no run yet
+        held = {p.name for p in self.path.iterdir()} - NOTES if self.path.exists() else set()
+        if held and not resume:
             raise FileExistsError(
                 f"{self.path} is not empty: go on with that run (resume=True, --resume), or choose another folder"
+            )
+        if held and not self.description.exists():
+            raise FileExistsError(
+                f"{self.path} holds no run to go on with, but {sorted(held)[:5]}; choose another folder"
             )
 
     def _check_same(self, config: TrainingConfig) -> None:

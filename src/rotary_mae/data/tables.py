@@ -1,0 +1,74 @@
+"""Tables and files of any kind that hold samples: what a path turns out to be, and tables out again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv as pa_csv
+import pyarrow.parquet as pa_parquet
+
+from rotary_mae.data.columns import codes, read_table, select
+from rotary_mae.data.storage import CachedTokens, holds_tokens, open_cache, read_parquet, replacing
+from rotary_mae.data.tokens import TokenSet
+
+WRITTEN = (".csv", ".parquet", ".pq")
+
+
+def open_data(path: str | Path) -> TokenSet | CachedTokens | pa.Table:
+    """What is at ``path``: a cache folder, a Parquet file of tokens, or else a table for ``from_frame``.
+
+    Raises FileNotFoundError if there is nothing, ValueError for what cannot be read.
+    """
+    path = Path(path)
+    if path.is_dir():
+        if not (path / "schema.json").exists():
+            raise ValueError(
+                f"{path} is a folder, but no cache of samples (it has no schema.json); give a CSV or Parquet file, "
+                "or a folder that write_cache wrote"
+            )
+        return open_cache(path)
+    return read_parquet(path) if holds_tokens(path) else read_table(path)
+
+
+def read_labels(path: str | Path, id: str, names: Sequence[str]) -> dict[Any, Any]:
+    """Labels by id from a file with a row a sample: one entry, or a tuple where several columns are named.
+
+    Raises ValueError for a column that is not there, an id that comes twice or is missing, and a missing label.
+    """
+    table = select(read_table(path), [id, *names])
+    columns = []
+    for name in (id, *names):
+        code, entries = codes(table, name)
+        if (code < 0).any():
+            row = int(np.argmax(code < 0))
+            raise ValueError(f"{path}: column {name!r} is empty in row {row} ({int((code < 0).sum())} such rows)")
+        columns.append(entries[code].tolist())
+    ids, *labels = columns
+    if len(set(ids)) < len(ids):
+        twice = next(key for key in ids if ids.count(key) > 1)
+        raise ValueError(f"{path}: id {twice!r} comes more than once; labels need one row an id")
+    entries_of = labels[0] if len(labels) == 1 else zip(*labels, strict=True)
+    return dict(zip(ids, entries_of, strict=True))
+
+
+def check_suffix(path: str | Path) -> Path:
+    """The path of a table to be written; raises ValueError unless it ends in .csv, .parquet or .pq."""
+    path = Path(path)
+    if path.suffix not in WRITTEN:
+        raise ValueError(f"{path} has suffix {path.suffix!r}; a table is written as one of {', '.join(WRITTEN)}")
+    if path.is_dir():
+        raise ValueError(f"{path} is a folder; give the name of a file")
+    return path
+
+
+def write_table(table: pa.Table, path: str | Path) -> None:
+    """Write a table as CSV or Parquet by its suffix, whole or not at all."""
+    with replacing(check_suffix(path)) as partial:
+        if Path(path).suffix == ".csv":
+            pa_csv.write_csv(table, partial)
+        else:
+            pa_parquet.write_table(table, partial)
