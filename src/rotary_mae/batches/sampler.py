@@ -20,14 +20,21 @@ def epoch_batches(
 ) -> list[Ints]:
     """The batches of one epoch, each an array of sample indices; every sample once.
 
-    batch_size: samples a batch. max_tokens: instead, fill batches up to so many tokens (a longer sample is a
-    batch of its own); needs ``lengths`` (B,). block: keep runs of so many samples together, for sources on
-    disk.
+    batch_size: samples a batch. max_tokens: fill batches up to so many tokens (a longer sample is a batch of its
+    own), of at most ``batch_size`` samples if that is given too; needs ``lengths`` (B,). block: keep runs of so
+    many samples together, for sources on disk.
     """
     for name, size in (("batch_size", batch_size), ("max_tokens", max_tokens)):
         if size is not None and size < 1:
             raise ValueError(f"{name} must be at least 1, got {size}")
-    order = shuffled(n_samples, seed, epoch, block)
+    return cut_into_batches(shuffled(n_samples, seed, epoch, block), batch_size, max_tokens, lengths)
+
+
+def cut_into_batches(
+    order: Ints, batch_size: int | None, max_tokens: int | None = None, lengths: Ints | None = None
+) -> list[Ints]:
+    """Samples in this order as batches of ``batch_size``, or by a budget of tokens (see ``epoch_batches``)."""
+    n_samples = len(order)
     if max_tokens is not None:
         if lengths is None:
             raise ValueError("batches by token budget need the lengths of the samples; this source has none")

@@ -16,7 +16,8 @@ class TrainingConfig:
 
     Attributes:
         epochs: passes over the training samples. max_steps: stop (and end the schedule) after so many updates.
-        batch_size: samples a step and process set share. max_tokens: instead, fill batches by tokens.
+        batch_size: samples of a batch, shared out among the processes. max_tokens: fill batches up to so many
+            tokens, of at most ``batch_size`` samples.
         accumulate: batches whose gradients make one update.
         optimizer: "adamw", or "sgd" with ``momentum``.
         learning_rate: at its peak. warmup_fraction: share of the updates over which it rises linearly to the peak
@@ -73,6 +74,9 @@ class TrainingConfig:
         for name in ("epochs", "batch_size", "accumulate"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        for name in ("max_steps", "max_tokens"):
+            if getattr(self, name) is not None and getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1 or None, got {getattr(self, name)}")
         for name in ("warmup_fraction", "label_smoothing"):
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise ValueError(f"{name} must be in [0, 1], got {getattr(self, name)}")

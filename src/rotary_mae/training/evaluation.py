@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
-import numpy as np
 import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
@@ -15,6 +13,7 @@ from rotary_mae.batches.batch import TokenBatch
 from rotary_mae.models.autoencoder import PreTrainingOutput
 from rotary_mae.training.losses import loss_parts
 from rotary_mae.training.metrics import prediction_metrics
+from rotary_mae.training.processes import any_process, gather_rows
 
 
 @contextmanager
@@ -49,23 +48,5 @@ def evaluate(model: nn.Module, batches: Iterable[TokenBatch], accelerator: Accel
     total = accelerator.reduce(total, "sum")
     results = {"loss": (total[0] / total[1].clamp(min=1e-12)).item()}
     if any_process(bool(logits), accelerator):
-        results |= prediction_metrics(_gather(logits, accelerator), _gather(targets, accelerator))
+        results |= prediction_metrics(gather_rows(logits, accelerator), gather_rows(targets, accelerator))
     return results
-
-
-def any_process(flag: bool, accelerator: Accelerator) -> bool:
-    """Whether the flag is set in any process."""
-    if accelerator.num_processes == 1:
-        return flag
-    return bool(accelerator.reduce(torch.tensor(float(flag), device=accelerator.device), "sum") > 0)
-
-
-def _gather(parts: list[Tensor], accelerator: Accelerator) -> np.ndarray[Any, Any]:
-    """Rows of all processes, one process after the other."""
-    rows = torch.cat(parts)
-    if accelerator.num_processes == 1:
-        return rows.cpu().numpy()
-    is_real = torch.ones(len(rows), device=rows.device)
-    gathered = accelerator.gather(accelerator.pad_across_processes(rows))
-    kept = accelerator.gather(accelerator.pad_across_processes(is_real)) > 0
-    return gathered[kept].cpu().numpy()

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from torch.utils.data import DataLoader, Dataset
 
 from rotary_mae.batches.augment import Augmentation
@@ -60,4 +61,7 @@ class BatchReader(Dataset[TokenBatch]):
 
 def read_ahead(reader: BatchReader, items: Sequence[tuple[Ints, bool]], num_workers: int) -> Iterable[TokenBatch]:
     """The batches of ``items`` in order, read by ``num_workers`` other processes (0: by this one)."""
-    return DataLoader(reader, batch_size=None, sampler=items, num_workers=num_workers)
+    # a generator of its own: the loader would draw from the one of dropout, once more in a run that is resumed
+    return DataLoader(
+        reader, batch_size=None, sampler=items, num_workers=num_workers, generator=torch.Generator().manual_seed(0)
+    )

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import platform
+import shutil
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from rotary_mae.models.checkpoint import recover
-from rotary_mae.training.config import OUTWARD, TrainingConfig
+from rotary_mae.training.config import OUTWARD
 
 NOTES = frozenset({"estimator.json", "command.yaml", "run.json.partial"})
 
@@ -24,11 +26,14 @@ class RunFolder:
         self.metrics = self.path / "metrics.jsonl"
         self.last, self.best = self.path / "last", self.path / "best"
 
-    def prepare(self, config: TrainingConfig, resume: bool) -> None:
-        """Check that this run may write here: an empty or new folder, or with ``resume`` one of the same run."""
+    def prepare(self, about: dict[str, Any], resume: bool) -> None:
+        """Check that this run may write here: an empty or new folder, or with ``resume`` one of the same run.
+
+        about: the settings of ``training``, of the ``model`` and what is known of the ``data``.
+        """
         self.check_free(resume)
         if resume and self.description.exists():
-            self._check_same(config)
+            self._check_same(about)
 
     def check_free(self, resume: bool) -> None:
         """Raise FileExistsError if the folder holds another run or other files; cheap, before any work."""
@@ -47,24 +52,25 @@ class RunFolder:
                 f"{self.path} holds no run to go on with, but {sorted(held)[:5]}; choose another folder"
             )
 
-    def _check_same(self, config: TrainingConfig) -> None:
-        before = json.loads(self.description.read_text())["training"]
-        now = json.loads(json.dumps(config.to_dict()))
-        changed = [k for k in now if k not in OUTWARD and now[k] != before.get(k)]
-        if changed:
-            raise ValueError(
-                f"{self.path} was trained with other settings: "
-                + ", ".join(f"{k} = {before.get(k)} (now {now[k]})" for k in changed)
-                + "; resume with the same, or begin a new run in another folder"
-            )
+    def _check_same(self, about: dict[str, Any]) -> None:
+        before = json.loads(self.description.read_text())
+        for part, now in json.loads(json.dumps(about)).items():
+            then = before.get(part, {})
+            changed = [k for k in now if now[k] != then.get(k) and not (part == "training" and k in OUTWARD)]
+            if changed:
+                raise ValueError(
+                    f"{self.path} was trained with other settings of {part}: "
+                    + ", ".join(f"{k} = {then.get(k)} (now {now[k]})" for k in changed)
+                    + "; resume with the same, or begin a new run in another folder"
+                )
 
-    def describe(self, config: TrainingConfig, model: dict[str, Any], data: dict[str, Any]) -> None:
-        """Write run.json: everything resolved, with versions."""
+    def begin(self, about: dict[str, Any]) -> None:
+        """Write run.json: everything resolved, with versions. What a run killed before its first state left, goes."""
         self.path.mkdir(parents=True, exist_ok=True)
+        self.metrics.unlink(missing_ok=True)
+        shutil.rmtree(self.best, ignore_errors=True)
         described = {
-            "training": config.to_dict(),
-            "model": model,
-            "data": data,
+            **about,
             "versions": {name: version(name) for name in ("rotary-mae", "torch", "numpy", "accelerate")},
             "python": platform.python_version(),
             "machine": f"{platform.machine()}, {os.cpu_count()} CPU cores",
@@ -83,8 +89,10 @@ class RunFolder:
 
     def log(self, line: dict[str, Any]) -> None:
         """Append one line of metrics."""
+        # JSON has no NaN; R^2 of one sample is one
+        known = {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in line.items()}
         with self.metrics.open("a") as file:
-            file.write(json.dumps(line) + "\n")
+            file.write(json.dumps(known) + "\n")
 
     def history(self) -> list[dict[str, Any]]:
         """All lines of metrics."""

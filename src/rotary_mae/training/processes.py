@@ -1,0 +1,72 @@
+"""The machine as accelerate sees it, and what the processes of a run tell each other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from accelerate.state import AcceleratorState
+from accelerate.tracking import LOGGER_TYPE_TO_CLASS, get_available_trackers
+from torch import Tensor
+
+from rotary_mae.training.config import TrainingConfig
+
+
+def make_accelerator(config: TrainingConfig, out: str | Path | None) -> Accelerator:
+    """Accelerate's view of the machine: device, precision, processes."""
+    device = config.device
+    if device not in ("auto", "cpu") and not device.startswith("cuda"):
+        raise ValueError(f"device must be 'auto', 'cpu' or 'cuda', got {device!r}")
+    if device.startswith("cuda") and not torch.cuda.is_available():
+        raise ValueError("device 'cuda' was asked for, but torch sees no GPU; use device='auto'")
+    _check_trackers(config.trackers)
+    # a process may train twice, with other settings and on another device
+    AcceleratorState._reset_state(reset_partial_state=True)
+    return Accelerator(
+        cpu=device == "cpu",
+        mixed_precision="bf16" if config.precision == "bf16" else "no",
+        log_with=list(config.trackers) or None,
+        project_dir=None if out is None else str(out),
+    )
+
+
+def _check_trackers(names: tuple[str, ...]) -> None:
+    # accelerate leaves out a tracker that is not installed without a word
+    there = {str(getattr(name, "value", name)) for name in get_available_trackers()}
+    for name in names:
+        if name not in LOGGER_TYPE_TO_CLASS:
+            raise ValueError(f"trackers must be among {sorted(LOGGER_TYPE_TO_CLASS)}, got {name!r}")
+        if name not in there:
+            raise ValueError(f"tracker {name!r} is not installed; install its package, or leave it out of trackers")
+
+
+@contextmanager
+def own_randomness(seed: int, rank: int) -> Iterator[None]:
+    """Seed torch for one training, differently in each process, and leave the caller's randomness as it was."""
+    devices = [torch.cuda.current_device()] if torch.cuda.is_available() else []
+    with torch.random.fork_rng(devices=devices):
+        torch.manual_seed(seed * 1_000_003 + rank)
+        yield
+
+
+def any_process(flag: bool, accelerator: Accelerator) -> bool:
+    """Whether the flag is set in any process."""
+    if accelerator.num_processes == 1:
+        return flag
+    return bool(accelerator.reduce(torch.tensor(float(flag), device=accelerator.device), "sum") > 0)
+
+
+def gather_rows(parts: list[Tensor], accelerator: Accelerator) -> np.ndarray[Any, Any]:
+    """Rows (N, ...) of all processes, one process after the other; one that has none gives an empty list."""
+    if accelerator.num_processes == 1:
+        return torch.cat(parts).cpu().numpy()
+    # through the CPU as objects: a process without rows knows neither their width nor their type
+    mine = [part.cpu().numpy() for part in parts]
+    everyone: list[Any] = [None] * accelerator.num_processes
+    torch.distributed.all_gather_object(everyone, mine)
+    return np.concatenate([rows for of_process in everyone for rows in of_process])
