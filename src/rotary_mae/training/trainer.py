@@ -78,28 +78,35 @@ class Trainer:
 
     def run(self, resume: bool, title: str) -> TrainingResult:
         """Train to the end, from the beginning or from where the run in the folder stopped."""
-        self.counters = self.keeper.open(self.reader.source, resume)
-        counters, accelerator = self.counters, self.accelerator
-        self.started = time.perf_counter() - counters.seconds
-        self.loss = torch.zeros(2, dtype=torch.float64, device=accelerator.device)
-        self.loss += torch.tensor([counters.loss_total, counters.loss_count], dtype=torch.float64)
-        if counters.best is not None:
-            self.best_weights = self.keeper.best_weights()
-        self.wrapped, self.stepper = accelerator.prepare(self.model, self.optimizer)
-        is_shown = self.config.progress and accelerator.is_main_process
-        bar = TrainingProgress(title, self.course.n_epochs, self.course.n_steps, counters.step, is_shown)
+        # onto the device before the optimizer's state is put back beside the weights
+        self.wrapped, self.stepper = self.accelerator.prepare(self.model, self.optimizer)
         try:
-            with self._tracking(), bar, self.interruption:
-                while not counters.is_finished:
-                    self._train_epoch(bar)
-                    self._end_epoch(bar)
+            self._begin(resume)
+            self._run_epochs(title)
         finally:
             # accelerate puts autocast around the model's own forward
-            accelerator.unwrap_model(self.wrapped, keep_fp32_wrapper=False)
+            self.accelerator.unwrap_model(self.wrapped, keep_fp32_wrapper=False)
         if self.best_weights is not None:
             self.model.load_state_dict(self.best_weights)
         self.model.eval()
+        counters = self.counters
         return TrainingResult(self.keeper.history, counters.best, counters.best_epoch, counters.step, self._seconds)
+
+    def _begin(self, resume: bool) -> None:
+        self.counters = self.keeper.open(self.reader.source, resume)
+        self.started = time.perf_counter() - self.counters.seconds
+        so_far = [self.counters.loss_total, self.counters.loss_count]
+        self.loss = torch.tensor(so_far, dtype=torch.float64, device=self.accelerator.device)
+        if self.counters.best is not None:
+            self.best_weights = self.keeper.best_weights()
+
+    def _run_epochs(self, title: str) -> None:
+        is_shown = self.config.progress and self.accelerator.is_main_process
+        bar = TrainingProgress(title, self.course.n_epochs, self.course.n_steps, self.counters.step, is_shown)
+        with self._tracking(), bar, self.interruption:
+            while not self.counters.is_finished:
+                self._train_epoch(bar)
+                self._end_epoch(bar)
 
     @property
     def _seconds(self) -> float:
@@ -110,9 +117,12 @@ class Trainer:
         if self.config.trackers:
             described = {k: str(v) for k, v in self.config.to_dict().items()}
             self.accelerator.init_trackers("rotary-mae", config=described)
-        yield
-        if self.config.trackers:
-            self.accelerator.end_training()
+        try:
+            yield
+        finally:
+            # not end_training: it ends the process group too, and a process may train again
+            for tracker in self.accelerator.trackers:
+                tracker.finish()
 
     # -- updates ----------------------------------------------------------------------------------------------
 
