@@ -26,7 +26,7 @@ class MissingColumn(ValueError):
     def __init__(self, name: str, known: Sequence[str], hint: str) -> None:
         self.name, self.known = name, tuple(known)
         shown = ", ".join(known[:40]) + (", ..." if len(known) > 40 else "")
-        super().__init__(f"there is no column {name!r}; {hint}The columns are {shown}")
+        super().__init__(f"there is no column {name!r}; {hint}the columns are {shown}")
 
 
 def read_table(path: str | Path) -> pa.Table:

@@ -50,6 +50,25 @@ class Summary:
     channels: tuple[ChannelSummary, ...]
     targets: str
 
+    def lines(self) -> dict[str, str]:
+        """In words, but for the channels."""
+        least, median, most = self.lengths
+        unit = " s" if self.is_stamped else ""
+        found = {
+            "samples": f"{self.n_samples:,}"
+            + (f" (what follows: of {self.n_summarised:,} of them)" if self.n_summarised < self.n_samples else ""),
+            "tokens": f"{self.n_tokens:,}; {least} to {most} a sample, median {median:g}",
+            "layout": f"{self.layout}, axes {', '.join(self.axes)}" + (", with errors" if self.has_error else ""),
+        }
+        if self.span is not None:
+            found["time"] = f"{self.span[0]} to {self.span[1]}"
+        if self.spacing is not None:
+            found["typical spacing"] = f"{self.spacing:.4g}{unit}"
+        found["missing"] = f"{100 * self.missing_fraction:.1f} % of the cells (time, channel)"
+        if self.statics:
+            found["static"] = ", ".join(self.statics)
+        return {**found, "targets": self.targets}
+
 
 def summarise(source: Source) -> Summary:
     """Look through a TokenSet or another Source."""

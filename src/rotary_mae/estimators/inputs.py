@@ -47,7 +47,9 @@ def _from_frame(X: Any, columns: Mapping[str, Any] | None, layout: str, schema: 
     if schema is not None:
         layout = schema.layout
         # labels need not be there to predict
-        if named.get("target") not in (None, *nw.from_native(X).columns):
+        target = named.get("target")
+        wanted = [target] if isinstance(target, str) else target or []
+        if not set(wanted) <= set(nw.from_native(X).columns):
             named.pop("target")
     return from_frame(X, **{"layout": layout, **named})
 

@@ -1,0 +1,60 @@
+"""The command ``romae``: what goes wrong is one line, and an interruption says how to go on."""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from collections.abc import Sequence
+
+USER_ERROR, INTERRUPTED = 2, 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; the exit code is 0, 2 for what the user can mend, 130 after Ctrl-C.
+
+    ``--debug`` anywhere, or ROMAE_DEBUG=1, shows where an error came from.
+    """
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    is_debugged = "--debug" in given or os.environ.get("ROMAE_DEBUG", "") not in ("", "0")
+    try:
+        with warnings.catch_warnings():
+            warnings.showwarning = _note  # type: ignore[assignment]
+            return _run([argument for argument in given if argument != "--debug"])
+    except KeyboardInterrupt as interruption:
+        _say("interrupted", str(interruption) or "nothing was written")
+        return INTERRUPTED
+    except BrokenPipeError:
+        # whoever read our output has seen enough; Python would complain when it flushes
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except (ValueError, OSError, FloatingPointError) as error:
+        if is_debugged:
+            raise
+        _say("error", _in_words(error))
+        return USER_ERROR
+
+
+def _run(arguments: list[str]) -> int:
+    # imported here, so that Ctrl-C while Python is still loading is handled too
+    from rotary_mae.cli.parser import run
+
+    return run(arguments)
+
+
+def _in_words(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
+    return str(error) or type(error).__name__
+
+
+def _say(kind: str, message: str) -> None:
+    print(f"romae: {kind}: {' '.join(message.split())}", file=sys.stderr)
+
+
+def _note(message: Warning | str, *_: object) -> None:
+    _say("note", str(message))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

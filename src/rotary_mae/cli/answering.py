@@ -1,0 +1,156 @@
+"""Commands that ask a trained run: predict, embed, interpolate, evaluate."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from rotary_mae.cli.columns import Columns, Names, split
+
+
+def predict(run: Path, data: Path, *, out: Path, columns: Columns) -> None:
+    """Classes or numbers for new series, by a classify or regress run.
+
+    The table has a row a series: id, prediction, and for classes the probability of each (p_CLASS).
+
+    Args:
+        run: folder of a classify or regress run.
+        data: CSV or Parquet file, file of samples, or cache folder.
+        out: file to write, .csv or .parquet.
+    """
+    from rotary_mae.cli.reading import read_for
+    from rotary_mae.data.tables import check_suffix, write_table
+    from rotary_mae.estimators.answers import prediction_table
+
+    check_suffix(out)
+    estimator = _load(run, "predict")
+    write_table(prediction_table(estimator, read_for(estimator, data, columns)), out)
+
+
+def embed(run: Path, data: Path, *, out: Path, columns: Columns) -> None:
+    """Series as vectors, by a pretrain run: near each other where the model finds them alike.
+
+    The table has a row a series: id, e0, e1, ...
+
+    Args:
+        run: folder of a pretrain run.
+        data: CSV or Parquet file, file of samples, or cache folder.
+        out: file to write, .csv or .parquet.
+    """
+    from rotary_mae.cli.reading import read_for
+    from rotary_mae.data.tables import check_suffix, write_table
+    from rotary_mae.estimators.answers import embedding_table
+
+    check_suffix(out)
+    estimator = _load(run, "embed")
+    write_table(embedding_table(estimator, read_for(estimator, data, columns)), out)
+
+
+def interpolate(run: Path, data: Path, *, at: str, out: Path, columns: Columns) -> None:
+    """Values at any time and channel, given the series in DATA, by a fit-interpolator run.
+
+    The table has a row a question, with the value and its standard deviation (std). Each answer depends on
+    the series alone, never on what else is asked.
+
+    Args:
+        run: folder of a fit-interpolator run.
+        data: CSV or Parquet file, file of samples, or cache folder.
+        at: a file of questions, with the columns id, time and channel named as in DATA; or grid:N for N even times
+            over each series' span, in every channel.
+        out: file to write, .csv or .parquet.
+    """
+    from rotary_mae.cli.reading import read_for
+    from rotary_mae.data.tables import check_suffix, read_table, write_table
+    from rotary_mae.estimators.queries import grid_frame
+
+    check_suffix(out)
+    estimator = _load(run, "interpolate")
+    n_times = _grid(at)
+    questions = None if n_times is not None else read_table(at)
+    source = read_for(estimator, data, columns)
+    named = columns.named(estimator.columns)
+    if n_times is not None:
+        questions = grid_frame(source[:], n_times, named)
+    estimator.set_params(columns=named)
+    write_table(estimator.predict(source, at=questions, return_std=True), out)
+
+
+def evaluate(
+    run: Path,
+    data: Path,
+    *,
+    columns: Columns,
+    label: Names | None = None,
+    labels: Path | None = None,
+    out: Path | None = None,
+) -> None:
+    """How good a run is on data it was not trained on.
+
+    Classes: accuracy, balanced accuracy, macro F1. Numbers: mean squared error and R2. Pre-training and
+    interpolation: how well hidden values are filled in (in scaled units), beside the mean of the channel and straight
+    lines between neighbours.
+
+    Args:
+        run: folder of a run.
+        data: CSV or Parquet file, file of samples, or cache folder.
+        label: column of the class or number (several numbers joined by commas); as in training if not said.
+        labels: a second file with a row a series, which has the columns --id and --label.
+        out: file to write the metrics to, as JSON.
+    """
+    from rotary_mae.cli.reading import labels_from, read_for
+    from rotary_mae.data.storage import replacing
+    from rotary_mae.estimators.evaluation import evaluate_estimator
+
+    estimator = _load(run, "evaluate")
+    names = split(label) or (estimator.columns or {}).get("target")
+    names = names[0] if isinstance(names, list) and len(names) == 1 else names
+    is_judged_by_labels = hasattr(estimator, "score")
+    reads = names if is_judged_by_labels and labels is None else None
+    source = read_for(estimator, data, columns, reads)
+    y = labels_from(labels, source, columns.named(estimator.columns)["id"], names) if is_judged_by_labels else None
+    metrics = evaluate_estimator(estimator, source, y)
+    width = max(len(name) for name in metrics)
+    for name, value in metrics.items():
+        print(f"{name:<{width}}  {value:.6g}")
+    if out is not None:
+        with replacing(out) as partial:
+            partial.write_text(json.dumps({"run": str(run), "data": str(data), **metrics}, indent=1) + "\n")
+
+
+# what each command needs a run to be able to do, and the commands that train such runs
+_ABLE = {
+    "predict": ({"RoMAEClassifier", "RoMAERegressor"}, "a classify or regress run"),
+    "embed": ({"RoMAEEmbedder"}, "a pretrain run"),
+    "interpolate": ({"RoMAEInterpolator"}, "a fit-interpolator run"),
+}
+_MADE_BY = {
+    "RoMAEEmbedder": "pretrain",
+    "RoMAEClassifier": "classify",
+    "RoMAERegressor": "regress",
+    "RoMAEInterpolator": "fit-interpolator",
+}
+
+
+def _load(run: Path, command: str) -> Any:
+    from rotary_mae.estimators.persistence import load
+
+    estimator = load(run)
+    kind = type(estimator).__name__
+    able, wanted = _ABLE.get(command, (set(_MADE_BY), "a run"))
+    if kind not in able:
+        raise ValueError(
+            f"romae {command} needs {wanted}, but {run} is a {_MADE_BY[kind]} run; train one that starts from it "
+            f"with --init {run}, or ask {run} for what it learned"
+        )
+    return estimator
+
+
+def _grid(at: str) -> int | None:
+    """N of ``grid:N``; None for a file."""
+    if not at.startswith("grid:"):
+        return None
+    try:
+        return int(at.removeprefix("grid:"))
+    except ValueError:
+        raise ValueError(f"--at grid:N needs a whole number of times, got {at!r}") from None

@@ -1,0 +1,142 @@
+"""Commands that train: pretrain, classify, regress, fit-interpolator."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from rotary_mae.cli.columns import Columns, Names, split
+from rotary_mae.cli.settings import Fitting
+
+if TYPE_CHECKING:
+    from rotary_mae.estimators.estimator import RoMAEEstimator
+
+
+def pretrain(data: Path, *, out: Path, columns: Columns, fitting: Fitting, resume: bool = False) -> None:
+    """Learn from series without labels: parts of each are hidden, and the model learns to fill them in.
+
+    What it learned is a start for the other commands (--init RUN), and turns series into vectors (romae embed).
+
+    Args:
+        data: CSV or Parquet file, file of samples, or cache folder.
+        out: folder for the run: settings, metrics as JSON lines, last and best checkpoint.
+        resume: go on with the run in --out where it was stopped; the result is as if it had not been.
+    """
+    from rotary_mae.estimators.embedder import RoMAEEmbedder
+
+    _fit(RoMAEEmbedder, data, out, columns, fitting, resume)
+
+
+def classify(
+    data: Path,
+    *,
+    out: Path,
+    columns: Columns,
+    fitting: Fitting,
+    label: str | None = None,
+    labels: Path | None = None,
+    class_weight: Literal["balanced"] | None = None,
+    resume: bool = False,
+) -> None:
+    """Train a classifier of whole series, from scratch or from a pre-trained run (--init RUN).
+
+    Args:
+        data: CSV or Parquet file, file of samples, or cache folder.
+        out: folder for the run: settings, metrics as JSON lines, last and best checkpoint.
+        label: column with the class, the same in all rows of a series.
+        labels: a second file with a row a series, which has the columns --id and --label.
+        class_weight: "balanced" gives rare classes as much weight as frequent ones.
+        resume: go on with the run in --out where it was stopped; the result is as if it had not been.
+    """
+    from rotary_mae.estimators.classifier import RoMAEClassifier
+
+    _fit(RoMAEClassifier, data, out, columns, fitting, resume, target=label, labels=labels, class_weight=class_weight)
+
+
+def regress(
+    data: Path,
+    *,
+    out: Path,
+    columns: Columns,
+    fitting: Fitting,
+    target: Names | None = None,
+    labels: Path | None = None,
+    resume: bool = False,
+) -> None:
+    """Train a model that predicts one or several numbers of whole series.
+
+    Args:
+        data: CSV or Parquet file, file of samples, or cache folder.
+        out: folder for the run: settings, metrics as JSON lines, last and best checkpoint.
+        target: column with the number (several joined by commas), the same in all rows of a series.
+        labels: a second file with a row a series, which has the columns --id and --target.
+        resume: go on with the run in --out where it was stopped; the result is as if it had not been.
+    """
+    from rotary_mae.estimators.regressor import RoMAERegressor
+
+    names = split(target)
+    single = names[0] if names is not None and len(names) == 1 else names
+    _fit(RoMAERegressor, data, out, columns, fitting, resume, target=single, labels=labels)
+
+
+def fit_interpolator(
+    data: Path,
+    *,
+    out: Path,
+    columns: Columns,
+    fitting: Fitting,
+    hiding: Literal["uniform", "times", "block", "future", "channel"] = "uniform",
+    hiding_fraction: float = 0.5,
+    resume: bool = False,
+) -> None:
+    """Train a model that gives values, and how sure it is of them, at any time (romae interpolate).
+
+    Args:
+        data: CSV or Parquet file, file of samples, or cache folder.
+        out: folder for the run: settings, metrics as JSON lines, last and best checkpoint.
+        hiding: what is hidden in training; choose what will be asked for: single values (uniform), all channels
+            of some times (times), gaps (block), the end of a series (future), or whole channels (channel).
+        hiding_fraction: the share of each series that is hidden.
+        resume: go on with the run in --out where it was stopped; the result is as if it had not been.
+    """
+    from rotary_mae.estimators.interpolator import RoMAEInterpolator
+
+    own: dict[str, Any] = {"hiding": hiding, "hiding_fraction": hiding_fraction}
+    _fit(RoMAEInterpolator, data, out, columns, fitting, resume, **own)
+
+
+def _fit(
+    kind: type[RoMAEEstimator],
+    data: Path,
+    out: Path,
+    columns: Columns,
+    fitting: Fitting,
+    resume: bool,
+    target: Names | None = None,
+    labels: Path | None = None,
+    **own: Any,
+) -> None:
+    from rotary_mae.cli.reading import is_main_process, labels_from, read
+
+    fitting.check()
+    named = columns.named({} if target is None else {"target": target})
+    reads = {k: v for k, v in named.items() if labels is None or k != "target"}
+    source = read(data, reads, fitting.layout)
+    y = labels_from(labels, source, named["id"], target)
+    if y is None and hasattr(kind, "score") and getattr(source, "targets", None) is None:
+        flag = "--target" if kind.__name__ == "RoMAERegressor" else "--label"
+        raise ValueError(f"say which column holds the label: {flag} COLUMN, in {data} or in a second file --labels")
+    parameters = fitting.parameters(is_shown=is_main_process())
+    estimator: Any = kind(**parameters, **own, columns=named, out=str(out), resume=resume)
+    estimator.fit(source, y)
+    if is_main_process():
+        _tell(out, estimator)
+
+
+def _tell(out: Path, estimator: Any) -> None:
+    result = estimator.training_
+    monitor = (estimator.training or {}).get("monitor", "loss")
+    best = "" if result.best is None else f"; best validation {monitor} {result.best:.4f} in epoch {result.best_epoch}"
+    done = f"{len(result.history)} epochs, {result.steps} updates, {result.seconds:.0f} s"
+    print(f"{out}: {done}{best}", file=sys.stderr)

@@ -1,0 +1,93 @@
+"""DATA as samples, with what was read and what was left aside said on stderr."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from rotary_mae.cli.columns import Columns, flag_of, split
+from rotary_mae.data.columns import MissingColumn
+from rotary_mae.data.tables import open_data, read_labels
+from rotary_mae.data.tokens import Schema, Source
+from rotary_mae.estimators.inputs import as_source, labels_for
+
+
+def read(path: Path, named: Mapping[str, Any], layout: str = "auto", schema: Schema | None = None) -> Source:
+    """Samples from a file; ``schema`` of a fitted model lays them out as in its training.
+
+    Raises ValueError that names the file, and for a column that is not there the flag that asked for it.
+    """
+    data = open_data(path)
+    if not isinstance(data, pa.Table) and named.get("target") and schema is None:
+        raise ValueError(f"{path} holds samples with their labels inside: leave out the name of the label's column")
+    try:
+        source = as_source(data, named, layout, schema)
+    except MissingColumn as missing:
+        flag = flag_of(missing.name, named)
+        raise ValueError(f"{path}: {missing}; say with {flag} which one is meant") from missing
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+    if is_main_process():
+        print(f"{path}: {_in_short(source)}{_unused(data, named)}", file=sys.stderr)
+    return source
+
+
+def read_for(estimator: Any, path: Path, columns: Columns, labels: str | list[str] | None = None) -> Source:
+    """Samples for a fitted estimator: the columns it was trained with, unless others are named.
+
+    labels: columns of labels; None reads none.
+    """
+    named = columns.named(estimator.columns)
+    named.pop("target", None)
+    if labels:
+        named["target"] = labels
+    return read(path, named, schema=estimator.scaling_.schema)
+
+
+def labels_from(path: Path | None, source: Source, id: str, names: str | list[str] | None) -> Any:
+    """Labels (B,) or (B, k) from a second file, or None if there is none."""
+    if path is None:
+        return None
+    columns = split(names)
+    if not columns:
+        raise ValueError(f"say which column of {path} holds the label: --label COLUMN (--target COLUMN for numbers)")
+    try:
+        return labels_for(source, read_labels(path, id, columns))
+    except MissingColumn as missing:
+        flag = "--id" if missing.name == id else "--label (or --target)"
+        raise ValueError(f"{path}: {missing}; say with {flag} which one is meant") from missing
+
+
+def is_main_process() -> bool:
+    """Whether this process is the one that speaks, of those that ``accelerate launch`` began."""
+    return os.environ.get("RANK", "0") == "0"
+
+
+def _in_short(source: Source) -> str:
+    lengths = getattr(source, "lengths", None)
+    tokens = "" if lengths is None else f", {int(lengths.sum())} tokens ({lengths.min()} to {lengths.max()} a sample)"
+    channels = source.schema.channels
+    named = f", channels {', '.join(channels[:8])}{', ...' if len(channels) > 8 else ''}" if channels else ""
+    return f"{len(source)} samples{tokens}, layout {source.schema.layout}{named}"
+
+
+def _unused(data: Any, named: Mapping[str, Any]) -> str:
+    if not isinstance(data, pa.Table):
+        return ""
+    used = {name for names in named.values() for name in ([names] if isinstance(names, str) else names or ())}
+    inner = {name.rpartition(".")[2] for name in used} | {name.partition(".")[0] for name in used}
+    left = [
+        field.name
+        for field in data.schema
+        if field.name not in used | inner and not (pa.types.is_struct(field.type) and inner & set(_fields(field)))
+    ]
+    return f"; columns not used: {', '.join(left[:12])}{', ...' if len(left) > 12 else ''}" if left else ""
+
+
+def _fields(field: pa.Field) -> list[str]:
+    return [inner.name for inner in field.type]
