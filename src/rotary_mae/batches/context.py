@@ -1,33 +1,59 @@
-"""Local context: what the k nearest neighbours of a token on each side look like from where it is."""
+"""Local context: what a token's line, its own channel of its own sample, looks like from where the token is."""
 
 import torch
 from torch import Tensor
 
+# In scaled units: below this, values of a line count as equal.
+SMALLEST_SPREAD = 1e-2
+
+
+def context_width(k: int, n_values: int) -> int:
+    """Number of features that ``local_context`` gives."""
+    return 2 * k * (n_values + 1) + 3 * n_values
+
 
 def local_context(values: Tensor, positions: Tensor, sample_idx: Tensor, k: int) -> Tensor:
-    """(T, 2 k (V + 1)) value differences and closeness to k neighbours before and after along the first axis.
+    """(T, context_width) how each token stands to the k neighbours before and after it, and to its whole line.
 
-    values: (T, V), positions: (T, D), sample_idx: (T,). A neighbour is in the same sample and has the same
-    position on all other axes (the same channel). Closeness is 1 / (1 + gap); a neighbour that is not there
-    has closeness and differences 0. Design choice of this library, not of the paper (k = 0).
+    values: (T, V), positions: (T, D), sample_idx: (T,). A line is the tokens of a sample that have the same
+    position on all axes but the first (the same channel). For each of 2 k neighbours: the value differences and
+    closeness 1 / (1 + gap), all 0 where there is no such neighbour; then the values less the line's mean, the same
+    divided by the line's standard deviation, and the logarithm of that deviation.
+
+    Design choice of this library, not of the paper: values that matter relative to a sample's own level (magnitudes
+    of a star, vital signs of a patient) are small beside the differences between samples.
     """
     order = torch.argsort(positions[:, 0], stable=True)
     for axis in range(1, positions.shape[1]):
         order = order[torch.argsort(positions[order, axis], stable=True)]
     order = order[torch.argsort(sample_idx[order], stable=True)]
-    line = torch.cat((sample_idx[order, None].to(positions.dtype), positions[order, 1:]), dim=1)
+    key = torch.cat((sample_idx[order, None].to(positions.dtype), positions[order, 1:]), dim=1)
+    line = torch.nn.functional.pad((key[1:] != key[:-1]).any(1), (1, 0)).cumsum(0)
     time, ordered = positions[order, 0], values[order]
-    features = []
-    for step in range(1, k + 1):
-        same = (line[step:] == line[:-step]).all(1) if len(line) > step else line.new_zeros(0, dtype=torch.bool)
-        gap = time[step:] - time[:-step]
-        # not same / (1 + gap): from the end of one sample to the start of the next the gap may be -1
-        closeness = torch.where(same, 1.0 / (1.0 + gap), 0.0).unsqueeze(1)
-        change = (ordered[step:] - ordered[:-step]) * same.unsqueeze(1)
-        ends = min(step, len(time))
-        after = torch.cat((change, closeness), dim=1)
-        before = torch.cat((-change, closeness), dim=1)
-        nothing = after.new_zeros(ends, after.shape[1])
-        features += [torch.cat((after, nothing)), torch.cat((nothing, before))]
+    features = [_neighbours(ordered, time, line, step) for step in range(1, k + 1)]
+    features.append(_level_and_spread(ordered, line))
     back = torch.empty_like(order).index_copy_(0, order, torch.arange(len(order), device=order.device))
     return torch.cat(features, dim=1).index_select(0, back)
+
+
+def _neighbours(values: Tensor, time: Tensor, line: Tensor, step: int) -> Tensor:
+    """(T, 2 (V + 1)) differences and closeness to the tokens ``step`` places after and before."""
+    ends = min(step, len(time))
+    same = line[step:] == line[:-step]
+    gap = time[step:] - time[:-step]
+    # not same / (1 + gap): from the end of one line to the start of the next the gap may be -1
+    closeness = torch.where(same, 1.0 / (1.0 + gap), 0.0).unsqueeze(1)
+    change = (values[step:] - values[:-step]) * same.unsqueeze(1)
+    after, before = torch.cat((change, closeness), dim=1), torch.cat((-change, closeness), dim=1)
+    nothing = after.new_zeros(ends, after.shape[1])
+    return torch.cat((torch.cat((after, nothing)), torch.cat((nothing, before))), dim=1)
+
+
+def _level_and_spread(values: Tensor, line: Tensor) -> Tensor:
+    """(T, 3 V) values less their line's mean, the same over its standard deviation, and the log of that."""
+    zeros = values.new_zeros(len(line), values.shape[1])
+    n_tokens = zeros[:, :1].index_add(0, line, torch.ones_like(values[:, :1])).clamp(min=1.0)
+    centred = values - (zeros.index_add(0, line, values) / n_tokens)[line]
+    variance = zeros.index_add(0, line, centred.square()) / n_tokens
+    spread = (variance + SMALLEST_SPREAD**2).sqrt()[line]
+    return torch.cat((centred, centred / spread, spread.log()), dim=1)

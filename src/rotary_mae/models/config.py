@@ -103,7 +103,8 @@ class RoMAEConfig(_Sized):
             each sees the visible tokens and itself alone, so that no answer depends on what else is asked.
         distribution: "point" or "gaussian", which predicts a standard deviation beside each value.
         normalize_targets: reconstruct every patch with its own mean taken off and divided by its deviation.
-        context: k neighbours on each side that a token is projected with; 0 is the paper.
+        context: k neighbours on each side, and the level and spread of its channel, that a token is projected with
+            (see ``local_context``); 0 is the paper, which has nothing of the kind.
         dropout: on attention scores and the MLP's hidden layer. drop_path: stochastic depth (last layer).
         norm_eps: of RMSNorm.
         decoder: see DecoderConfig; used in pre-training only.

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from rotary_mae.batches.batch import TokenBatch
-from rotary_mae.batches.context import local_context
+from rotary_mae.batches.context import context_width, local_context
 from rotary_mae.models.config import RoMAEConfig
 from rotary_mae.models.layout import Ints, sample_major
 from rotary_mae.nn.absolute import sinusoidal_embedding
@@ -64,7 +64,7 @@ class Encoder(nn.Module):
         self.cls = nn.Parameter(torch.empty(config.width)) if config.cls else None
         self.context = None
         if config.context:
-            self.context = nn.Linear(2 * config.context * (config.n_predicted + 1), config.width, bias=False)
+            self.context = nn.Linear(context_width(config.context, config.n_predicted), config.width, bias=False)
         self.stack = Stack(
             config.width,
             config.heads,
