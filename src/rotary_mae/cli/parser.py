@@ -13,6 +13,7 @@ from typing import Any, get_type_hints
 from jsonargparse import ActionConfigFile, ArgumentParser, Namespace
 
 from rotary_mae import __version__
+from rotary_mae.cli.complaints import complaint
 from rotary_mae.cli.spelling import nested, spelled, value_of
 
 COMMANDS = {
@@ -69,6 +70,7 @@ def make_parser(command: str, function: Callable[..., None]) -> ArgumentParser:
         prog=f"romae {command}",
         description=inspect.getdoc(function).partition("\n\nArgs:")[0],  # type: ignore[union-attr]
         exit_on_error=False,
+        allow_abbrev=False,
     )
     parser.add_argument(
         "--config", action=ActionConfigFile, help="YAML file with any of the settings; flags go over it"
@@ -127,12 +129,8 @@ def _parse(parser: ArgumentParser, flags: list[str]) -> Namespace:
     try:
         return parser.parse_args(flags)
     except argparse.ArgumentError as error:
-        message = str(error)
-    known = [option for action in parser._actions for option in action.option_strings]
-    unknown = [flag for flag in message.split() if flag.startswith("--")] if "nrecognized" in message else []
-    close = [match for flag in unknown for match in get_close_matches(flag.partition("=")[0], known, n=1)]
-    hint = f"; did you mean {' or '.join(close)}?" if close else f"; see {parser.prog} --help"
-    raise ValueError(message + hint)
+        options = [option for action in parser._actions for option in action.option_strings]
+        raise ValueError(complaint(str(error), options, parser.prog)) from error
 
 
 def _overview(arguments: list[str]) -> int:

@@ -252,7 +252,8 @@ class RoMAEEstimator(BaseEstimator):
             # before training too: what is trained so far can be used, and is known for what it is
             RunFolder(self.out).check_free(self.resume)
             Path(self.out).mkdir(parents=True, exist_ok=True)
-            self._write_description(Path(self.out))
+            if not (self.resume and (Path(self.out) / DESCRIPTION).exists()):
+                self._write_description(Path(self.out))
         self.training_ = train(
             model,
             Subset(source, parts.training),
