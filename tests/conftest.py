@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
-torch.set_num_threads(2)
+# the models of tests are too small for more, and processes of tests share the machine
+torch.set_num_threads(1)
 
 PARITY = Path(__file__).parent / "parity"
 

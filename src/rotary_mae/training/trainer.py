@@ -230,7 +230,8 @@ class Trainer:
         return results
 
     def _log(self, loss: float, results: dict[str, float], samples_per_second: float) -> None:
-        metrics = {"loss": loss, "learning_rate": self.optimizer.param_groups[0]["lr"]}
+        # of the last update; a run that goes on from here has not yet set it in the optimizer
+        metrics = {"loss": loss, "learning_rate": self.course.learning_rate(self.counters.step - 1)}
         metrics |= {f"validation_{name}": value for name, value in results.items()}
         if self.config.trackers:
             self.accelerator.log(metrics, step=self.counters.step)

@@ -1,0 +1,111 @@
+"""What a run leaves in its folder, and what it leaves alone."""
+
+import json
+
+import numpy as np
+import pytest
+from tests.training.runs import (
+    LENGTHS,
+    Watched,
+    assert_same_weights,
+    autoencoder,
+    classifier,
+    quiet,
+    stop_softly,
+    waves,
+)
+
+import rotary_mae as rm
+
+
+def test_metrics_are_always_written(tmp_path):
+    result = rm.train(classifier(), waves(), quiet(evaluate_every=2), validation=waves(seed=1), out=tmp_path / "run")
+    lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    assert lines == result.history
+    assert [line["epoch"] for line in lines] == [1, 2, 3, 4]
+    assert [line["step"] for line in lines] == [5, 10, 15, 20]
+    assert ["validation_loss" in line for line in lines] == [False, True, False, True]
+    assert {"loss", "learning_rate", "seconds", "samples_per_second"} <= set(lines[0])
+    assert lines[1]["validation_accuracy"] == pytest.approx(lines[1]["validation_accuracy"])
+
+
+def test_the_last_epoch_is_always_evaluated(tmp_path):
+    config = quiet(evaluate_every=3, max_steps=17)
+    history = rm.train(classifier(), waves(), config, validation=waves(seed=1)).history
+    assert "validation_loss" in history[-1]
+    assert history[-1]["step"] == 17
+
+
+def test_the_folder_says_what_it_is(tmp_path):
+    model, config = classifier(), quiet()
+    rm.train(model, waves(), config, out=tmp_path / "run")
+    about = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert rm.TrainingConfig.from_dict(about["training"]) == config
+    assert about["model"]["class"] == "RoMAEForPrediction"
+    assert about["data"]["n_samples"] == len(waves())
+    assert about["versions"]["torch"]
+    assert not (tmp_path / "run" / "best").exists()
+    assert_same_weights(model, tmp_path / "run" / "last")
+    files = {p.name for p in (tmp_path / "run").rglob("*") if p.is_file()}
+    assert all(name.endswith((".json", ".jsonl", ".safetensors")) for name in files)
+
+
+def test_what_others_put_into_the_folder_is_left_alone(tmp_path):
+    out = tmp_path / "run"
+    with pytest.raises(KeyboardInterrupt):
+        rm.train(autoencoder(), Watched(waves(), 7, stop_softly), quiet(), out=out)
+    foreign = {"logs/events.txt": "1", "x-3/weights": "2", "checkpoint-12/a.json": "3", "notes.md": "4", "7": "5"}
+    for name, text in foreign.items():
+        (out / name).parent.mkdir(exist_ok=True)
+        (out / name).write_text(text)
+    rm.train(autoencoder(), waves(), quiet(save_seconds=0.0), out=out, resume=True)
+    assert {name: (out / name).read_text() for name in foreign} == foreign
+
+
+def test_a_folder_of_other_things_is_no_place_for_a_run(tmp_path):
+    (tmp_path / "thesis.tex").write_text("")
+    for resume in (False, True):
+        with pytest.raises(FileExistsError, match="choose another folder"):
+            rm.train(autoencoder(), waves(), quiet(), out=tmp_path, resume=resume)
+    assert [p.name for p in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+@pytest.mark.parametrize("when", ["in the loss", "at once", "within an epoch"])
+def test_nan_is_a_clear_error_and_keeps_what_was_saved(tmp_path, when):
+    out, model = tmp_path / "run", autoencoder()
+    config = quiet(epochs=6, save_seconds=0.0, evaluate_every=1)
+    reading = {"in the loss": 12, "at once": 1, "within an epoch": 12}[when]
+
+    def poison():
+        model.mask_token.data.fill_(float("nan"))
+        if when == "within an epoch":
+            stop_softly()
+
+    with pytest.raises(FloatingPointError, match=r"infinite or NaN in epoch \d.*lower learning_rate.*kept"):
+        rm.train(model, Watched(waves(), reading, poison), config, validation=waves(LENGTHS[:4], seed=1), out=out)
+    if when == "at once":
+        assert not (out / "last").exists()
+        return
+    for part in ("last", "best"):
+        kept = rm.RoMAEForPreTraining.from_pretrained(out / part)
+        assert all(np.isfinite(p.detach().numpy()).all() for p in kept.parameters())
+    assert json.loads((out / "last" / "training.json").read_text())["step"] == 10
+
+
+def test_too_high_a_rate_is_a_clear_error():
+    with pytest.raises(FloatingPointError, match="lower learning_rate"):
+        rm.train(autoencoder(), waves(), quiet(learning_rate=1e30, clip=0.0, optimizer="sgd", warmup_steps=0))
+
+
+def test_a_tracker_gets_the_metrics_beside_the_folder_s_own(tmp_path):
+    pytest.importorskip("tensorboard", reason="tensorboard is not installed (extra: track)")
+    out = tmp_path / "run"
+    rm.train(classifier(), waves(), quiet(trackers=("tensorboard",)), validation=waves(seed=1), out=out)
+    assert list(out.rglob("events.out.tfevents*"))
+    assert len((out / "metrics.jsonl").read_text().splitlines()) == 4
+
+
+@pytest.mark.parametrize("name", ["no-such-tracker", "aim"])
+def test_a_tracker_that_is_not_there_is_a_clear_error(name):
+    with pytest.raises(ValueError, match="tracker"):
+        rm.train(classifier(), waves(), quiet(trackers=(name,)))
