@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from rotary_mae.cli.columns import Columns, Names, split
 from rotary_mae.cli.settings import Fitting
-
-if TYPE_CHECKING:
-    from rotary_mae.estimators.estimator import RoMAEEstimator
 
 
 def pretrain(data: Path, *, out: Path, columns: Columns, fitting: Fitting, resume: bool = False) -> None:
@@ -107,7 +104,7 @@ def fit_interpolator(
 
 
 def _fit(
-    kind: type[RoMAEEstimator],
+    kind: Any,
     data: Path,
     out: Path,
     columns: Columns,
@@ -128,7 +125,7 @@ def _fit(
         flag = "--target" if kind.__name__ == "RoMAERegressor" else "--label"
         raise ValueError(f"say which column holds the label: {flag} COLUMN, in {data} or in a second file --labels")
     parameters = fitting.parameters(is_shown=is_main_process())
-    estimator: Any = kind(**parameters, **own, columns=named, out=str(out), resume=resume)
+    estimator = kind(**parameters, **own, columns=named, out=str(out), resume=resume)
     estimator.fit(source, y)
     if is_main_process():
         _tell(out, estimator)

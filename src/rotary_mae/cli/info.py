@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 from rotary_mae.cli.columns import Columns
-
-if TYPE_CHECKING:
-    from rich.table import Table
 
 
 def info(path: Path, *, columns: Columns) -> None:
@@ -38,7 +35,8 @@ def info(path: Path, *, columns: Columns) -> None:
         console.print(table)
 
 
-def _lines(path: Path, lines: dict[str, str]) -> Table:
+def _lines(path: Path, lines: dict[str, str]) -> Any:
+    """A rich table of them."""
     from rich.table import Table
 
     table = Table(title=str(path), show_header=False, box=None, title_justify="left")

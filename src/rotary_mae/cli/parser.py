@@ -151,5 +151,6 @@ def _overview(arguments: list[str]) -> int:
             f"there is no command {first!r}; "
             + (f"did you mean {close[0]}?" if close else f"there are {', '.join(COMMANDS)}")
         )
-    parser.parse_args([first])
+    if first in ("-h", "--help", "--version"):
+        parser.parse_args([first])
     raise ValueError(f"give a command before flags: romae COMMAND {first} ...; there are {', '.join(COMMANDS)}")

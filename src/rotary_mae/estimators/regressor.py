@@ -30,7 +30,10 @@ class RoMAERegressor(RegressorMixin, RoMAEEstimator):
         labels = labels_for(source, y)
         if labels is None:
             raise ValueError("fitting a regressor needs targets: give y, or tokens with targets")
-        targets = np.asarray(labels, np.float64)
+        try:
+            targets = np.asarray(labels, np.float64)
+        except ValueError as error:
+            raise ValueError(f"targets must be numbers: {error}; for names of classes train a classifier") from error
         if not np.isfinite(targets).all():
             raise ValueError(f"targets must be finite, {int((~np.isfinite(targets)).sum())} of them are not")
         self.is_single_ = targets.ndim == 1
