@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import cast
+from functools import cache
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
@@ -73,6 +74,12 @@ def finish_block(
     return x + (change if keep_mlp is None else change * keep_mlp)
 
 
+@cache
+def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function compiled with dynamic lengths; kept here and not in a block, which has to be copied and pickled."""
+    return torch.compile(function, dynamic=True)
+
+
 class Block(nn.Module):
     """One pre-norm layer: attention and an MLP with SiLU, without biases (paper, section 3).
 
@@ -100,17 +107,25 @@ class Block(nn.Module):
         self.mlp_norm = nn.Parameter(torch.ones(width))
         self.up = nn.Parameter(torch.empty(hidden, width))
         self.down = nn.Parameter(torch.empty(width, hidden))
-        self._project: Callable[..., tuple[Tensor, Tensor, Tensor]] = project_qkv
-        self._project_kv: Callable[..., tuple[Tensor, Tensor]] = project_kv
-        self._finish: Callable[..., Tensor] = finish_block
+        self.is_compiled = False
         for weight in (self.qkv, self.out, self.up, self.down):
             nn.init.trunc_normal_(weight, std=0.02)
 
     def compile_parts(self) -> None:
         """Compile the token-wise halves; attention stays eager, or its group counts would recompile it."""
-        self._project = torch.compile(project_qkv, dynamic=True)
-        self._project_kv = torch.compile(project_kv, dynamic=True)
-        self._finish = torch.compile(finish_block, dynamic=True)
+        self.is_compiled = True
+
+    @property
+    def _project(self) -> Callable[..., tuple[Tensor, Tensor, Tensor]]:
+        return compiled(project_qkv) if self.is_compiled else project_qkv
+
+    @property
+    def _project_kv(self) -> Callable[..., tuple[Tensor, Tensor]]:
+        return compiled(project_kv) if self.is_compiled else project_kv
+
+    @property
+    def _finish(self) -> Callable[..., Tensor]:
+        return compiled(finish_block) if self.is_compiled else finish_block
 
     def forward(self, x: Tensor, angles: Angles, ragged: Ragged, sample_idx: Tensor) -> Tensor:
         """(T, width) tokens to (T, width); ``sample_idx`` (T,) says whose they are, for stochastic depth."""
