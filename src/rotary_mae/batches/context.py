@@ -23,17 +23,23 @@ def local_context(values: Tensor, positions: Tensor, sample_idx: Tensor, k: int)
     Design choice of this library, not of the paper: values that matter relative to a sample's own level (magnitudes
     of a star, vital signs of a patient) are small beside the differences between samples.
     """
-    order = torch.argsort(positions[:, 0], stable=True)
-    for axis in range(1, positions.shape[1]):
-        order = order[torch.argsort(positions[order, axis], stable=True)]
-    order = order[torch.argsort(sample_idx[order], stable=True)]
-    key = torch.cat((sample_idx[order, None].to(positions.dtype), positions[order, 1:]), dim=1)
-    line = torch.nn.functional.pad((key[1:] != key[:-1]).any(1), (1, 0)).cumsum(0)
+    order, line = sorted_lines(positions, sample_idx)
     time, ordered = positions[order, 0], values[order]
     features = [_neighbours(ordered, time, line, step) for step in range(1, k + 1)]
     features.append(_level_and_spread(ordered, line))
     back = torch.empty_like(order).index_copy_(0, order, torch.arange(len(order), device=order.device))
     return torch.cat(features, dim=1).index_select(0, back)
+
+
+def sorted_lines(positions: Tensor, sample_idx: Tensor) -> tuple[Tensor, Tensor]:
+    """(T,) indices that sort tokens by line and, within it, along the first axis; and (T,) the number of the line."""
+    order = torch.argsort(positions[:, 0], stable=True)
+    for axis in range(1, positions.shape[1]):
+        order = order[torch.argsort(positions[order, axis], stable=True)]
+    order = order[torch.argsort(sample_idx[order], stable=True)]
+    sample, others = sample_idx[order], positions[order, 1:]
+    is_new = (sample[1:] != sample[:-1]) | (others[1:] != others[:-1]).any(1)
+    return order, torch.nn.functional.pad(is_new, (1, 0)).cumsum(0)
 
 
 def _neighbours(values: Tensor, time: Tensor, line: Tensor, step: int) -> Tensor:

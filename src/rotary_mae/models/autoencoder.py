@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from rotary_mae.batches.batch import TokenBatch
+from rotary_mae.batches.query_context import N_CANDIDATES, Surroundings, query_context, query_width
 from rotary_mae.models.checkpoint import Pretrained
 from rotary_mae.models.config import RoMAEConfig
 from rotary_mae.models.encoder import Encoded, Encoder, axis_frequencies
@@ -55,6 +56,14 @@ class RoMAEForPreTraining(Pretrained):
         self.head = Head(decoder.width, n_outputs, config.norm_eps)
         frequencies = axis_frequencies(config, decoder.width, decoder.heads)
         self.register_buffer("decoder_frequencies", frequencies, persistent=False)
+        # with local context: what a query is told of its surroundings, and how an answer is blended from them
+        self.query_context = self.blend = None
+        if config.context:
+            self.query_context = nn.Linear(query_width(config.n_predicted), decoder.width, bias=False)
+            self.blend = Head(decoder.width, N_CANDIDATES * config.n_predicted, config.norm_eps)
+            nn.init.trunc_normal_(self.query_context.weight, std=0.02)
+            # from nothing: begun at their mean, the blend trained worse than without
+            nn.init.zeros_(self.blend.linear.weight)
         nn.init.trunc_normal_(self.bridge.weight, std=0.02)
         nn.init.zeros_(self.bridge.bias)
         nn.init.trunc_normal_(self.mask_token, std=0.02)
@@ -64,10 +73,14 @@ class RoMAEForPreTraining(Pretrained):
     def forward(self, batch: TokenBatch) -> PreTrainingOutput:
         """Reconstruct the hidden tokens of ``batch``."""
         encoded = self.encoder(batch)
-        answers = self.head(self._decode(encoded, batch))
-        std = None
+        around = self._surroundings(batch)
+        states = self._decode(encoded, batch, around)
+        answers, std = self.head(states), None
         if self.config.distribution == "gaussian":
             answers, std = mean_and_std(answers)
+        if self.blend is not None and around is not None:
+            shares = self.blend(states).float().unflatten(1, (N_CANDIDATES, -1))
+            answers = answers + (shares * around.candidates).sum(1)
         loss_sum, loss_count = self._loss(answers, std, batch)
         if not len(batch.split.hidden_idx):
             # every parameter takes part, so that processes stay in step
@@ -76,11 +89,22 @@ class RoMAEForPreTraining(Pretrained):
         loss = loss_sum / torch.where(loss_count > 0, loss_count, 1.0)
         return PreTrainingOutput(loss, loss_sum, loss_count, answers, std, encoded.tokens, encoded.cls)
 
-    def _decode(self, encoded: Encoded, batch: TokenBatch) -> Tensor:
+    def _surroundings(self, batch: TokenBatch) -> Surroundings | None:
+        if self.query_context is None:
+            return None
+        visible, hidden = batch.split.visible_idx, batch.split.hidden_idx
+        values, sample_idx = batch.values[visible, : self.config.n_predicted], batch.sample_idx
+        return query_context(
+            values, batch.positions[visible], sample_idx[visible], batch.positions[hidden], sample_idx[hidden]
+        )
+
+    def _decode(self, encoded: Encoded, batch: TokenBatch, around: Surroundings | None) -> Tensor:
         """(M, decoder width) states of the hidden tokens."""
         hidden_idx = batch.split.hidden_idx
         memory = self.bridge(encoded.states)
         queries = self.mask_token.to(memory.dtype).expand(len(hidden_idx), -1)
+        if self.query_context is not None and around is not None:
+            queries = queries + self.query_context(around.features)
         query_positions = batch.positions[hidden_idx]
         angles = self.encoder.angles(torch.cat((encoded.positions, query_positions)), self.decoder_frequencies)
         if self.config.positions == "absolute":

@@ -104,7 +104,7 @@ class RoMAEConfig(_Sized):
         distribution: "point" or "gaussian", which predicts a standard deviation beside each value.
         normalize_targets: reconstruct every patch with its own mean taken off and divided by its deviation.
         context: k neighbours on each side, and the level and spread of its channel, that a token is projected with
-            (see ``local_context``); 0 is the paper, which has nothing of the kind.
+            (see ``local_context``; queries are told of their surroundings too); 0 is the paper.
         dropout: on attention scores and the MLP's hidden layer. drop_path: stochastic depth (last layer).
         norm_eps: of RMSNorm.
         decoder: see DecoderConfig; used in pre-training only.
@@ -162,6 +162,8 @@ class RoMAEConfig(_Sized):
                 raise ValueError(f"{name} must be at least 0 and below 1, got {getattr(self, name)}")
         if self.context < 0:
             raise ValueError(f"context must be at least 0, got {self.context}")
+        if self.normalize_targets and self.context:
+            raise ValueError("context is for series; it does not go with normalize_targets, which is for patches")
         if self.normalize_targets and self.n_predicted == 1:
             raise ValueError("normalize_targets needs more than one value a token: one value has no deviation")
         if self.timescales is not None and len(self.timescales) != self.n_axes:
