@@ -171,6 +171,15 @@ def test_a_band_less_is_fine(romae: Romae, runs: dict[str, Path], tmp_path: Path
     assert romae("predict", runs["classify"], data, "--out", tmp_path / "out.csv").code == 0
 
 
+def test_a_column_less_is_fine_in_a_wide_file(romae: Romae, runs: dict[str, Path], tmp_path: Path) -> None:
+    data, out = tmp_path / "data.csv", ["--out", tmp_path / "out.csv"]
+    wide_frame().drop(columns="sbp").to_csv(data, index=False)
+    assert romae("predict", runs["regress"], data, *out).code == 0
+    assert "no column 'spb'" in romae("predict", runs["regress"], data, "--value", "hr,spb", *out).error
+    wide_frame().drop(columns=["hr", "sbp"]).to_csv(data, index=False)
+    assert "no column 'hr'" in romae("predict", runs["regress"], data, *out).error
+
+
 def test_a_class_never_seen(romae: Romae, runs: dict[str, Path], tmp_path: Path) -> None:
     data = tmp_path / "data.csv"
     long_frame().replace({"class": {"agn": "quasar"}}).to_csv(data, index=False)

@@ -23,7 +23,8 @@ class Columns:
             Empty cells are taken as not observed. "value" if not said.
         error: the standard deviation of the measurement, one column for each of --value.
         static: what does not change within a series (redshift, age), joined by commas.
-        duplicates: what to do where a series has several values at one time and channel; "error" if not said.
+        duplicates: where a series has several values at one time and channel, "keep" all of them or take their "mean";
+            "error" if not said.
     """
 
     id: str | None = None

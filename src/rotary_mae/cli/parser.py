@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import inspect
+import re
 from collections.abc import Callable
 from dataclasses import fields, is_dataclass
 from difflib import get_close_matches
 from importlib import import_module
 from typing import Any, get_type_hints
 
-from jsonargparse import ActionConfigFile, ArgumentParser, Namespace
+from jsonargparse import ActionConfigFile, ArgumentParser, DefaultHelpFormatter, Namespace
 
 from rotary_mae import __version__
 from rotary_mae.cli.complaints import complaint
@@ -52,6 +53,16 @@ def run(arguments: list[str]) -> int:
     return 0
 
 
+class PlainHelp(DefaultHelpFormatter):
+    """Help without the types of Python."""
+
+    def _expand_help(self, action: argparse.Action) -> str:
+        text: str = super()._expand_help(action)
+        text = re.sub(r"\s*\((?:type|default): .*default: null\)$", "", text, flags=re.DOTALL)
+        text = re.sub(r"\((required), type: .*\)$", r"(\1)", text, flags=re.DOTALL)
+        return re.sub(r"\(type: .*(default: [^)]*)\)$", r"(\1)", text, flags=re.DOTALL)
+
+
 class CommandParser(ArgumentParser):
     """Writes settings below two dots as people read them, mappings in mappings."""
 
@@ -71,6 +82,7 @@ def make_parser(command: str, function: Callable[..., None]) -> ArgumentParser:
         description=inspect.getdoc(function).partition("\n\nArgs:")[0],  # type: ignore[union-attr]
         exit_on_error=False,
         allow_abbrev=False,
+        formatter_class=PlainHelp,
     )
     parser.add_argument(
         "--config", action=ActionConfigFile, help="YAML file with any of the settings; flags go over it"

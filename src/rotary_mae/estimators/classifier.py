@@ -69,7 +69,9 @@ class RoMAEClassifier(ClassifierMixin, RoMAEEstimator):
     def decision_function(self, X: Any) -> npt.NDArray[np.float32]:
         """(n, classes) logits."""
         model = self.model_
-        return run_model(model, self._source(X), self.scaling_, lambda batch: model(batch).logits, self.device)
+        return run_model(
+            model, self._source(X), self.scaling_, lambda batch: model(batch).logits, self.device, bool(self.verbose)
+        )
 
     def predict_proba(self, X: Any) -> npt.NDArray[np.float64]:
         """(n, classes) probabilities, in the order of ``classes_``."""

@@ -48,4 +48,4 @@ class RoMAEEmbedder(TransformerMixin, RoMAEEstimator):
             n_tokens = batch.lengths.to(total.device).unsqueeze(1)
             return total.index_add(0, sample, encoded.tokens) / n_tokens
 
-        return run_model(model, source, self.scaling_, pool, self.device)
+        return run_model(model, source, self.scaling_, pool, self.device, bool(self.verbose))

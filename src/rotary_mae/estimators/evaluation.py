@@ -20,6 +20,7 @@ from rotary_mae.estimators.regressor import RoMAERegressor
 from rotary_mae.training.evaluation import evaluating
 from rotary_mae.training.loader import VALIDATION_EPOCH, BatchReader
 from rotary_mae.training.metrics import prediction_metrics
+from rotary_mae.training.progress import counting
 from rotary_mae.training.reconstruction import HiddenValues
 
 Array = npt.NDArray[Any]
@@ -70,12 +71,13 @@ def reconstruction_metrics(estimator: Any, source: Source, hiding: Hiding, seed:
     model.to(device)
     reader = BatchReader(source, scaling, hiding, None, seed, VALIDATION_EPOCH)
     values = HiddenValues(scaling.schema, is_normalized=model.config.normalize_targets)
-    with evaluating(model):
+    with evaluating(model), counting("hide and answer", len(source), bool(estimator.verbose)) as done:
         for indices in _batches(source):
             batch: TokenBatch = reader[indices, True]
             output = model(batch.to(device))
             std = None if output.std is None else output.std.float().cpu().numpy()
             values.add(batch, output.prediction.float().cpu().numpy(), std)
+            done(len(indices))
     return values.metrics()
 
 

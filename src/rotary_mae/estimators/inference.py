@@ -15,6 +15,7 @@ from rotary_mae.data.scaling import Scaling
 from rotary_mae.data.tokens import Source
 from rotary_mae.models.checkpoint import Pretrained
 from rotary_mae.training.evaluation import evaluating
+from rotary_mae.training.progress import counting
 
 MAX_TOKENS = 16_384
 CHUNK = 4_096
@@ -45,15 +46,16 @@ def run_model(
     scaling: Scaling,
     answer: Callable[[TokenBatch], Tensor],
     device: str = "auto",
+    is_shown: bool = False,
 ) -> npt.NDArray[Any]:
     """(B, ...) one answer a sample, from ``answer(batch)`` (b, ...) on scaled batches with nothing hidden.
 
-    A sample's answer does not depend on which others are asked about.
+    A sample's answer does not depend on which others are asked about. is_shown: show progress on a terminal.
     """
     where = pick_device(device)
     model.to(where)
     results: npt.NDArray[Any] | None = None
-    with evaluating(model):
+    with evaluating(model), counting("answer", len(source), is_shown) as done:
         for first in range(0, len(source), CHUNK):
             chunk = source[first : min(first + CHUNK, len(source))]
             scaled = scaling.apply(chunk)
@@ -63,6 +65,7 @@ def run_model(
                 if results is None:
                     results = np.zeros((len(source), *answers.shape[1:]), answers.dtype)
                 results[first + indices] = answers
+                done(len(indices))
     if results is None:
         raise ValueError("there are no samples to answer for")
     return results

@@ -51,7 +51,25 @@ def _from_frame(X: Any, columns: Mapping[str, Any] | None, layout: str, schema: 
         wanted = [target] if isinstance(target, str) else target or []
         if not set(wanted) <= set(nw.from_native(X).columns):
             named.pop("target")
+        named |= _channels_there(nw.from_native(X), named, schema)
     return from_frame(X, **{"layout": layout, **named})
+
+
+def _channels_there(frame: Any, named: Mapping[str, Any], schema: Schema) -> dict[str, Any]:
+    """value (and error) without the model's channels that a wide frame does not have: not observed, here."""
+    names = named.get("value")
+    if named.get("channel") is not None or not isinstance(names, list):
+        return {}
+    is_nested = any(kind == nw.Struct for kind in frame.schema.values())
+    is_there = [is_nested or name in frame.columns or name not in schema.channels for name in names]
+    if all(is_there) or not any(is_there):
+        return {}
+    parts = {part: named[part] for part in ("value", "error") if isinstance(named.get(part), list)}
+    return {
+        part: [name for name, there in zip(given, is_there, strict=True) if there]
+        for part, given in parts.items()
+        if len(given) == len(names)
+    }
 
 
 def labels_for(source: Source, y: Any) -> Array | None:

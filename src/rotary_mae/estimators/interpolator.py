@@ -22,6 +22,7 @@ from rotary_mae.estimators.schedule import INTERPOLATE
 from rotary_mae.models.autoencoder import RoMAEForPreTraining
 from rotary_mae.training.config import TrainingConfig
 from rotary_mae.training.evaluation import evaluating
+from rotary_mae.training.progress import counting
 
 Array = npt.NDArray[Any]
 
@@ -109,10 +110,11 @@ class RoMAEInterpolator(RoMAEEstimator):
         mean, std = np.zeros((len(asked), width)), np.zeros((len(asked), width))
         device = pick_device(self.device)
         model.to(device)
-        with evaluating(model):
+        with evaluating(model), counting("answer", len(observed), bool(self.verbose)) as done:
             # a query costs about what an observed token does
             for chosen in batches_by_length(observed.lengths + queries.lengths, MAX_TOKENS):
                 rows = queries.rows(chosen)
+                done(len(chosen))
                 if not len(rows):
                     continue
                 output = model(_asking(observed[chosen], asked[rows], queries.lengths[chosen]).to(device))

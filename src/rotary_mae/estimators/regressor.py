@@ -55,7 +55,9 @@ class RoMAERegressor(RegressorMixin, RoMAEEstimator):
     def predict(self, X: Any) -> npt.NDArray[np.float64]:
         """(n,) or (n, k), as ``y`` was, in its units."""
         model = self.model_
-        scaled = run_model(model, self._source(X), self.scaling_, lambda batch: model(batch).logits, self.device)
+        scaled = run_model(
+            model, self._source(X), self.scaling_, lambda batch: model(batch).logits, self.device, bool(self.verbose)
+        )
         numbers = scaled.astype(np.float64) * self.target_scale_ + self.target_mean_
         return numbers[:, 0] if self.is_single_ else numbers
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
 
@@ -10,6 +12,17 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 N_LOG_LINES = 10
+
+
+@contextmanager
+def counting(title: str, n_samples: int, is_shown: bool) -> Iterator[Callable[[int], None]]:
+    """A bar on a terminal while samples are answered for; call what it gives with the number just done."""
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(24), MofNCompleteColumn(), TextColumn("samples, left"))
+    is_disabled = not (is_shown and console.is_terminal)
+    with Progress(*columns, TimeRemainingColumn(), console=console, transient=True, disable=is_disabled) as bar:
+        task = bar.add_task(title, total=n_samples)
+        yield lambda n_done: bar.advance(task, n_done)
 
 
 class TrainingProgress:
