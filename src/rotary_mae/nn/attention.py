@@ -59,6 +59,13 @@ def unpad(x: Tensor, side: Side) -> Tensor:
     return _Unpad.apply(x, side.unpad_idx)
 
 
+def rectangles(x: Tensor, side: Side) -> list[Tensor]:
+    """The padded buffer (padded, ...) as one (n, length, ...) a group."""
+    # split, not slices: the gradient of each slice would be a buffer of its own, mostly zeros
+    parts = x.split([n * length for n, length in side.shapes])
+    return [part.unflatten(0, shape) for part, shape in zip(parts, side.shapes, strict=True)]
+
+
 def attend(q: Tensor, k: Tensor, v: Tensor, ragged: Ragged, dropout: float = 0.0) -> Tensor:
     """Softmax attention of every query to the keys of its own sample.
 
@@ -66,12 +73,9 @@ def attend(q: Tensor, k: Tensor, v: Tensor, ragged: Ragged, dropout: float = 0.0
     width).
     """
     q, k, v = pad(q, ragged.queries), pad(k, ragged.keys), pad(v, ragged.keys)
+    q_parts, k_parts, v_parts = rectangles(q, ragged.queries), rectangles(k, ragged.keys), rectangles(v, ragged.keys)
     answers = []
-    for group in ragged.groups:
-        n = group.n_samples
-        part_q = q.narrow(0, group.query_start, n * group.n_queries).unflatten(0, (n, group.n_queries))
-        part_k = k.narrow(0, group.key_start, n * group.n_keys).unflatten(0, (n, group.n_keys))
-        part_v = v.narrow(0, group.key_start, n * group.n_keys).unflatten(0, (n, group.n_keys))
+    for group, part_q, part_k, part_v in zip(ragged.groups, q_parts, k_parts, v_parts, strict=True):
         answer = F.scaled_dot_product_attention(
             part_q.transpose(1, 2),
             part_k.transpose(1, 2),
@@ -79,7 +83,7 @@ def attend(q: Tensor, k: Tensor, v: Tensor, ragged: Ragged, dropout: float = 0.0
             attn_mask=group.is_key,
             dropout_p=dropout,
         )
-        answers.append(answer.transpose(1, 2).reshape(n * group.n_queries, -1))
+        answers.append(answer.transpose(1, 2).flatten(0, 1).flatten(1))
     if not answers:
         return q.flatten(1)
     padded = answers[0] if len(answers) == 1 else torch.cat(answers)
@@ -100,23 +104,20 @@ def attend_with_self(
     q, v_self = pad(q, ragged.queries), pad(v_self, ragged.queries)
     k, v = pad(k, ragged.keys), pad(v, ragged.keys)
     answers = []
-    for group in ragged.groups:
-        n = group.n_samples
-        shape_q, shape_k = (n, group.n_queries), (n, group.n_keys)
-        part = slice(group.query_start, group.query_start + n * group.n_queries)
-        keys = slice(group.key_start, group.key_start + n * group.n_keys)
-        k_by_sample = k[keys].unflatten(0, shape_k)
-        scores = q[part].unflatten(0, shape_q).transpose(1, 2) @ k_by_sample.permute(0, 2, 3, 1)
+    q_parts, own_parts, v_self_parts = (rectangles(x, ragged.queries) for x in (q, own_score, v_self))
+    k_parts, v_parts = rectangles(k, ragged.keys), rectangles(v, ragged.keys)
+    for i, group in enumerate(ragged.groups):
+        scores = q_parts[i].transpose(1, 2) @ k_parts[i].permute(0, 2, 3, 1)
         if group.is_key is not None:
             scores = scores.masked_fill(~group.is_key, float("-inf"))
-        own = own_score[part].unflatten(0, shape_q).transpose(1, 2)
+        own = own_parts[i].transpose(1, 2)
         scores = torch.cat((scores, own), dim=-1)
         exact = torch.promote_types(scores.dtype, torch.float32)
         weights = torch.softmax(scores, dim=-1, dtype=exact).to(v.dtype)
         weights = F.dropout(weights, dropout)
-        answer = weights[..., :-1] @ v[keys].unflatten(0, shape_k).transpose(1, 2)
-        answer = answer + weights[..., -1:] * v_self[part].unflatten(0, shape_q).transpose(1, 2)
-        answers.append(answer.transpose(1, 2).reshape(n * group.n_queries, -1))
+        answer = weights[..., :-1] @ v_parts[i].transpose(1, 2)
+        answer = answer + weights[..., -1:] * v_self_parts[i].transpose(1, 2)
+        answers.append(answer.transpose(1, 2).flatten(0, 1).flatten(1))
     if not answers:
         return q.flatten(1)
     padded = answers[0] if len(answers) == 1 else torch.cat(answers)

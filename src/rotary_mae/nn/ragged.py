@@ -25,7 +25,7 @@ PER_CALL = 6_000.0
 
 @dataclass(frozen=True)
 class Group:
-    """``n_samples`` samples padded to ``n_queries`` x ``n_keys``; where they begin in the padded buffers.
+    """``n_samples`` samples padded to ``n_queries`` x ``n_keys``.
 
     is_key: (n_samples, 1, 1, n_keys) bool, False for padding, or None if nothing is padded.
     """
@@ -33,8 +33,6 @@ class Group:
     n_samples: int
     n_queries: int
     n_keys: int
-    query_start: int
-    key_start: int
     is_key: Tensor | None
 
 
@@ -42,12 +40,14 @@ class Group:
 class Side:
     """Index maps between flat tokens and the padded buffer of queries or of keys.
 
+    shapes: (samples, length) of each group, laid one after the other in the buffer.
     pad_idx: (padded,) the flat token at each place of the buffer (padding repeats a token).
     unpad_idx: (T,) the place of each flat token in the buffer, or its length for a token that is not in it.
     Both None where the buffer is the flat tokens themselves. has_absent: whether a token is not in the
     buffer.
     """
 
+    shapes: tuple[tuple[int, int], ...]
     pad_idx: Tensor | None
     unpad_idx: Tensor | None
     has_absent: bool = False
@@ -109,16 +109,14 @@ def cut_into_groups(query_lengths: Lengths, key_lengths: Lengths) -> list[int]:
 
 
 def _groups(members: list[Lengths], asked: Lengths, lengths: Lengths, device: torch.device | str) -> list[Group]:
-    groups, query_start, key_start = [], 0, 0
+    groups = []
     for group in members:
         n_queries, n_keys = int(asked[group].max()), int(lengths[group].max())
         is_key = None
         if lengths[group].min() < n_keys:
             real = np.arange(n_keys) < lengths[group][:, None]
             is_key = torch.from_numpy(real).to(device, non_blocking=True)[:, None, None, :]
-        groups.append(Group(len(group), n_queries, n_keys, query_start, key_start, is_key))
-        query_start += len(group) * n_queries
-        key_start += len(group) * n_keys
+        groups.append(Group(len(group), n_queries, n_keys, is_key))
     return groups
 
 
@@ -127,9 +125,9 @@ def _side(members: list[Lengths], lengths: Lengths, order: Lengths | None, devic
     n_tokens = int(lengths.sum())
     pad_parts: list[Lengths] = []
     unpad = np.full(n_tokens, -1)
+    shapes = tuple((len(group), int(lengths[group].max())) for group in members)
     n_padded = 0
-    for group in members:
-        longest = int(lengths[group].max())
+    for group, (_, longest) in zip(members, shapes, strict=True):
         steps = np.arange(longest)
         is_real = steps < lengths[group][:, None]
         # padding repeats the sample's last token, so that it holds finite numbers
@@ -146,8 +144,9 @@ def _side(members: list[Lengths], lengths: Lengths, order: Lengths | None, devic
         by_flat[order] = unpad
         unpad = by_flat
     if len(pad) == n_tokens and np.array_equal(pad, np.arange(n_tokens)):
-        return Side(None, None)
+        return Side(shapes, None, None)
     return Side(
+        shapes,
         torch.from_numpy(pad).to(device, non_blocking=True),
         torch.from_numpy(unpad).to(device, non_blocking=True),
         bool(is_absent.any()),
