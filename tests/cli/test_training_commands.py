@@ -123,4 +123,7 @@ def test_convert_gives_a_start(romae: Romae, parity: Path, files: Files, tmp_pat
 
 def test_convert_of_something_else(romae: Romae, files: Files, tmp_path: Path) -> None:
     assert "no official checkpoint" in romae("convert", files.folder, "--out", tmp_path / "out").error
+    (tmp_path / "model_config.json").write_text("{}")
+    assert "not what the official trainer writes" in romae("convert", tmp_path, "--out", tmp_path / "out").error
+    assert "romae convert" in romae("info", tmp_path).out
     assert not (tmp_path / "out").exists()

@@ -186,6 +186,12 @@ def test_a_class_never_seen(romae: Romae, runs: dict[str, Path], tmp_path: Path)
     assert "labels ['quasar'] were never seen" in romae("evaluate", runs["classify"], data).error
 
 
+def test_answers_that_are_not_there(romae: Romae, files: Files, runs: dict[str, Path], tmp_path: Path) -> None:
+    assert "has no column 'nope'" in romae("evaluate", runs["classify"], files.long_csv, "--label", "nope").error
+    long_frame().drop(columns="class").to_csv(tmp_path / "data.csv", index=False)
+    assert "has no column 'class'" in romae("evaluate", runs["classify"], tmp_path / "data.csv").error
+
+
 def test_questions_that_cannot_be_answered(romae: Romae, files: Files, runs: dict[str, Path], tmp_path: Path) -> None:
     out = ["--out", tmp_path / "out.csv"]
     data, run = files.long_csv, runs["interpolate"]

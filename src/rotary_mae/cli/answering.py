@@ -109,6 +109,8 @@ def evaluate(
     reads = names if is_judged_by_labels and labels is None else None
     source = read_for(estimator, data, columns, reads)
     y = labels_from(labels, source, columns.named(estimator.columns)["id"], names) if is_judged_by_labels else None
+    if is_judged_by_labels and y is None and getattr(source, "targets", None) is None:
+        raise ValueError(f"{data} has no column {names!r}; say with --label which holds the answers, or give --labels")
     metrics = evaluate_estimator(estimator, source, y)
     width = max(len(name) for name in metrics)
     for name, value in metrics.items():

@@ -23,6 +23,8 @@ def describe_run(path: str | Path) -> dict[str, str]:
     """Lines by name: what it is, model, data, training, last metrics, best."""
     folder = RunFolder(path)
     lines: dict[str, str] = {}
+    if (folder.path / "model_config.json").is_file():
+        return {"model": "a checkpoint of the paper's code; romae convert makes a folder to start from of it"}
     if (folder.path / DESCRIPTION).is_file():
         described = _read(folder.path / DESCRIPTION)
         lines["estimator"] = described["estimator"]
@@ -93,7 +95,7 @@ def _of_metrics(history: list[dict[str, Any]]) -> dict[str, str]:
 
 
 def _metrics(line: dict[str, Any]) -> str:
-    shown = {k: v for k, v in line.items() if k == "loss" or k.startswith("validation_")}
+    shown = {k: v for k, v in line.items() if v is not None and (k == "loss" or k.startswith("validation_"))}
     return f"epoch {line['epoch']}: " + ", ".join(f"{k.replace('_', ' ')} {v:.4g}" for k, v in shown.items())
 
 

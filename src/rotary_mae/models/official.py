@@ -49,8 +49,11 @@ def from_official(folder: str | Path) -> RoMAEForPreTraining | RoMAEForPredictio
     path = folder / "model_config.json"
     if not path.exists():
         raise FileNotFoundError(f"{folder} is no official checkpoint: it has no model_config.json")
-    official = json.loads(path.read_text())
-    config = _config(official)
+    try:
+        official = json.loads(path.read_text())
+        config = _config(official)
+    except (json.JSONDecodeError, KeyError) as error:
+        raise ValueError(f"{path} is not what the official trainer writes: {error!r}") from error
     model: RoMAEForPreTraining | RoMAEForPrediction
     if "decoder_config" in official:
         model = RoMAEForPreTraining(config)
