@@ -25,7 +25,7 @@ class MissingColumn(ValueError):
 
     def __init__(self, name: str, known: Sequence[str], hint: str) -> None:
         self.name, self.known = name, tuple(known)
-        shown = ", ".join(known[:40]) + (", ..." if len(known) > 40 else "")
+        shown = ", ".join(map(str, known[:40])) + (", ..." if len(known) > 40 else "")
         super().__init__(f"there is no column {name!r}; {hint}the columns are {shown}")
 
 
@@ -94,7 +94,7 @@ def _find(name: str, columns: Sequence[str], known: Sequence[str]) -> str:
     nested = [column for column in columns if column.endswith(f".{name}")]
     if len(nested) == 1:
         return nested[0]
-    close = nested or get_close_matches(name, known, n=3, cutoff=0.5)
+    close = nested or get_close_matches(name, map(str, known), n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(map(repr, close))}? " if close else ""
     raise MissingColumn(name, known, hint)
 

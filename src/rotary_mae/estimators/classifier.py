@@ -15,7 +15,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from rotary_mae.data.tokens import Source, Subset
 from rotary_mae.estimators.estimator import RoMAEEstimator, seeded_model, split_validation
 from rotary_mae.estimators.inference import run_model
-from rotary_mae.estimators.inputs import as_source, labels_for
+from rotary_mae.estimators.inputs import checked_weights, is_named, labels_for, needed_labels
 from rotary_mae.estimators.schedule import FINE_TUNE
 from rotary_mae.models.checkpoint import Pretrained
 from rotary_mae.models.predictor import RoMAEForPrediction
@@ -34,16 +34,13 @@ class RoMAEClassifier(ClassifierMixin, RoMAEEstimator):
 
     def fit(self, X: Any, y: Any = None, *, sample_weight: Any = None, groups: Any = None) -> Self:
         """Train on samples and their labels ``y`` (see ``labels_for``); None takes the tokens' targets."""
-        source = as_source(X, self.columns, self.layout)
-        labels = labels_for(source, y)
-        if labels is None:
-            raise ValueError("fitting a classifier needs labels: give y, or tokens with targets")
+        source, initial = self._to_fit(X)
+        labels = needed_labels(source, X, y, "classifier")
         check_classification_targets(labels)
         self.classes_, encoded = np.unique(labels, return_inverse=True)
         if len(self.classes_) < 2:
-            raise ValueError(f"a classifier needs at least two classes, got one: {self.classes_[0]!r}")
+            raise ValueError(f"a classifier needs at least two classes, got one class: {self.classes_[0]}")
         seed = self._seed
-        initial = self._initial()
         scaling = self._fit_scaling(source, initial)
         config = self._model_config(scaling, initial, distribution="point")
         model = seeded_model(seed, lambda: RoMAEForPrediction(config, outputs=len(self.classes_)))
@@ -58,36 +55,46 @@ class RoMAEClassifier(ClassifierMixin, RoMAEEstimator):
     ) -> npt.NDArray[np.float32] | None:
         if sample_weight is None and self.class_weight is None:
             return None
-        weights = np.ones(len(labels)) if sample_weight is None else np.asarray(sample_weight, float)
-        if weights.shape != (len(labels),):
-            raise ValueError(f"sample_weight must be ({len(labels)},), got {weights.shape}")
+        given = checked_weights(sample_weight, len(labels))
+        weights = np.ones(len(labels)) if given is None else given
         if self.class_weight is not None:
             of_class = compute_class_weight(self.class_weight, classes=self.classes_, y=labels)
             weights = weights * of_class[encoded]
         return weights.astype(np.float32)
 
     def decision_function(self, X: Any) -> npt.NDArray[np.float32]:
-        """(n, classes) logits."""
-        model = self.model_
+        """(n, classes) logits; of two classes (n,) the second against the first, as scikit-learn has it."""
+        logits = self._logits(X)
+        if len(self.classes_) > 2:
+            return logits
+        difference: npt.NDArray[np.float32] = logits[:, 1] - logits[:, 0]
+        return difference
+
+    def _logits(self, X: Any) -> npt.NDArray[np.float32]:
+        """(n, classes)."""
+        source, model = self._source(X), self.model_
         return run_model(
-            model, self._source(X), self.scaling_, lambda batch: model(batch).logits, self.device, bool(self.verbose)
+            model, source, self.scaling_, lambda batch: model(batch).logits, self.device, bool(self.verbose)
         )
 
     def predict_proba(self, X: Any) -> npt.NDArray[np.float64]:
         """(n, classes) probabilities, in the order of ``classes_``."""
-        logits = self.decision_function(X).astype(np.float64)
+        logits = self._logits(X).astype(np.float64)
         exponents = np.exp(logits - logits.max(1, keepdims=True))
         return exponents / exponents.sum(1, keepdims=True)
 
     def predict(self, X: Any) -> npt.NDArray[Any]:
         """(n,) the likeliest class of each sample."""
-        chosen: npt.NDArray[Any] = self.classes_[self.decision_function(X).argmax(1)]
+        likeliest = self._logits(X).argmax(1)
+        chosen: npt.NDArray[Any] = self.classes_[likeliest]
         return chosen
 
     def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
         """Accuracy."""
         source = self._source(X)
-        return float(accuracy_score(labels_for(source, y), self.predict(source), sample_weight=sample_weight))
+        return float(
+            accuracy_score(labels_for(source, y, is_named(X)), self.predict(source), sample_weight=sample_weight)
+        )
 
     def _fitted(self) -> dict[str, Any]:
         return {"classes": self.classes_.tolist(), "dtype": self.classes_.dtype.str}

@@ -12,7 +12,6 @@ from sklearn.base import TransformerMixin
 from rotary_mae.batches.batch import TokenBatch
 from rotary_mae.estimators.estimator import RoMAEEstimator, seeded_model, split_validation
 from rotary_mae.estimators.inference import run_model
-from rotary_mae.estimators.inputs import as_source
 from rotary_mae.estimators.schedule import PRETRAIN
 from rotary_mae.models.autoencoder import RoMAEForPreTraining
 
@@ -25,9 +24,8 @@ class RoMAEEmbedder(TransformerMixin, RoMAEEstimator):
 
     def fit(self, X: Any, y: Any = None, *, groups: Any = None) -> Self:
         """Pre-train on samples; ``y`` is not looked at. ``groups`` (B,) keeps groups on one side of validation."""
-        source = as_source(X, self.columns, self.layout)
+        source, initial = self._to_fit(X)
         seed = self._seed
-        initial = self._initial()
         scaling = self._fit_scaling(source, initial)
         config = self._model_config(scaling, initial)
         model = seeded_model(seed, lambda: RoMAEForPreTraining(config))

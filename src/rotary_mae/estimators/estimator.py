@@ -9,13 +9,13 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from sklearn.base import BaseEstimator
-from sklearn.utils import check_random_state
+from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from rotary_mae.batches.hiding import Hiding
@@ -23,6 +23,7 @@ from rotary_mae.data.scaling import Scaling
 from rotary_mae.data.storage import replacing as replacing_file
 from rotary_mae.data.tokens import Source, Subset
 from rotary_mae.estimators.inputs import as_source
+from rotary_mae.estimators.parameters import to_json
 from rotary_mae.estimators.schedule import Plan, plan_training
 from rotary_mae.models.autoencoder import RoMAEForPreTraining
 from rotary_mae.models.checkpoint import (
@@ -56,8 +57,6 @@ class Parts:
 
 class RoMAEEstimator(BaseEstimator):
     """Parameters and machinery of the four estimators; they add what they predict."""
-
-    _kind: ClassVar[str]
 
     def __init__(
         self,
@@ -128,7 +127,20 @@ class RoMAEEstimator(BaseEstimator):
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "model_")
 
+    def __sklearn_tags__(self) -> Tags:
+        """What scikit-learn may expect: NaN is not observed, samples may have three dimensions."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.input_tags.three_d_array = True
+        return tags
+
     # -- reading data -----------------------------------------------------------------------------------------
+
+    def _to_fit(self, X: Any) -> tuple[Source, Pretrained | None]:
+        """Data to fit to, laid out as that of ``init`` if there is one; and the model of ``init``."""
+        initial = self._initial()
+        schema = None if initial is None or initial.scaling is None else initial.scaling.schema
+        return as_source(X, self.columns, self.layout, schema), initial
 
     def _source(self, X: Any) -> Source:
         """Data to predict on, laid out as in training."""
@@ -287,7 +299,7 @@ class RoMAEEstimator(BaseEstimator):
             for k, v in self.get_params(deep=False).items()
             if k not in ("init", "random_state", "out", "resume") and v is not None
         }
-        parameters = {k: dict(v) if isinstance(v, Mapping) else v for k, v in parameters.items()}
+        parameters = {k: to_json(v) for k, v in parameters.items()}
         if isinstance(self.random_state, (int, np.integer)):
             parameters["random_state"] = int(self.random_state)
         described = {"estimator": type(self).__name__, "parameters": parameters, "fitted": self._fitted()}
@@ -308,7 +320,7 @@ def split_validation(
 ) -> Parts:
     """Training and validation parts; by group if given, else stratified where every class has samples enough.
 
-    Below 20 samples there is no validation part: it would measure nothing.
+    Below 20 samples, or with one group, there is no validation part: it would measure nothing.
     """
     from sklearn.model_selection import GroupShuffleSplit, ShuffleSplit, StratifiedShuffleSplit
 
@@ -316,11 +328,14 @@ def split_validation(
         raise ValueError(f"validation_fraction must be in [0, 1), got {fraction}")
     everything = np.arange(n_samples)
     n_held = round(fraction * n_samples)
-    if n_held < 2 or n_samples < 20:
+    groups = None if groups is None else np.asarray(groups)
+    if groups is not None and groups.shape != (n_samples,):
+        raise ValueError(f"groups must be ({n_samples},), one a sample, got {groups.shape}")
+    if n_held < 2 or n_samples < 20 or (groups is not None and len(np.unique(groups)) < 2):
         return Parts(everything, everything[:0])
     if groups is not None:
         splitter: Any = GroupShuffleSplit(1, test_size=fraction, random_state=seed)
-        training, held = next(splitter.split(everything, groups=np.asarray(groups)))
+        training, held = next(splitter.split(everything, groups=groups))
     else:
         counts = None if strata is None else np.unique(strata, return_counts=True)[1]
         is_stratified = counts is not None and counts.min() >= 2 and n_held >= len(counts)

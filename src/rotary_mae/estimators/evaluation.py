@@ -58,7 +58,7 @@ def _classification(estimator: RoMAEClassifier, source: Source, labels: Array) -
     if unseen := sorted({str(label) for label in labels.tolist() if label not in index}):
         raise ValueError(f"labels {unseen} were never seen in training; the classes are {list(index)}")
     encoded = np.array([index[label] for label in labels.tolist()], np.int64)
-    return prediction_metrics(estimator.decision_function(source), encoded)
+    return prediction_metrics(estimator.predict_proba(source), encoded)
 
 
 def reconstruction_metrics(estimator: Any, source: Source, hiding: Hiding, seed: int = 0) -> dict[str, float]:

@@ -8,6 +8,7 @@ from typing import Any
 import narwhals as nw
 import numpy as np
 import numpy.typing as npt
+from sklearn.utils import check_array, column_or_1d
 
 from rotary_mae.data.arrays import from_arrays
 from rotary_mae.data.frames import from_frame
@@ -31,10 +32,22 @@ def as_source(
         return _from_frame(X, columns, layout, schema)
     if schema is not None:
         layout = schema.layout
-    array = X if isinstance(X, list) else np.asarray(X)
-    if isinstance(array, np.ndarray) and array.ndim == 2:
-        array = array[:, None, :]
-    return from_arrays(array, layout=layout)  # type: ignore[arg-type]
+    return from_arrays(_checked_arrays(X), layout=layout)  # type: ignore[arg-type]
+
+
+def _checked_arrays(X: Any) -> Any:
+    """Arrays as ``from_arrays`` takes them, checked as scikit-learn checks; a list may hold series of any lengths."""
+    if isinstance(X, list) and any(np.ndim(part) > 1 for part in X):
+        return X
+    if isinstance(X, list) and len({np.size(part) for part in X}) > 1:
+        return X
+    array = check_array(X, allow_nd=True, ensure_all_finite="allow-nan", input_name="X")
+    return array[:, None, :] if array.ndim == 2 else array
+
+
+def is_named(X: Any) -> bool:
+    """Whether samples have ids of the user's, so that labels can be keyed by them; rows of arrays have none."""
+    return is_frame(X) or isinstance(X, Source)
 
 
 def is_frame(X: Any) -> bool:
@@ -58,13 +71,13 @@ def _from_frame(X: Any, columns: Mapping[str, Any] | None, layout: str, schema: 
 def _channels_there(frame: Any, named: Mapping[str, Any], schema: Schema) -> dict[str, Any]:
     """value (and error) without the model's channels that a wide frame does not have: not observed, here."""
     names = named.get("value")
-    if named.get("channel") is not None or not isinstance(names, list):
+    if named.get("channel") is not None or not isinstance(names, list | tuple):
         return {}
     is_nested = any(kind == nw.Struct for kind in frame.schema.values())
     is_there = [is_nested or name in frame.columns or name not in schema.channels for name in names]
     if all(is_there) or not any(is_there):
         return {}
-    parts = {part: named[part] for part in ("value", "error") if isinstance(named.get(part), list)}
+    parts = {part: named[part] for part in ("value", "error") if isinstance(named.get(part), list | tuple)}
     return {
         part: [name for name, there in zip(given, is_there, strict=True) if there]
         for part, given in parts.items()
@@ -72,27 +85,56 @@ def _channels_there(frame: Any, named: Mapping[str, Any], schema: Schema) -> dic
     }
 
 
-def labels_for(source: Source, y: Any) -> Array | None:
+def labels_for(source: Source, y: Any, is_keyed: bool = True) -> Array | None:
     """Labels (B,) or (B, k) in the order of the samples.
 
-    y: None for the source's own targets; a mapping or a Series keyed by id; or an array in that order.
+    y: None for the source's own targets; a mapping keyed by id; a Series keyed by id, or (if its index counts its
+    rows, or not ``is_keyed``) in the order of the samples; or an array in that order.
     """
     if y is None:
         own = getattr(source, "targets", None)
         return None if own is None else np.asarray(own)
-    ids = getattr(source, "ids", np.arange(len(source)))
+    ids = np.asarray(getattr(source, "ids", np.arange(len(source))))
     if isinstance(y, Mapping):
         return _by_id(y, ids)
     index = getattr(y, "index", None)
-    if index is not None and hasattr(y, "to_numpy") and not callable(index):
+    if is_keyed and index is not None and hasattr(y, "to_numpy") and not callable(index):
         keys = np.asarray(index)
-        in_order = len(keys) == len(ids) and np.array_equal(keys, np.arange(len(keys)))
-        if not in_order or np.array_equal(ids, np.arange(len(ids))):
-            return _by_id(dict(zip(keys.tolist(), y.to_numpy(), strict=True)), ids)
+        counts_rows = len(keys) == len(ids) and np.array_equal(keys, np.arange(len(keys)))
+        if not counts_rows or np.array_equal(ids, np.arange(len(ids))):
+            return _by_id(_as_mapping(keys, y.to_numpy()), ids)
     labels = y.to_numpy() if hasattr(y, "to_numpy") else np.asarray(y)
-    if len(labels) != len(source):
-        raise ValueError(f"y has {len(labels)} labels for {len(source)} samples; give one a sample")
+    if labels.ndim == 0 or len(labels) != len(source):
+        raise ValueError(f"y has {labels.size} labels for {len(source)} samples; give one a sample")
     return labels
+
+
+def needed_labels(source: Source, X: Any, y: Any, kind: str) -> Array:
+    """Labels to fit to, (B,) or (B, k); ``X`` is what the user gave as ``source``."""
+    labels = labels_for(source, y, is_named(X))
+    if labels is None:
+        raise ValueError(
+            f"fitting a {kind} requires y to be passed, but the target y is None, and the samples have no targets"
+        )
+    return column_or_1d(labels, warn=True) if labels.ndim == 2 and labels.shape[1] == 1 else labels
+
+
+def checked_weights(sample_weight: Any, n_samples: int) -> Array | None:
+    """(B,) weights of samples, or None."""
+    if sample_weight is None:
+        return None
+    weights = np.asarray(sample_weight, np.float64)
+    if weights.shape != (n_samples,):
+        raise ValueError(f"sample_weight must be ({n_samples},), one a sample, got {weights.shape}")
+    return weights
+
+
+def _as_mapping(keys: Array, labels: Array) -> Mapping[Any, Any]:
+    found: dict[Any, Any] = {}
+    for key, label in zip(keys.tolist(), labels, strict=True):
+        if np.any(found.setdefault(key, label) != label):
+            raise ValueError(f"y has several labels for id {key!r}: {found[key]!r} and {label!r}; give one an id")
+    return found
 
 
 def _by_id(labels: Mapping[Any, Any], ids: Array) -> Array:

@@ -16,7 +16,7 @@ from rotary_mae.batches.hiding import Hiding
 from rotary_mae.data.tokens import TokenSet
 from rotary_mae.estimators.estimator import RoMAEEstimator, seeded_model, split_validation
 from rotary_mae.estimators.inference import MAX_TOKENS, batches_by_length, pick_device
-from rotary_mae.estimators.inputs import as_source, is_frame
+from rotary_mae.estimators.inputs import is_frame
 from rotary_mae.estimators.queries import Queries, frame_answers, frame_queries, list_queries
 from rotary_mae.estimators.schedule import INTERPOLATE
 from rotary_mae.models.autoencoder import RoMAEForPreTraining
@@ -42,9 +42,8 @@ class RoMAEInterpolator(RoMAEEstimator):
 
     def fit(self, X: Any, y: Any = None, *, groups: Any = None) -> Self:
         """Train on samples; ``y`` is not looked at."""
-        source = as_source(X, self.columns, self.layout)
+        source, initial = self._to_fit(X)
         seed = self._seed
-        initial = self._initial()
         scaling = self._fit_scaling(source, initial)
         config = self._model_config(scaling, initial, queries="independent", distribution="gaussian")
         model = seeded_model(seed, lambda: RoMAEForPreTraining(config))
@@ -70,7 +69,8 @@ class RoMAEInterpolator(RoMAEEstimator):
             quantiles: give these quantiles instead, each in (0, 1).
 
         Returns:
-            For a list: a list of (q, V) arrays; with return_std a pair of such, with quantiles a list of them.
+            For a list: a list of (q, V) arrays, V the channels as at fit (1 where channels are an axis); with
+            return_std a pair of such, with quantiles a list of them.
             For a frame: that frame with ``value`` (and ``std``, or ``q05`` ...).
         """
         source = self._source(X)
@@ -79,12 +79,12 @@ class RoMAEInterpolator(RoMAEEstimator):
         if is_framed:
             queries = frame_queries(at, tokens, self.scaling_.schema, self.columns)
         else:
-            queries = list_queries(at, tokens)
+            queries = list_queries(at, tokens, self.scaling_.schema)
         mean, std = self._answer(tokens, queries)
         if quantiles is not None:
             if not all(0.0 < q < 1.0 for q in quantiles):
                 raise ValueError(f"quantiles must be in (0, 1), got {list(quantiles)}")
-            answers = {f"q{round(100 * q):02d}": mean + std * ndtri(q) for q in quantiles}
+            answers = {_name(q): mean + std * ndtri(q) for q in quantiles}
         else:
             answers = {"value": mean} | ({"std": std} if return_std else {})
         if is_framed:
@@ -98,14 +98,8 @@ class RoMAEInterpolator(RoMAEEstimator):
         """Mean and standard deviation (Q, V) at all queries, in the user's units."""
         scaling, model = self.scaling_, self.model_
         observed = scaling.apply(tokens)
-        # queries come in the channel order of ``tokens``; bring them to the model's
-        positions = queries.positions.copy()
-        axis = scaling.schema.channel_axis
-        if axis is not None:
-            table = np.array([scaling.schema.channels.index(name) for name in tokens.channels])
-            positions[:, axis] = table[positions[:, axis].astype(np.int64)]
         starts = scaling.starts(tokens.conform(scaling.schema))
-        asked = scaling.apply_positions(positions, queries.lengths, starts)
+        asked = scaling.apply_positions(queries.positions, queries.lengths, starts)
         width = scaling.schema.n_predicted
         mean, std = np.zeros((len(asked), width)), np.zeros((len(asked), width))
         device = pick_device(self.device)
@@ -120,8 +114,14 @@ class RoMAEInterpolator(RoMAEEstimator):
                 output = model(_asking(observed[chosen], asked[rows], queries.lengths[chosen]).to(device))
                 mean[rows] = output.prediction.cpu().numpy()
                 std[rows] = torch.zeros(1) if output.std is None else output.std.cpu().numpy()
-        channel = None if axis is None else positions[:, axis]
+        axis = scaling.schema.channel_axis
+        channel = None if axis is None else queries.positions[:, axis]
         return scaling.undo(mean, channel=channel), scaling.undo(std, channel=channel, is_spread=True)
+
+
+def _name(quantile: float) -> str:
+    percent = round(100 * quantile, 9)
+    return f"q{percent:02.0f}" if percent == round(percent) else f"q{percent:g}"
 
 
 def _asking(observed: TokenSet, asked: Array, lengths: npt.NDArray[np.int64]) -> TokenBatch:

@@ -10,6 +10,7 @@ from rotary_mae.estimators.classifier import RoMAEClassifier
 from rotary_mae.estimators.embedder import RoMAEEmbedder
 from rotary_mae.estimators.estimator import DESCRIPTION, MODELS, RoMAEEstimator
 from rotary_mae.estimators.interpolator import RoMAEInterpolator
+from rotary_mae.estimators.parameters import from_json
 from rotary_mae.estimators.regressor import RoMAERegressor
 from rotary_mae.models.checkpoint import find_folder, read_description
 
@@ -32,7 +33,7 @@ def load(path: str | Path) -> Any:
         described = json.loads((path / DESCRIPTION).read_text())
         cls, parameters, fitted = (
             ESTIMATORS[described["estimator"]],
-            described["parameters"],
+            from_json(described["parameters"]),
             described["fitted"],
         )
     except (json.JSONDecodeError, KeyError) as error:

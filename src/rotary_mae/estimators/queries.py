@@ -19,8 +19,8 @@ Array = npt.NDArray[Any]
 
 @dataclass(frozen=True)
 class Queries:
-    """positions: (Q, D) sample after sample, in the user's units. lengths: (B,). order: (Q,) row of the frame each
-    query came from, or None."""
+    """positions: (Q, D) sample after sample, in the user's units, channels as indices of the model's. lengths: (B,).
+    order: (Q,) row of the frame each query came from, or None."""
 
     positions: Array
     lengths: npt.NDArray[np.int64]
@@ -36,8 +36,11 @@ class Queries:
         return token_indices(self.starts[samples], self.lengths[samples])
 
 
-def list_queries(at: Sequence[npt.ArrayLike], tokens: TokenSet) -> Queries:
-    """From a list with one (q, D) array a sample; (q,) is taken as (q, 1) where there is one axis."""
+def list_queries(at: Sequence[npt.ArrayLike], tokens: TokenSet, schema: Schema) -> Queries:
+    """From a list with one (q, D) array a sample; (q,) is taken as (q, 1) where there is one axis.
+
+    Channels are indices of those of ``tokens``; ``schema`` is the model's.
+    """
     n_axes = len(tokens.axes)
     if len(at) != len(tokens):
         raise ValueError(f"at needs one array of positions a sample ({len(tokens)}), got {len(at)}")
@@ -48,6 +51,10 @@ def list_queries(at: Sequence[npt.ArrayLike], tokens: TokenSet) -> Queries:
             raise ValueError(f"at[{i}] must be (q, {n_axes}) for the axes {tokens.axes}, got shape {array.shape}")
     positions = np.concatenate([a.reshape(-1, n_axes) for a in arrays])
     _check(positions, tokens)
+    axis = schema.channel_axis
+    if axis is not None:
+        table = np.array([schema.channels.index(name) for name in tokens.channels], np.float64)
+        positions[:, axis] = table[positions[:, axis].astype(np.int64)]
     return Queries(positions, np.array([len(a) for a in arrays], np.int64))
 
 
@@ -67,12 +74,13 @@ def frame_queries(at: Any, tokens: TokenSet, schema: Schema, columns: Mapping[st
     parts = {"time": _times(frame[named["time"]], tokens.schema)}
     if "channel" in tokens.axes:
         names = [str(name) for name in frame[named["channel"]].to_list()]
-        unknown = sorted(set(names) - set(tokens.channels))
+        # the model's channels, not those of the samples: a band without observations can be asked about
+        unknown = sorted(set(names) - set(schema.channels))
         if unknown:
-            raise ValueError(f"at asks about channels {unknown}; there are {tokens.channels}")
-        parts["channel"] = np.array([tokens.channels.index(name) for name in names], np.float64)
+            raise ValueError(f"at asks about channels {unknown}; the model knows {schema.channels}")
+        parts["channel"] = np.array([schema.channels.index(name) for name in names], np.float64)
     positions = np.stack([parts[axis] for axis in tokens.axes], axis=1)
-    _check(positions, tokens)
+    _check_finite(positions)
     order = np.argsort(sample, kind="stable")
     return Queries(positions[order], np.bincount(sample, minlength=len(tokens)), order)
 
@@ -129,9 +137,13 @@ def _times(column: Any, schema: Schema) -> Array:
     return np.asarray(column.to_numpy(), np.float64)
 
 
-def _check(positions: Array, tokens: TokenSet) -> None:
+def _check_finite(positions: Array) -> None:
     if not np.isfinite(positions).all():
         raise ValueError(f"positions of queries must be finite, {int((~np.isfinite(positions)).any(1).sum())} are not")
+
+
+def _check(positions: Array, tokens: TokenSet) -> None:
+    _check_finite(positions)
     axis = tokens.schema.channel_axis
     if axis is not None and positions.size:
         channel = positions[:, axis]

@@ -12,7 +12,7 @@ from sklearn.metrics import r2_score
 from rotary_mae.data.tokens import Subset
 from rotary_mae.estimators.estimator import RoMAEEstimator, seeded_model, split_validation
 from rotary_mae.estimators.inference import run_model
-from rotary_mae.estimators.inputs import as_source, labels_for
+from rotary_mae.estimators.inputs import checked_weights, is_named, labels_for, needed_labels
 from rotary_mae.estimators.schedule import FINE_TUNE
 from rotary_mae.models.checkpoint import Pretrained
 from rotary_mae.models.predictor import RoMAEForPrediction
@@ -26,10 +26,8 @@ class RoMAERegressor(RegressorMixin, RoMAEEstimator):
 
     def fit(self, X: Any, y: Any = None, *, sample_weight: Any = None, groups: Any = None) -> Self:
         """Train on samples and their numbers ``y``; None takes the tokens' targets."""
-        source = as_source(X, self.columns, self.layout)
-        labels = labels_for(source, y)
-        if labels is None:
-            raise ValueError("fitting a regressor needs targets: give y, or tokens with targets")
+        source, initial = self._to_fit(X)
+        labels = needed_labels(source, X, y, "regressor")
         try:
             targets = np.asarray(labels, np.float64)
         except ValueError as error:
@@ -42,21 +40,20 @@ class RoMAERegressor(RegressorMixin, RoMAEEstimator):
         self.target_scale_ = np.where(spread > 0, spread, 1.0)
         scaled = ((targets - self.target_mean_) / self.target_scale_).astype(np.float32)
         seed = self._seed
-        initial = self._initial()
         scaling = self._fit_scaling(source, initial)
         config = self._model_config(scaling, initial, distribution="point")
         model = seeded_model(seed, lambda: RoMAEForPrediction(config, outputs=targets.shape[1]))
         self._start_from(initial, model)
         parts = split_validation(len(source), self.validation_fraction, seed, groups=groups)
-        weights = None if sample_weight is None else np.asarray(sample_weight, np.float32)
+        weights = checked_weights(sample_weight, len(source))
         self._train(model, Subset(source, np.arange(len(source)), scaled), parts, scaling, FINE_TUNE, seed, weights)
         return self
 
     def predict(self, X: Any) -> npt.NDArray[np.float64]:
         """(n,) or (n, k), as ``y`` was, in its units."""
-        model = self.model_
+        source, model = self._source(X), self.model_
         scaled = run_model(
-            model, self._source(X), self.scaling_, lambda batch: model(batch).logits, self.device, bool(self.verbose)
+            model, source, self.scaling_, lambda batch: model(batch).logits, self.device, bool(self.verbose)
         )
         numbers = scaled.astype(np.float64) * self.target_scale_ + self.target_mean_
         return numbers[:, 0] if self.is_single_ else numbers
@@ -64,7 +61,7 @@ class RoMAERegressor(RegressorMixin, RoMAEEstimator):
     def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
         """Coefficient of determination R^2."""
         source = self._source(X)
-        return float(r2_score(labels_for(source, y), self.predict(source), sample_weight=sample_weight))
+        return float(r2_score(labels_for(source, y, is_named(X)), self.predict(source), sample_weight=sample_weight))
 
     def _fitted(self) -> dict[str, Any]:
         return {

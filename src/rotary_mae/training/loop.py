@@ -77,5 +77,5 @@ def _checked_weights(given: npt.ArrayLike, n_samples: int) -> npt.NDArray[np.flo
     if weights.shape != (n_samples,) or not (np.isfinite(weights).all() and (weights >= 0).all()):
         raise ValueError(f"sample_weight must be ({n_samples},) finite numbers of at least 0, got {weights.shape}")
     if not weights.any():
-        raise ValueError("sample_weight is 0 for every training sample; nothing would be learned")
+        raise ValueError("sample_weight is zero for every training sample; nothing would be learned")
     return weights
