@@ -1,0 +1,47 @@
+"""What every result file holds beside its numbers: versions, hardware, commit."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+RESULTS = Path(__file__).parent / "results"
+
+
+def circumstances() -> dict[str, Any]:
+    """Versions, processor, threads and commit of this run."""
+    import torch
+
+    commit = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], cwd=Path(__file__).parent, capture_output=True, text=True, check=False
+    )
+    return {
+        "versions": {name: version(name) for name in ("rotary-mae", "torch", "numpy", "scikit-learn")},
+        "python": platform.python_version(),
+        "hardware": f"{_processor()}, {os.cpu_count()} cores, {torch.get_num_threads()} threads used",
+        "commit": commit.stdout.strip() or None,
+    }
+
+
+def write_result(name: str, result: dict[str, Any]) -> Path:
+    """Write results/NAME.json, whole or not at all."""
+    RESULTS.mkdir(exist_ok=True)
+    path = RESULTS / f"{name}.json"
+    partial = path.with_suffix(".json.partial")
+    partial.write_text(json.dumps(result, indent=1) + "\n")
+    os.replace(partial, path)
+    return path
+
+
+def _processor() -> str:
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        for line in info.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    return platform.processor() or platform.machine()

@@ -1,0 +1,137 @@
+"""Pictures of interpolations, scores and training, with matplotlib and no window."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+Array = npt.NDArray[np.float64]
+
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+"""Told apart by the colour-blind too (Okabe and Ito)."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """One channel of one object.
+
+    seen, hidden: (n, 2) times and values given to the model, and kept from it. times, mean, std: (q,) the answer.
+    linear: (q,) straight lines between what was seen. truth: (q,) without noise, where it is known.
+    """
+
+    channel: str
+    seen: Array
+    hidden: Array
+    times: Array
+    mean: Array
+    std: Array
+    linear: Array
+    truth: Array | None = None
+
+
+@dataclass(frozen=True)
+class Example:
+    """An object with its channels."""
+
+    title: str
+    lines: Sequence[Line]
+
+
+def _figure(width: float, height: float, rows: int = 1, columns: int = 1, **options: Any) -> tuple[Figure, Any]:
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure, figure.subplots(rows, columns, squeeze=False, **options)
+
+
+def interpolation_figure(examples: Sequence[Example], value_name: str, time_name: str, is_inverted: bool) -> Figure:
+    """A row an object, a panel a channel: what was seen, what was hidden, and the answer with its 90 % band.
+
+    is_inverted: smaller values up, as magnitudes are drawn.
+    """
+    n_columns = max(len(example.lines) for example in examples)
+    figure, axes = _figure(3.6 * n_columns, 2.5 * len(examples), len(examples), n_columns)
+    for row, example in enumerate(examples):
+        for column in range(n_columns):
+            panel = axes[row, column]
+            if column >= len(example.lines):
+                panel.set_axis_off()
+                continue
+            _draw_line(panel, example.lines[column], COLOURS[column % len(COLOURS)])
+            panel.set_title(f"{example.title}, {example.lines[column].channel}", fontsize=9)
+            if is_inverted:
+                panel.invert_yaxis()
+        axes[row, 0].set_ylabel(value_name)
+    for panel in axes[-1]:
+        panel.set_xlabel(time_name)
+    handles, labels = axes[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=len(labels), fontsize=9, frameon=False)
+    return figure
+
+
+def _draw_line(panel: Any, line: Line, colour: str) -> None:
+    band = 1.645 * line.std
+    panel.fill_between(line.times, line.mean - band, line.mean + band, color=colour, alpha=0.2, lw=0, label="90 %")
+    if line.truth is not None:
+        panel.plot(line.times, line.truth, color="black", lw=0.8, ls=":", label="truth")
+    panel.plot(line.times, line.linear, color="grey", lw=0.8, label="linear")
+    panel.plot(line.times, line.mean, color=colour, lw=1.6, label="RoMAE")
+    panel.plot(*line.seen.T, "o", color=colour, ms=4, label="seen")
+    panel.plot(*line.hidden.T, "o", mfc="white", mec=colour, ms=4, label="hidden")
+    panel.tick_params(labelsize=8)
+    shown = np.concatenate([line.seen[:, 1], line.hidden[:, 1], line.mean])
+    margin = 0.25 * max(float(np.ptp(shown)), 1e-6)
+    panel.set_ylim(shown.min() - margin, shown.max() + margin)
+
+
+def score_figure(scores: Mapping[str, Sequence[float]], name: str, chance: float | None = None) -> Figure:
+    """Bars of scores, one dot a seed; ``chance`` is where guessing stands."""
+    figure, axes = _figure(6.4, 0.6 * len(scores) + 1.0)
+    panel = axes[0, 0]
+    for i, (_, values) in enumerate(reversed(scores.items())):
+        panel.barh(i, np.mean(values), color=COLOURS[0] if i == len(scores) - 1 else "#9aa5b1", height=0.6)
+        panel.plot(values, [i] * len(values), "k.", ms=5)
+        panel.text(0.01, i, f"{np.mean(values):.3f}", va="center", color="white", fontsize=10)
+    panel.set_yticks(range(len(scores)), list(reversed(scores)))
+    panel.set_xlim(0, 1)
+    panel.set_xlabel(name)
+    if chance is not None:
+        panel.axvline(chance, color="grey", ls="--", lw=0.8)
+    panel.spines[["top", "right"]].set_visible(False)
+    return figure
+
+
+def curve_figure(curves: Mapping[str, Sequence[Mapping[str, float]]]) -> Figure:
+    """Loss over epochs of each training, on training and validation samples."""
+    figure, axes = _figure(4.2 * len(curves), 2.8, 1, len(curves))
+    for panel, (name, history) in zip(axes[0], curves.items(), strict=True):
+        panel.plot([h["epoch"] for h in history], [h["loss"] for h in history], color=COLOURS[0], label="training")
+        checked = [h for h in history if "validation_loss" in h]
+        if checked:
+            epochs, losses = [h["epoch"] for h in checked], [h["validation_loss"] for h in checked]
+            panel.plot(epochs, losses, color=COLOURS[1], label="validation")
+        panel.set_title(name, fontsize=10)
+        panel.set_xlabel("epoch")
+        panel.legend(fontsize=8, frameon=False)
+        panel.spines[["top", "right"]].set_visible(False)
+    axes[0, 0].set_ylabel("loss")
+    return figure
+
+
+def png_bytes(figure: Figure, dpi: int = 110) -> bytes:
+    """The figure as a PNG file."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=dpi, facecolor="white")
+    return buffer.getvalue()
+
+
+def data_address(figure: Figure) -> str:
+    """The figure as an address that a page can hold in itself."""
+    return "data:image/png;base64," + base64.b64encode(png_bytes(figure)).decode()
