@@ -240,3 +240,11 @@ def test_no_samples_are_a_clear_error(empty):
     given = {"tokens": waves(), "validation": waves()} | {empty: waves()[:0]}
     with pytest.raises(ValueError, match=r"there are no (training|validation) samples"):
         rm.train(autoencoder(), given["tokens"], quiet(), validation=given["validation"])
+
+
+def test_validation_weights_count_as_those_of_training_do():
+    validation, weight = waves(LENGTHS[:6], seed=1), np.r_[np.ones(4), np.zeros(2)]
+    config = quiet(max_steps=3)
+    weighted = rm.train(classifier(), waves(), config, validation=validation, validation_weight=weight)
+    fewer = rm.train(classifier(), waves(), config, validation=validation[:4])
+    assert weighted.best == pytest.approx(fewer.best, abs=1e-6)

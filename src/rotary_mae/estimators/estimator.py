@@ -275,6 +275,7 @@ class RoMAEEstimator(BaseEstimator):
             scaling=scaling,
             resume=self.resume,
             sample_weight=None if sample_weight is None else sample_weight[parts.training],
+            validation_weight=_any_weight(sample_weight, parts.validation),
         )
         self.model_ = model
         if self.out is not None:
@@ -313,6 +314,14 @@ class RoMAEEstimator(BaseEstimator):
     def _restore(self, fitted: dict[str, Any], model: Pretrained) -> None:
         self.model_ = model
         self.transfer_ = None
+
+
+def _any_weight(sample_weight: npt.NDArray[Any] | None, chosen: npt.NDArray[np.int64]) -> npt.NDArray[Any] | None:
+    """The weights of some samples; None where all are zero, as their mean would be of nothing."""
+    if sample_weight is None or not sample_weight[chosen].any():
+        return None
+    weights: npt.NDArray[Any] = sample_weight[chosen]
+    return weights
 
 
 def split_validation(

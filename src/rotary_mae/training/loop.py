@@ -29,6 +29,7 @@ def train(
     scaling: Scaling | None = None,
     resume: bool = False,
     sample_weight: npt.ArrayLike | None = None,
+    validation_weight: npt.ArrayLike | None = None,
     title: str | None = None,
 ) -> TrainingResult:
     """Train a model in place; it ends in evaluation mode with the best weights (the last without validation).
@@ -43,7 +44,7 @@ def train(
         scaling: applied to every batch of tokens and validation, and saved with the weights.
         resume: go on with the run in ``out`` from its last state, if there is one; the result is the same to the
             bit on a CPU as if it had never stopped.
-        sample_weight: (B,) weights of the training samples in the loss.
+        sample_weight, validation_weight: (B,) weights of the training and of the validation samples in the loss.
         title: what the progress bar calls it.
 
     Raises:
@@ -63,7 +64,8 @@ def train(
     reader = BatchReader(tokens, scaling, hiding, config.augmentation or None, config.seed, 0, weights)
     validating = None
     if validation is not None:
-        validating = BatchReader(validation, scaling, hiding, None, config.seed, VALIDATION_EPOCH)
+        judged = None if validation_weight is None else _checked_weights(validation_weight, len(validation))
+        validating = BatchReader(validation, scaling, hiding, None, config.seed, VALIDATION_EPOCH, judged)
     if scaling is not None:
         model.scaling = scaling
     accelerator = make_accelerator(config, out)

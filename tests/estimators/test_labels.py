@@ -1,0 +1,160 @@
+"""Labels and weights, in whatever form they come."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from tests.estimators.small import COLUMNS, labels_of, light_curves, quick, series
+
+import rotary_mae as rm
+from rotary_mae.estimators.inputs import labels_for
+
+NO_TARGET = {k: v for k, v in COLUMNS.items() if k != "target"}
+
+
+def test_labels_by_place_by_id_and_in_the_table_are_the_same():
+    df = light_curves()
+    by_id = labels_of(df)
+    expected = rm.RoMAEClassifier(columns=COLUMNS, **quick()).fit(df).predict_proba(df)
+    shuffled = by_id.sample(frac=1.0, random_state=0)
+    for y in (by_id.to_numpy(), shuffled, shuffled.to_dict(), list(by_id)):
+        clf = rm.RoMAEClassifier(columns=NO_TARGET, **quick()).fit(df, y)
+        assert clf.classes_.tolist() == ["falls", "rises"]
+        np.testing.assert_array_equal(clf.predict_proba(df), expected)
+        assert clf.score(df, y) == clf.score(df, by_id)
+
+
+def test_a_series_goes_by_place_where_samples_have_no_ids():
+    X, y = series()
+    source = rm.from_arrays(X)
+    # what a split of a table leaves: an index that says nothing of the rows of X
+    labels = pd.Series(y, index=np.random.default_rng(0).permutation(24))
+    assert labels_for(source, labels, is_keyed=False).tolist() == y.tolist()
+    expected = rm.RoMAEClassifier(**quick()).fit(X, y).predict_proba(X)
+    for index in (labels.index, np.arange(100, 124)):
+        clf = rm.RoMAEClassifier(**quick()).fit(X, pd.Series(y, index=index))
+        np.testing.assert_array_equal(clf.predict_proba(X), expected)
+        assert clf.score(X, pd.Series(y, index=index)) == clf.score(X, y)
+
+
+def test_a_series_may_repeat_an_id_but_not_change_its_mind():
+    df = light_curves()
+    tokens = rm.from_frame(df, **NO_TARGET)
+    every_row = df.set_index("object_id")["class"]
+    assert labels_for(tokens, every_row).tolist() == labels_of(df).tolist()
+    every_row.iloc[1] = "rises"
+    with pytest.raises(ValueError, match="several labels for id 'sn000'"):
+        labels_for(tokens, every_row)
+
+
+@pytest.mark.parametrize(
+    ("y", "message"),
+    [
+        ({"sn000": "a"}, "no label for 23 of 24 ids, first 'sn001'"),
+        (np.zeros(3), "3 labels for 24 samples"),
+        (None, "requires y to be passed"),
+        (np.zeros(24), "at least two classes, got one class: 0"),
+    ],
+)
+def test_labels_that_do_not_fit_are_a_clear_error(y, message):
+    with pytest.raises(ValueError, match=message):
+        rm.RoMAEClassifier(columns=NO_TARGET, **quick()).fit(light_curves(), y)
+
+
+@pytest.mark.parametrize(
+    "labels", [["no", "yes"], [0, 1], [False, True], [-7, 12], [1.0, 2.0], [np.str_("b"), np.str_("z")]]
+)
+def test_classes_come_back_as_they_were(labels, tmp_path):
+    X, y = series()
+    y = np.asarray(labels)[(y == "rises").astype(int)]
+    clf = rm.RoMAEClassifier(**quick(epochs=25)).fit(X, y)
+    assert clf.score(X, y) == 1.0
+    assert clf.predict(X).dtype == y.dtype
+    clf.save(tmp_path / "clf")
+    again = rm.load(tmp_path / "clf")
+    np.testing.assert_array_equal(again.predict(X), y)
+    assert again.classes_.dtype == clf.classes_.dtype
+
+
+def test_two_classes_have_one_decision_and_three_have_three():
+    X, y = series()
+    clf = rm.RoMAEClassifier(**quick()).fit(X, y)
+    assert clf.decision_function(X).shape == (24,)
+    np.testing.assert_array_equal(clf.decision_function(X) > 0, clf.predict(X) == "rises")
+    np.testing.assert_array_equal(np.argsort(clf.decision_function(X)), np.argsort(clf.predict_proba(X)[:, 1]))
+    three = rm.RoMAEClassifier(**quick()).fit(X, np.arange(24) % 3)
+    assert three.decision_function(X).shape == three.predict_proba(X).shape == (24, 3)
+    np.testing.assert_allclose(three.predict_proba(X).sum(1), 1.0)
+
+
+def test_class_weight_moves_the_answers_towards_the_heavy():
+    X, y = series()
+    X[:] = X[0]  # nothing to tell them apart by
+    p = []
+    for weight in ({"falls": 1.0, "rises": 9.0}, None, {"falls": 9.0, "rises": 1.0}):
+        clf = rm.RoMAEClassifier(class_weight=weight, **quick(epochs=40)).fit(X, y)
+        p.append(clf.predict_proba(X)[:, 1].mean())
+    assert p[0] > 0.8 > p[1] > 0.2 > p[2]
+    balanced = rm.RoMAEClassifier(class_weight="balanced", **quick()).fit(X, y)
+    by_hand = rm.RoMAEClassifier(class_weight={"falls": 1.0, "rises": 1.0}, **quick()).fit(X, y)
+    np.testing.assert_allclose(balanced.predict_proba(X), by_hand.predict_proba(X), atol=1e-6)
+
+
+@pytest.mark.parametrize("make", [rm.RoMAEClassifier, rm.RoMAERegressor])
+def test_sample_weight_counts(make):
+    X, _ = series()
+    y = np.arange(24) % 2
+    wrong = y.copy()
+    wrong[:8] = 1 - y[:8]
+    weight = np.r_[np.full(8, 1e-6), np.ones(16)]
+    fitted = make(**quick(epochs=30)).fit(X, wrong, sample_weight=weight)
+    # what weighs next to nothing is not learned, though it is wrong
+    assert (np.round(fitted.predict(X)).astype(int) == y).mean() > 0.9
+    for bad in (np.ones(3), -np.ones(24)):
+        with pytest.raises(ValueError, match="sample_weight must be"):
+            make(**quick()).fit(X, y, sample_weight=bad)
+
+
+def test_groups_stay_on_one_side_of_validation():
+    from rotary_mae.estimators.estimator import split_validation
+
+    groups = np.repeat(np.arange(10), 6)
+    for seed in range(5):
+        parts = split_validation(60, 0.2, seed, groups=groups)
+        assert len(parts.validation)
+        assert not set(groups[parts.training]) & set(groups[parts.validation])
+        assert sorted(np.r_[parts.training, parts.validation]) == list(range(60))
+    assert not len(split_validation(60, 0.2, 0, groups=np.zeros(60)).validation)
+    with pytest.raises(ValueError, match="groups must be"):
+        split_validation(60, 0.2, 0, groups=groups[:5])
+
+
+def test_validation_holds_every_class_that_has_samples_enough():
+    from rotary_mae.estimators.estimator import split_validation
+
+    strata = np.repeat([0, 1, 2], [80, 10, 10])
+    parts = split_validation(100, 0.1, 0, strata)
+    assert np.bincount(strata[parts.validation]).tolist() == [8, 1, 1]
+    assert not set(parts.training) & set(parts.validation)
+
+
+@pytest.mark.parametrize("k", [None, 1, 3])
+def test_numbers_come_back_in_their_shape_and_units(k):
+    X, names = series()
+    sign = np.where(names == "rises", 1.0, -1.0)
+    y = 1000.0 + 50.0 * sign if k is None else 1000.0 + 50.0 * sign[:, None] * np.arange(1, k + 1)
+    if k == 1:
+        with pytest.warns(UserWarning, match="column-vector"):
+            reg = rm.RoMAERegressor(**quick(epochs=40)).fit(X, y)
+        y = y[:, 0]
+    else:
+        reg = rm.RoMAERegressor(**quick(epochs=40)).fit(X, y)
+    assert reg.predict(X).shape == y.shape
+    assert reg.score(X, y) > 0.8
+
+
+def test_targets_that_are_no_numbers_are_a_clear_error():
+    X, y = series()
+    with pytest.raises(ValueError, match="train a classifier"):
+        rm.RoMAERegressor(**quick()).fit(X, y)
+    with pytest.raises(ValueError, match="targets must be finite, 1 of them"):
+        rm.RoMAERegressor(**quick()).fit(X, np.r_[np.nan, np.zeros(23)])
