@@ -95,11 +95,12 @@ def score_figure(scores: Mapping[str, Sequence[float]], name: str, chance: float
     """Bars of scores, one dot a seed; ``chance`` is where guessing stands."""
     figure, axes = _figure(6.4, 0.6 * len(scores) + 1.0)
     panel = axes[0, 0]
-    for i, (_, values) in enumerate(reversed(scores.items())):
+    from_below = list(scores.items())[::-1]
+    for i, (_, values) in enumerate(from_below):
         panel.barh(i, np.mean(values), color=COLOURS[0] if i == len(scores) - 1 else "#9aa5b1", height=0.6)
         panel.plot(values, [i] * len(values), "k.", ms=5)
         panel.text(0.01, i, f"{np.mean(values):.3f}", va="center", color="white", fontsize=10)
-    panel.set_yticks(range(len(scores)), list(reversed(scores)))
+    panel.set_yticks(range(len(scores)), [name for name, _ in from_below])
     panel.set_xlim(0, 1)
     panel.set_xlabel(name)
     if chance is not None:

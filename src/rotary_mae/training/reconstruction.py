@@ -50,7 +50,8 @@ class HiddenValues:
         if std is not None:
             part["std"] = std[kept].astype(np.float64)
         if self.has_lines:
-            part["line"] = self._lines(batch, truth, is_known, channel, is_hidden)[hidden][kept]
+            line, last = self._neighbours(batch, truth, is_known, channel, is_hidden)
+            part["line"], part["last"] = line[hidden][kept], last[hidden][kept]
         self.parts.append(part)
 
     def _cells(self, batch: TokenBatch, values: Array) -> tuple[Array, Array, Array]:
@@ -73,12 +74,15 @@ class HiddenValues:
         for row, weights in enumerate((np.ones(len(value)), value, value**2)):
             self.visible[row] += np.bincount(mine, weights=weights, minlength=self.visible.shape[1])
 
-    def _lines(self, batch: TokenBatch, truth: Array, is_known: Array, channel: Array, is_hidden: Array) -> Array:
-        """(T, n_predicted) between the visible values of the same sample and channel; NaN where there is none."""
+    def _neighbours(
+        self, batch: TokenBatch, truth: Array, is_known: Array, channel: Array, is_hidden: Array
+    ) -> tuple[Array, Array]:
+        """(T, n_predicted) each: straight lines between the visible values of the same sample and channel, and the
+        last visible one before (the next one after, at the start); NaN where there is none."""
         time = batch.positions[:, self.time_axis].cpu().numpy().astype(np.float64)
         sample = batch.sample_idx.cpu().numpy()
         series = sample[:, None] * self.visible.shape[1] + np.where(is_known, channel, 0)
-        lines = np.full(truth.shape, np.nan)
+        lines, lasts = np.full(truth.shape, np.nan), np.full(truth.shape, np.nan)
         row, column = np.nonzero(is_known)
         order = np.lexsort((time[row], series[row, column]))
         row, column = row[order], column[order]
@@ -86,15 +90,18 @@ class HiddenValues:
         for rows, columns in zip(np.split(row, starts[1:]), np.split(column, starts[1:]), strict=True):
             seen = ~is_hidden[rows]
             if seen.any() and not seen.all():
-                known = truth[rows[seen], columns[seen]]
-                lines[rows[~seen], columns[~seen]] = np.interp(time[rows[~seen]], time[rows[seen]], known)
-        return lines
+                known, when, asked = truth[rows[seen], columns[seen]], time[rows[seen]], time[rows[~seen]]
+                lines[rows[~seen], columns[~seen]] = np.interp(asked, when, known)
+                before = np.searchsorted(when, asked, side="right") - 1
+                lasts[rows[~seen], columns[~seen]] = known[before.clip(min=0)]
+        return lines, lasts
 
     def metrics(self) -> dict[str, float]:
         """Of the hidden values: n_hidden, and in scaled units
 
         mse of the answers; mse_mean, of the mean of their channel's visible values; mse_linear, of straight lines
-        between the visible neighbours in time (the channel's mean, where there is none); for models that answer
+        between the visible neighbours in time, and mse_last, of the last visible value before (both the channel's
+        mean, where there is none); for models that answer
         with a spread log_likelihood (a value) and coverage_90, the share inside the central 90 % interval, and
         log_likelihood_mean, of the channel's mean and standard deviation.
         """
@@ -110,8 +117,9 @@ class HiddenValues:
             "mse_mean": float(np.square(mean - truth).mean()),
         }
         if "line" in whole:
-            line = np.where(np.isnan(whole["line"]), mean, whole["line"])
-            found["mse_linear"] = float(np.square(line - truth).mean())
+            for name, of in (("mse_linear", "line"), ("mse_last", "last")):
+                answer = np.where(np.isnan(whole[of]), mean, whole[of])
+                found[name] = float(np.square(answer - truth).mean())
         if "std" in whole:
             variance = np.square(whole["std"]) + np.square(whole["error"])
             of_channel = np.maximum(self.visible[2] / count - np.square(self.visible[1] / count), 1e-12)[channel]
