@@ -1,0 +1,33 @@
+# Everything runs in .venv, which is made on first use from nothing but Python.
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/ready
+
+.PHONY: demo test test-slow check bench tables clean
+
+demo: $(READY)  ## pre-train, classify and interpolate on simulated light curves: about two minutes
+	$(BIN)/romae demo
+
+test: $(READY)  ## style, types, layers and all but the slow tests
+	$(BIN)/python -m pytest -m "not slow" -n 2
+
+test-slow: $(READY)  ## the slow tests too: whole trainings, real data, several processes
+	$(BIN)/python -m pytest -n 2
+
+check: $(READY)  ## style, types and layers alone
+	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
+
+bench: $(READY)  ## speed against the padded reference
+	$(BIN)/python -m benchmarks.speed
+
+tables: $(READY)  ## README and docs from the committed results
+	$(BIN)/python -m benchmarks.tables
+
+clean:
+	rm -rf .venv
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev,images]'
+	touch $@

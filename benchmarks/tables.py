@@ -1,0 +1,89 @@
+"""Fills the tables of README.md and the docs from the committed results: ``python -m benchmarks.tables [--check]``.
+
+A table stands between ``<!-- table: NAME -->`` and ``<!-- end of table -->`` and is never written by hand.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.record import RESULTS
+
+ROOT = Path(__file__).parent.parent
+PAGES = ("README.md", "benchmarks/README.md", "docs/measurements.md")
+_PLACE = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end of table -->)", re.DOTALL)
+
+Row = list[str]
+
+
+def markdown(header: Row, rows: list[Row]) -> str:
+    """A table in Markdown."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "".join("| " + " | ".join(line) + " |\n" for line in lines)
+
+
+def stripe82(result: dict[str, Any]) -> str:
+    """Balanced accuracy and AUC of each method over the seeds."""
+    rows = result["rows"]
+    seeds = sorted({row["seed"] for row in rows})
+    table = []
+    for method in ("RoMAE, pre-trained", "RoMAE, from scratch", "random forest"):
+        mine = [row for row in rows if row["method"] == method]
+        cells = [method]
+        for name in ("balanced_accuracy", "auc"):
+            values = [row[name] for row in mine]
+            cells.append(f"{np.mean(values):.3f} ± {np.std(values):.3f}")
+        table.append([*cells, f"{np.mean([row['seconds'] for row in mine]):.0f}"])
+    return markdown(["method", f"balanced accuracy ({len(seeds)} seeds)", "AUC", "seconds"], table)
+
+
+def physionet(result: dict[str, Any]) -> str:
+    """Squared error of hidden times by method."""
+    found = result["metrics"]
+    names = {
+        "mse": f"RoMAE, {result['steps']} updates",
+        "mse_linear": "straight lines between neighbours in time",
+        "mse_last": "last value of the variable",
+        "mse_mean": "mean of the variable",
+    }
+    return markdown(["method", "mean squared error"], [[names[key], f"{found[key]:.3f}"] for key in names])
+
+
+TABLES: dict[str, Callable[[dict[str, Any]], str]] = {"stripe82": stripe82, "physionet": physionet}
+
+
+def filled(text: str) -> str:
+    """The page with every table made anew from its result file."""
+
+    def table(match: re.Match[str]) -> str:
+        name = match[2]
+        result = json.loads((RESULTS / f"{name}.json").read_text())
+        return f"{match[1]}\n{TABLES[name](result)}\n{match[3]}"
+
+    return _PLACE.sub(table, text)
+
+
+def main() -> int:
+    """Rewrite the pages, or with --check say which are not as they would be written."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true")
+    is_check = parser.parse_args().check
+    old = [page for page in PAGES if (ROOT / page).exists() and (text := (ROOT / page).read_text()) != filled(text)]
+    for page in old:
+        print(f"{page} {'is not what the results say' if is_check else 'written'}")
+        if not is_check:
+            path = ROOT / page
+            path.write_text(filled(path.read_text()))
+    return int(is_check and bool(old))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
