@@ -54,7 +54,7 @@ lengths_lists = st.lists(st.integers(1, 9), min_size=1, max_size=7)
 costs = st.sampled_from([(20.0, 6_000.0), (0.0, 0.0), (1.0, 10.0), (0.0, 1e9)])
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(lengths=lengths_lists, cost=costs, seed=st.integers(0, 99))
 def test_self_attention_is_the_loop_over_samples(lengths, cost, seed):
     with pytest.MonkeyPatch.context() as patch:
@@ -66,7 +66,7 @@ def test_self_attention_is_the_loop_over_samples(lengths, cost, seed):
     assert_same_with_gradients(attend(q, k, v, ragged), naive(q, k, v, sample, sample), [q, k, v])
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(pairs=st.lists(st.tuples(st.integers(1, 9), st.integers(0, 9)), min_size=1, max_size=7), cost=costs)
 @pytest.mark.parametrize("has_self", [False, True])
 def test_queries_of_their_own_are_the_loop_over_samples(has_self, pairs, cost):

@@ -34,7 +34,7 @@ def test_no_samples_no_cuts():
     assert cut_into_groups(np.zeros(0, int), np.zeros(0, int)) == [0]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(pairs=st.lists(st.tuples(st.integers(1, 60), st.integers(0, 60)), min_size=1, max_size=12))
 def test_every_token_that_is_needed_has_a_place_of_its_own(pairs):
     lengths, asked = np.array(pairs).T

@@ -1,0 +1,99 @@
+"""Collating, moving and anchoring batches."""
+
+import numpy as np
+import pytest
+import torch
+
+import rotary_mae as rm
+from builders import some_measurements, some_tokens
+
+
+def test_collate_keeps_values_positions_lengths_and_schema():
+    tokens = some_measurements().with_targets(np.arange(6))
+    batch = rm.TokenBatch.collate(tokens, weights=np.ones(6))
+    assert (batch.values.numpy() == tokens.values).all()
+    assert (batch.positions.numpy() == tokens.positions.astype(np.float32)).all()
+    assert (batch.lengths.numpy() == tokens.lengths).all()
+    assert (batch.sample_idx.numpy() == tokens.sample_idx).all()
+    assert batch.schema == tokens.schema
+    assert batch.keys.tolist() == list(range(6))
+    assert batch.targets.dtype == torch.int64
+    assert batch.weights.dtype == torch.float32
+    assert len(batch) == 6
+
+
+@pytest.mark.parametrize(
+    ("targets", "dtype"),
+    [([0, 1], torch.int64), ([True, False], torch.int64), ([0.5, 1.0], torch.float32), (["a", "b"], None)],
+)
+def test_targets_of_the_tokens_are_classes_numbers_or_names(targets, dtype):
+    got = rm.TokenBatch.collate(some_tokens([2, 3]).with_targets(targets)).targets
+    assert (None if got is None else got.dtype) == dtype
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"targets": ["a", "b"]}, "must be numbers, got <U1; encode the classes"),
+        ({"targets": [1, 2, 3]}, r"targets must be one a sample \(2\), got 3"),
+        ({"weights": [1.0]}, r"weights must be one a sample \(2\), got 1"),
+        ({"keys": [1, 2, 3]}, r"keys must be one a sample \(2\), got 3"),
+    ],
+)
+def test_collate_says_what_is_wrong(given, says):
+    with pytest.raises(ValueError, match=says):
+        rm.TokenBatch.collate(some_tokens([2, 3]), **given)
+
+
+def test_an_empty_batch_is_an_error():
+    with pytest.raises(ValueError, match="at least one sample, got none"):
+        rm.TokenBatch.collate(some_tokens()[[]])
+
+
+def test_nothing_hidden_is_all_visible():
+    split = rm.TokenBatch.collate(some_tokens([2, 3])).split
+    assert split.visible_idx.tolist() == [0, 1, 2, 3, 4]
+    assert split.hidden_idx.tolist() == []
+    assert split.hidden_lengths.tolist() == [0, 0]
+
+
+def test_to_moves_what_the_model_computes_with_and_nothing_else():
+    batch = rm.TokenBatch.collate(some_tokens().with_targets(np.arange(6)), weights=np.ones(6)).hide(0.5, seed=0)
+    moved = batch.to("meta")
+    on_meta = {name for name, value in vars(moved).items() if isinstance(value, torch.Tensor) and value.is_meta}
+    assert on_meta == {"values", "positions", "targets", "weights"}
+
+
+@pytest.mark.parametrize("statics", [(), ("age",)])
+def test_defect_12_the_first_visible_token_is_at_1_and_leaves_0_to_cls(statics):
+    tokens = some_measurements([5, 9, 30, 2], statics=statics)
+    scaled = rm.Scaling.fit(tokens).apply(tokens)
+    plain = rm.TokenBatch.collate(scaled)
+    is_static = torch.from_numpy(scaled.is_static)
+    for batch in (plain, *(plain.hide(0.75, seed=seed) for seed in range(5))):
+        for sample in range(len(batch)):
+            mine = (batch.sample_idx == sample) & ~is_static
+            seen = mine if batch.is_hidden is None else mine & ~batch.is_hidden
+            assert batch.positions[seen, 0].min() == pytest.approx(1.0, abs=1e-4)
+            # the sample is moved as a whole
+            assert torch.allclose(batch.positions[mine, 0].diff(), plain.positions[mine, 0].diff(), atol=1e-4)
+        assert torch.equal(batch.positions[:, 1], plain.positions[:, 1])
+        assert torch.allclose(batch.positions[is_static, 0], torch.ones(int(is_static.sum())), atol=1e-4)
+
+
+def test_hidden_tokens_before_the_first_visible_one_are_hidden_like_queries_of_the_past():
+    tokens = some_measurements([4], channels=("g",))
+    scaled = rm.Scaling.fit(tokens).apply(tokens)
+    batch = rm.TokenBatch.collate(scaled).hide(is_hidden=[True, True, False, False])
+    without = scaled.select_tokens(np.array([False, False, True, True]))
+    again = rm.Scaling.fit(tokens).apply(tokens.select_tokens(np.array([False, False, True, True])))
+    assert torch.allclose(batch.positions[2:, 0], torch.from_numpy(again.positions[:, 0]).float(), atol=1e-4)
+    assert without.positions[0, 0] > 1
+    assert (batch.positions[:2, 0] < 1).all()
+
+
+def test_positions_with_a_global_origin_stay_where_they_are():
+    tokens = some_measurements([5, 9])
+    scaled = rm.Scaling.fit(tokens, origin="global").apply(tokens)
+    batch = rm.TokenBatch.collate(scaled)
+    assert torch.equal(batch.hide(0.5, seed=0).positions, batch.positions)

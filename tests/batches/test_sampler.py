@@ -1,0 +1,80 @@
+"""Batches of an epoch: every sample once, a pure function of (seed, epoch), shared out among processes."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rotary_mae.batches.sampler import epoch_batches, rank_share, shuffled
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    lengths=st.lists(st.integers(1, 60), min_size=1, max_size=40),
+    max_tokens=st.none() | st.integers(1, 200),
+    batch_size=st.none() | st.integers(1, 9),
+    block=st.integers(1, 7),
+    seed=st.integers(-5, 2**64 - 1),
+    epoch=st.integers(0, 1000),
+)
+def test_every_sample_once_within_the_budget(lengths, max_tokens, batch_size, block, seed, epoch):
+    if max_tokens is None and batch_size is None:
+        batch_size = 4
+    settings_ = {"max_tokens": max_tokens, "batch_size": batch_size, "lengths": np.array(lengths), "block": block}
+    batches = epoch_batches(len(lengths), seed=seed, epoch=epoch, **settings_)
+    assert sorted(np.concatenate(batches).tolist()) == list(range(len(lengths)))
+    again = epoch_batches(len(lengths), seed=seed, epoch=epoch, **settings_)
+    assert [b.tolist() for b in batches] == [b.tolist() for b in again]
+    for batch in batches:
+        assert len(batch) <= (batch_size or len(lengths))
+        if max_tokens is not None:
+            assert len(batch) == 1 or np.array(lengths)[batch].sum() <= max_tokens
+    for batch, following in pairwise(batches):
+        # no batch is closed before it is full
+        one_more = np.array(lengths)[[*batch, following[0]]].sum()
+        assert len(batch) == batch_size or (max_tokens is not None and one_more > max_tokens)
+
+
+def test_other_seeds_and_epochs_shuffle_anew():
+    orders = [
+        shuffled(50, seed, epoch) for seed, epoch in [(0, 0), (0, 1), (1, 0), (-1, 0), (2**63, 0), (2**63 + 5, 0)]
+    ]
+    assert len({order.tobytes() for order in orders}) == len(orders)
+
+
+@pytest.mark.parametrize("block", [4, 7])
+def test_blocks_stay_together_and_are_shuffled(block):
+    order = shuffled(50, 0, 0, block=block)
+    assert sorted(order) == list(range(50))
+    runs = np.split(order, np.flatnonzero(np.diff(order) != 1) + 1)
+    assert all(run[0] % block == 0 for run in runs)
+    assert (order != np.arange(50)).any()
+
+
+@given(n=st.integers(1, 30), world=st.integers(1, 8))
+def test_the_shares_of_the_processes_make_up_the_batch(n, world):
+    batch = np.random.default_rng(0).permutation(100)[:n]
+    shares = [rank_share(batch, rank, world) for rank in range(world)]
+    counted = np.concatenate([share for share, counts in shares if counts])
+    assert sorted(counted) == sorted(batch)
+    assert max(len(s) for s, _ in shares) - min(len(s) for s, _ in shares) <= 1
+    # those that have nothing of their own stay in step with a sample that does not count
+    assert all(len(share) == 1 and share[0] == batch[0] for share, counts in shares if not counts)
+
+
+@pytest.mark.parametrize(
+    ("given_", "says"),
+    [
+        ({}, "needs batch_size= or max_tokens="),
+        ({"batch_size": 0}, "batch_size must be at least 1, got 0"),
+        ({"batch_size": 0, "max_tokens": 10, "lengths": np.ones(5, int)}, "batch_size must be at least 1, got 0"),
+        ({"max_tokens": 0, "lengths": np.ones(5, int)}, "max_tokens must be at least 1, got 0"),
+        ({"max_tokens": 10}, "need the lengths of the samples"),
+        ({"max_tokens": 10, "lengths": np.ones(6, int)}, r"lengths must be one a sample \(5\), got 6"),
+    ],
+)
+def test_errors_say_what_is_wrong(given_, says):
+    with pytest.raises(ValueError, match=says):
+        epoch_batches(5, seed=0, epoch=0, **given_)
