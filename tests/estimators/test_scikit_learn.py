@@ -194,7 +194,7 @@ EXPECTED_FAILURES = {
         "in one batch they are the same (tests/training/test_train.py)"
     ),
     "check_transformer_preserve_dtypes": "embeddings are float32, as the model computes",
-    "check_classifiers_train": "two epochs do not reach its accuracy, and it wants an error for series of another length",
+    "check_classifiers_train": "two epochs do not reach its accuracy; and it wants an error for another length",
     "check_regressors_train": "two epochs do not reach its score; forty do, below",
 }
 
