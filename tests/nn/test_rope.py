@@ -47,16 +47,17 @@ def test_scores_depend_on_differences_of_positions_alone(n_axes, shift, seed):
 
 @pytest.mark.parametrize("n_axes", [1, 2, 3])
 @pytest.mark.parametrize("is_compiling", [False, True])
-def test_turning_adjacent_pairs_is_rotating(is_compiling, n_axes, monkeypatch):
+@pytest.mark.parametrize("n_tokens", [0, 5])
+def test_turning_adjacent_pairs_is_rotating(n_tokens, is_compiling, n_axes, monkeypatch):
     monkeypatch.setattr(torch.compiler, "is_compiling", lambda: is_compiling)
     n_heads, head_width = 3, 12
-    x, weight = torch.randn(5, 7), torch.randn(n_heads * head_width, 7, requires_grad=True)
-    angles = rope_angles(torch.rand(5, n_axes) * 9, rope_frequencies(head_width // n_axes).repeat(n_axes, 1))
+    x, weight = torch.randn(n_tokens, 7), torch.randn(n_heads * head_width, 7, requires_grad=True)
+    angles = rope_angles(torch.rand(n_tokens, n_axes) * 9, rope_frequencies(head_width // n_axes).repeat(n_axes, 1))
     plain = rotate((x @ weight.T).unflatten(-1, (n_heads, head_width)), *angles)
     adjacent = pairs_adjacent(weight, n_axes, head_width)
     fast = turn((x @ adjacent.T).unflatten(-1, (n_heads, head_width)), *angles)
     # the same components in another order
-    plain = plain.unflatten(-1, (n_axes, 2, -1)).transpose(-1, -2).flatten(-3)
+    plain = plain.unflatten(-1, (n_axes, 2, head_width // n_axes // 2)).transpose(-1, -2).flatten(-3)
     assert torch.allclose(plain, fast, atol=1e-5)
     probe = torch.linspace(-1, 1, plain.numel()).view_as(plain)
     gradients = [torch.autograd.grad((y * probe).sum(), weight)[0] for y in (plain, fast)]

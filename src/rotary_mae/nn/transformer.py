@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from rotary_mae.nn.attention import attend, attend_with_self
 from rotary_mae.nn.ragged import Ragged
-from rotary_mae.nn.rope import rotate
+from rotary_mae.nn.rope import pairs_adjacent, turn
 
 
 @dataclass(frozen=True)
@@ -26,30 +26,14 @@ class Angles:
     def __getitem__(self, part: slice) -> Angles:
         return self if self.cos is None or self.sin is None else Angles(self.cos[part], self.sin[part])
 
-
-def project_qkv(
-    x: Tensor, norm: Tensor, weight: Tensor, angles: Angles, n_heads: int, eps: float
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Normalise, project and rotate: (T, W) to q, k, v, each (T, heads, head width)."""
-    normed = F.rms_norm(x, x.shape[-1:], norm, eps)
-    qkv = F.linear(normed, weight).unflatten(-1, (3, n_heads, -1))
-    v = qkv[:, 2]
-    if angles.cos is None or angles.sin is None:
-        return qkv[:, 0], qkv[:, 1], v
-    q, k = rotate(qkv[:, :2], angles.cos, angles.sin).unbind(1)
-    return q, k, v
+    def turn(self, x: Tensor) -> Tensor:
+        """Queries or keys (T, heads, head width), pairs adjacent, rotated."""
+        return x if self.cos is None or self.sin is None else turn(x, self.cos, self.sin)
 
 
-def project_kv(
-    x: Tensor, norm: Tensor, weight: Tensor, angles: Angles, n_heads: int, eps: float
-) -> tuple[Tensor, Tensor]:
-    """The keys and values of tokens that ask nothing themselves."""
-    width = x.shape[-1]
-    normed = F.rms_norm(x, (width,), norm, eps)
-    k, v = F.linear(normed, weight[width:]).unflatten(-1, (2, n_heads, -1)).unbind(1)
-    if angles.cos is None or angles.sin is None:
-        return k, v
-    return rotate(k, angles.cos, angles.sin), v
+def project(x: Tensor, norm: Tensor, weight: Tensor, eps: float) -> Tensor:
+    """Normalise and project: (T, W) by (n, W) to (T, n)."""
+    return F.linear(F.rms_norm(x, x.shape[-1:], norm, eps), weight)
 
 
 def finish_block(
@@ -116,12 +100,8 @@ class Block(nn.Module):
         self.is_compiled = True
 
     @property
-    def _project(self) -> Callable[..., tuple[Tensor, Tensor, Tensor]]:
-        return compiled(project_qkv) if self.is_compiled else project_qkv
-
-    @property
-    def _project_kv(self) -> Callable[..., tuple[Tensor, Tensor]]:
-        return compiled(project_kv) if self.is_compiled else project_kv
+    def _project(self) -> Callable[..., Tensor]:
+        return compiled(project) if self.is_compiled else project
 
     @property
     def _finish(self) -> Callable[..., Tensor]:
@@ -129,19 +109,15 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor, angles: Angles, ragged: Ragged, sample_idx: Tensor) -> Tensor:
         """(T, width) tokens to (T, width); ``sample_idx`` (T,) says whose they are, for stochastic depth."""
-        q, k, v = self._project(x, self.attention_norm, self.qkv, angles, self.n_heads, self.eps)
+        q, k, v = self._qkv(x, angles)
         return self.finish(x, attend(q, k, v, ragged, self._rate), sample_idx)
 
     def read(self, x: Tensor, read: slice, angles: Angles, ragged: Ragged, sample_idx: Tensor) -> Tensor:
         """Like ``forward`` for the tokens of ``read`` alone, which attend to all: enough for a last layer."""
-        k, v = self._project_kv(x, self.attention_norm, self.qkv, angles, self.n_heads, self.eps)
-        asking, asking_angles = x[read], angles[read]
-        width = x.shape[-1]
-        q = F.linear(F.rms_norm(asking, (width,), self.attention_norm, self.eps), self.qkv[:width])
-        q = q.unflatten(-1, (self.n_heads, -1))
-        if asking_angles.cos is not None and asking_angles.sin is not None:
-            q = rotate(q, asking_angles.cos, asking_angles.sin)
-        return self.finish(asking, attend(q, k, v, ragged, self._rate), sample_idx[read])
+        k, v = self._kv(x, angles)
+        weight, _ = self._weights(angles)
+        q = self._heads(x[read], weight)
+        return self.finish(x[read], attend(angles[read].turn(q), k, v, ragged, self._rate), sample_idx[read])
 
     def query(
         self,
@@ -153,8 +129,8 @@ class Block(nn.Module):
         query_sample: Tensor,
     ) -> Tensor:
         """New states of ``queries`` (M, width), each of which sees ``x`` of its sample and itself."""
-        k, v = self._project_kv(x, self.attention_norm, self.qkv, angles, self.n_heads, self.eps)
-        q, k_self, v_self = self._project(queries, self.attention_norm, self.qkv, query_angles, self.n_heads, self.eps)
+        k, v = self._kv(x, angles)
+        q, k_self, v_self = self._qkv(queries, query_angles)
         return self.finish(queries, attend_with_self(q, k, v, k_self, v_self, ragged, self._rate), query_sample)
 
     def finish(self, x: Tensor, attended: Tensor, sample_idx: Tensor) -> Tensor:
@@ -172,6 +148,33 @@ class Block(nn.Module):
             self.eps,
             self._rate,
         )
+
+    def _qkv(self, x: Tensor, angles: Angles) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries, keys and values, (T, heads, head width) each."""
+        heads = self._heads(x, torch.cat(self._weights(angles)))
+        qk, v = heads.split((2 * self.n_heads, self.n_heads), dim=1)
+        q, k = angles.turn(qk).split(self.n_heads, dim=1)
+        return q, k, v
+
+    def _kv(self, x: Tensor, angles: Angles) -> tuple[Tensor, Tensor]:
+        """Keys and values, of tokens that ask nothing themselves."""
+        _, weight = self._weights(angles)
+        k, v = self._heads(x, weight).split(self.n_heads, dim=1)
+        return angles.turn(k), v
+
+    def _heads(self, x: Tensor, weight: Tensor) -> Tensor:
+        projected = self._project(x, self.attention_norm, weight, self.eps)
+        return projected.unflatten(-1, (-1, x.shape[-1] // self.n_heads))
+
+    def _weights(self, angles: Angles) -> tuple[Tensor, Tensor]:
+        """Projections to queries (W, W), and to keys and values (2 W, W), with components in the order of ``turn``."""
+        width = len(self.out)
+        if angles.cos is None:
+            q, kv = self.qkv.split((width, 2 * width))
+            return q, kv
+        qk, v = self.qkv.split((2 * width, width))
+        q, k = pairs_adjacent(qk, angles.cos.shape[1], width // self.n_heads).split(width)
+        return q, torch.cat((k, v))
 
     @property
     def _rate(self) -> float:
