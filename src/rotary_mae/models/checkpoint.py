@@ -153,8 +153,9 @@ def read_description(folder: Path) -> dict[str, Any]:
         described: dict[str, Any] = json.loads(path.read_text())
     except json.JSONDecodeError as error:
         raise ValueError(f"{path} is not JSON: {error}") from error
-    if described.get("format") != FORMAT or "model" not in described or "config" not in described:
-        raise ValueError(f"{path} is not a configuration of this library (format {FORMAT}): keys {sorted(described)}")
+    keys = sorted(described) if isinstance(described, dict) else []
+    if not {"format", "model", "config"} <= set(keys) or described["format"] != FORMAT:
+        raise ValueError(f"{path} is not a configuration of this library (format {FORMAT}): keys {keys}")
     return described
 
 

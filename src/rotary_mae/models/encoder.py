@@ -80,7 +80,8 @@ class Encoder(nn.Module):
         for linear in (self.projection, self.context):
             if linear is not None:
                 nn.init.trunc_normal_(linear.weight, std=0.02)
-        nn.init.zeros_(self.projection.bias)
+        # not zero: the token of a value 0 would be a zero vector, and RMSNorm of it has a gradient of 1 / eps a layer
+        nn.init.trunc_normal_(self.projection.bias, std=0.02)
 
     def forward(self, batch: TokenBatch, cls_only: bool = False) -> Encoded:
         """Encode the visible tokens; with ``cls_only`` the last layer computes nothing but the CLS states."""

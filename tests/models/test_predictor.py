@@ -1,0 +1,49 @@
+"""Prediction: a sample or a token."""
+
+import pytest
+import torch
+
+import rotary_mae as rm
+from builders import loud, small_config, some_tokens
+
+
+@pytest.mark.parametrize(("per", "n"), [("sample", 6), ("token", 34)])
+@pytest.mark.parametrize("cls", [True, False])
+@pytest.mark.parametrize("distribution", ["point", "gaussian"])
+def test_shapes_and_gradients(per, n, cls, distribution):
+    model = loud(rm.RoMAEForPrediction(small_config(cls=cls, distribution=distribution), outputs=3, per=per))
+    out = model(rm.TokenBatch.collate(some_tokens()))
+    assert out.logits.shape == (n, 3)
+    assert out.pooled.shape == (n, 24)
+    if distribution == "gaussian":
+        assert out.std.shape == (n, 3)
+        assert (out.std > 0).all()
+    else:
+        assert out.std is None
+    (out.logits.square().sum() + (0 if out.std is None else out.std.sum())).backward()
+    assert all(p.grad is not None and torch.isfinite(p.grad).all() and p.grad.any() for p in model.parameters())
+
+
+def test_the_last_layer_that_computes_cls_alone_gives_what_the_whole_one_gives():
+    model = loud(rm.RoMAEForPrediction(small_config(), outputs=3))
+    batch = rm.TokenBatch.collate(some_tokens())
+    assert torch.allclose(model(batch).pooled, model.encoder(batch).cls, atol=1e-4)
+
+
+def test_hidden_tokens_are_as_if_they_were_not_there():
+    model, tokens = loud(rm.RoMAEForPrediction(small_config(), outputs=3)), some_tokens()
+    batch = rm.TokenBatch.collate(tokens).hide(0.5, seed=0)
+    fewer = tokens.select_tokens(~batch.is_hidden.numpy())
+    assert torch.allclose(model(batch).logits, model(rm.TokenBatch.collate(fewer)).logits, atol=1e-4)
+
+
+def test_errors():
+    config = small_config()
+    with pytest.raises(ValueError, match="per must be 'sample' or 'token', got 'step'"):
+        rm.RoMAEForPrediction(config, outputs=2, per="step")
+    with pytest.raises(ValueError, match="outputs must be at least 1, got 0"):
+        rm.RoMAEForPrediction(config, outputs=0)
+    with pytest.raises(TypeError, match="must be a RoMAEConfig, got dict"):
+        rm.RoMAEForPrediction({}, outputs=2)
+    with pytest.raises(ValueError, match="give a batch in which nothing is hidden"):
+        rm.RoMAEForPrediction(config, outputs=2, per="token")(rm.TokenBatch.collate(some_tokens()).hide(0.5))
