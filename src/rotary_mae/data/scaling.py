@@ -67,15 +67,8 @@ class Scaling:
         sample = tokens[chosen]
         schema = sample.schema
         center, scale = _fit_values(sample, values)
-        units, starts = np.ones(len(schema.axes)), np.zeros(len(schema.axes))
+        units, starts = _fit_units(sample, unit), np.zeros(len(schema.axes))
         continuous = schema.continuous_axes
-        if unit == "auto":
-            for axis in continuous:
-                units[axis] = _typical_distance(sample, axis)
-        else:
-            units[list(continuous)] = unit
-        if not (np.isfinite(units).all() and (units > 0).all()):
-            raise ValueError(f"the unit of an axis must be positive, got {unit}")
         if origin == "global":
             for axis in continuous:
                 starts[axis] = sample.positions[:, axis].min()
@@ -220,6 +213,22 @@ def _center_and_scale(values: npt.NDArray[np.float32], how: ValueScaling) -> tup
     # 1.349: the interquartile range of a normal distribution of standard deviation 1;
     # a channel that is mostly one number has no range, so the standard deviation must do
     return float(middle), float((high - low) / 1.349) or float(values64.std()) or 1.0
+
+
+def _fit_units(tokens: TokenSet, unit: float | Sequence[float] | str) -> Array:
+    """(D,) units of the axes; 1 on index axes."""
+    units, continuous = np.ones(len(tokens.axes)), list(tokens.schema.continuous_axes)
+    if isinstance(unit, str):
+        _one_of("unit", unit, ("auto",))
+        units[continuous] = [_typical_distance(tokens, axis) for axis in continuous]
+        return units
+    given = np.asarray(unit, np.float64)
+    if given.shape not in ((), (len(continuous),)):
+        raise ValueError(f"unit must be one number, or one a continuous axis ({len(continuous)}), got {unit}")
+    if not (np.isfinite(given).all() and (given > 0).all()):
+        raise ValueError(f"the unit of an axis must be positive, got {unit}")
+    units[continuous] = given
+    return units
 
 
 def _typical_distance(tokens: TokenSet, axis: int) -> float:

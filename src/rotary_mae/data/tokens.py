@@ -139,9 +139,7 @@ class TokenSet:
         self.schema = schema
         self.ids = np.arange(len(self.lengths)) if ids is None else np.asarray(ids)
         self.targets = None if targets is None else np.asarray(targets)
-        self.token_targets = (
-            None if token_targets is None else _matrix(token_targets, np.float32, "token_targets")
-        )
+        self.token_targets = None if token_targets is None else _matrix(token_targets, np.float32, "token_targets")
         self._check()
 
     def _check(self) -> None:
@@ -164,9 +162,7 @@ class TokenSet:
         if self.positions.shape[1] != len(schema.axes):
             raise ValueError(f"positions has {self.positions.shape[1]} axes but they are named {schema.axes}")
         if self.values.shape[1] != len(schema.roles):
-            raise ValueError(
-                f"values has {self.values.shape[1]} columns but there are {len(schema.roles)} roles"
-            )
+            raise ValueError(f"values has {self.values.shape[1]} columns but there are {len(schema.roles)} roles")
         for name, array in (("values", self.values), ("positions", self.positions)):
             bad = ~np.isfinite(array)
             if bad.any():
@@ -346,9 +342,7 @@ class TokenSet:
             )
         mine, theirs = self.schema, schema
         if "time" in self.axes and (mine.times is None) != (theirs.times is None):
-            raise ValueError(
-                f"the model was fitted on {_clock(theirs)}, got {_clock(mine)}: give times as in training"
-            )
+            raise ValueError(f"the model was fitted on {_clock(theirs)}, got {_clock(mine)}: give times as in training")
         for what in ("channels", "statics"):
             unseen = [name for name in getattr(mine, what) if name not in getattr(theirs, what)]
             if unseen:
@@ -437,9 +431,7 @@ def sample_indices(index: Any, n_samples: int) -> npt.NDArray[np.int64]:
             raise IndexError(f"a bool index must be ({n_samples},), one a sample, got {array.shape}")
         return np.flatnonzero(array)
     if array.dtype.kind not in "iu" or array.ndim > 1:
-        raise IndexError(
-            f"samples are chosen by int, slice, int or bool array, got {array.dtype} {array.shape}"
-        )
+        raise IndexError(f"samples are chosen by int, slice, int or bool array, got {array.dtype} {array.shape}")
     array = np.atleast_1d(array).astype(np.int64)
     if array.size and not (-n_samples <= array.min() and array.max() < n_samples):
         raise IndexError(f"index {array.min()}..{array.max()} is outside of {n_samples} samples")
@@ -455,9 +447,7 @@ def token_indices(starts: npt.NDArray[np.int64], lengths: npt.NDArray[np.int64])
 def _matrix(array: npt.ArrayLike, dtype: type[np.floating[Any]], name: str) -> npt.NDArray[Any]:
     given = np.asarray(array)
     if given.dtype.kind not in "fiub":
-        raise ValueError(
-            f"{name} must be numbers, got dtype {given.dtype}; convert the column to numbers first"
-        )
+        raise ValueError(f"{name} must be numbers, got dtype {given.dtype}; convert the column to numbers first")
     if given.ndim == 1:
         given = given[:, None]
     if given.ndim != 2:
@@ -481,9 +471,7 @@ def _lengths(lengths: npt.ArrayLike) -> npt.NDArray[np.int64]:
     if array.size == 0:
         array = array.astype(np.int64)
     if array.ndim != 1 or array.dtype.kind not in "iu" or (array.size and int(array.min()) < 0):
-        raise ValueError(
-            f"lengths must be one whole number a sample, got {array.dtype} of shape {array.shape}"
-        )
+        raise ValueError(f"lengths must be one whole number a sample, got {array.dtype} of shape {array.shape}")
     return array.astype(np.int64)
 
 

@@ -1,0 +1,245 @@
+"""Scaling: there and back, a channel at a time, and no digit of a late time lost."""
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import rotary_mae as rm
+from builders import RAGGED, some_measurements, some_tokens
+from rotary_mae.data.tokens import Schema
+
+
+def series(values, times, lengths=None, **settings):
+    return rm.TokenSet(values, times, [len(values)] if lengths is None else lengths, **settings)
+
+
+def channel_of(tokens):
+    return tokens.positions[:, 1].astype(int)
+
+
+@pytest.mark.parametrize("how", ["robust", "standard", "none"])
+@pytest.mark.parametrize("origin", ["first", "global", "none"])
+def test_applied_and_undone_is_the_same(how, origin):
+    tokens = some_measurements()
+    scaling = rm.Scaling.fit(tokens, values=how, origin=origin)
+    scaled = scaling.apply(tokens)
+    assert np.allclose(scaling.undo(scaled.values, channel=channel_of(tokens)), tokens.values, atol=1e-4)
+    targets = scaling.apply_targets(tokens.values, channel=channel_of(tokens))
+    assert np.allclose(targets, scaled.values, atol=1e-5)
+
+
+@settings(max_examples=30, deadline=None)
+@given(center=st.floats(-1e4, 1e4), spread=st.floats(1e-3, 1e4), seed=st.integers(0, 99))
+def test_steps_there_and_back(center, spread, seed):
+    values = np.random.default_rng(seed).normal(center, spread, (34, 2))
+    tokens = some_tokens().replace(values=values)
+    scaling = rm.Scaling.fit(tokens)
+    back = scaling.undo(scaling.apply(tokens).values)
+    assert np.allclose(back, tokens.values, rtol=1e-5, atol=1e-4 * spread)
+
+
+def test_every_channel_has_its_own_scale_and_outliers_do_not_set_it():
+    tokens = some_measurements([300, 300])
+    values, channel = tokens.values.copy(), channel_of(tokens)
+    values[::50] = 1e6
+    scaling = rm.Scaling.fit(tokens.replace(values=values))
+    scaled = scaling.apply(tokens).values[:, 0]
+    for c in range(3):
+        assert abs(np.median(scaled[channel == c])) < 0.2
+        assert 0.7 < scaled[channel == c].std() < 1.3
+
+
+def test_standard_is_mean_and_standard_deviation():
+    tokens = some_tokens()
+    scaled = rm.Scaling.fit(tokens, values="standard").apply(tokens).values
+    assert np.allclose(scaled.mean(0), 0, atol=1e-5)
+    assert np.allclose(scaled.std(0), 1, atol=1e-5)
+
+
+@pytest.mark.parametrize("how", ["robust", "standard"])
+@pytest.mark.parametrize("constant", [0.0, 0.1, 1e6])
+def test_a_constant_channel_becomes_0_and_stays_finite(how, constant):
+    tokens = series(np.full(9, constant), np.arange(9))
+    scaling = rm.Scaling.fit(tokens, values=how)
+    assert not scaling.apply(tokens).values.any()
+    assert scaling.scale == (1.0,)
+
+
+def test_a_channel_that_is_mostly_one_number_is_scaled_by_its_deviation():
+    values = np.r_[np.zeros(90), np.linspace(1, 10, 10)]
+    scaled = rm.Scaling.fit(series(values, np.arange(100))).apply(series(values, np.arange(100))).values
+    assert 0 < scaled.max() < 10
+
+
+def test_a_channel_without_a_value_is_left_alone():
+    tokens = some_measurements(channels=("g", "r", "i"))
+    wide = rm.TokenSet(tokens.values, tokens.positions, tokens.lengths, axes=tokens.axes, channels=("g", "r", "i", "z"))
+    scaling = rm.Scaling.fit(wide)
+    assert (scaling.center[3], scaling.scale[3]) == (0.0, 1.0)
+
+
+def test_defect_11_times_as_late_as_mjd_59000_keep_their_digits():
+    tokens = series(np.zeros(3), [59_000.001, 59_000.002, 59_000.0025])
+    assert np.float32(59_000.002) == np.float32(59_000.0025)
+    scaling = rm.Scaling.fit(tokens, unit=1.0)
+    positions = rm.TokenBatch.collate(scaling.apply(tokens)).positions.numpy().ravel()
+    assert np.allclose(np.diff(positions), [0.001, 0.0005], rtol=1e-3)
+
+
+def test_defect_12_the_first_token_of_every_sample_is_at_1():
+    tokens = some_measurements(statics=("age",))
+    scaled = rm.Scaling.fit(tokens).apply(tokens)
+    assert scaled.schema.anchored == (0,)
+    measured = np.where(scaled.is_static, np.inf, scaled.positions[:, 0])
+    assert np.allclose(np.minimum.reduceat(measured, scaled.starts), 1.0)
+    assert (scaled.positions[:, 1] == tokens.positions[:, 1]).all()
+
+
+def test_origins():
+    tokens = series(np.zeros(4), [10.0, 12.0, 30.0, 33.0], [2, 2])
+    for origin, expected in (("first", [1, 3, 1, 4]), ("global", [1, 3, 21, 24]), ("none", [10, 12, 30, 33])):
+        scaled = rm.Scaling.fit(tokens, origin=origin, unit=1.0).apply(tokens)
+        assert scaled.positions.ravel().tolist() == expected
+        assert scaled.schema.anchored == ((0,) if origin == "first" else ())
+
+
+def test_the_unit_is_the_typical_distance_of_distinct_positions():
+    # three bands at each of 11 times, two days apart
+    times = np.repeat(np.arange(11) * 2.0 + 59_000, 3)
+    positions = np.column_stack([times, np.tile([0, 1, 2], 11)])
+    tokens = rm.TokenSet(np.zeros(33), positions, [33], axes=("time", "channel"), channels=("g", "r", "i"))
+    assert rm.Scaling.fit(tokens).unit == (2.0, 1.0)
+    assert rm.Scaling.fit(tokens, unit=5.0).unit == (5.0, 1.0)
+    assert rm.Scaling.fit(tokens, unit=[5.0]).unit == (5.0, 1.0)
+
+
+def test_single_tokens_have_a_unit_of_1():
+    assert rm.Scaling.fit(series([1.0, 2.0], [5.0, 9.0], [1, 1])).unit == (1.0,)
+
+
+def test_any_time_zone_and_clock_gives_the_same_scaled_tokens():
+    tokens = some_measurements()
+    hours = tokens.replace(positions=tokens.positions * [24.0, 1.0] + [1e6, 0.0])
+    one, other = rm.Scaling.fit(tokens).apply(tokens), rm.Scaling.fit(hours).apply(hours)
+    assert np.allclose(one.positions, other.positions, atol=1e-6)
+
+
+def test_errors_are_scaled_and_never_centred():
+    tokens = some_measurements(has_error=True)
+    scaling = rm.Scaling.fit(tokens)
+    scale = np.array(scaling.scale)[channel_of(tokens)]
+    assert np.allclose(scaling.apply(tokens).values[:, 1], tokens.values[:, 1] / scale, rtol=1e-5)
+
+
+def test_a_spread_is_scaled_and_not_moved():
+    tokens = some_measurements()
+    scaling = rm.Scaling.fit(tokens)
+    channel = channel_of(tokens)
+    spread = scaling.undo(np.ones((len(channel), 1)), channel=channel, is_spread=True)
+    assert np.allclose(spread[:, 0], np.array(scaling.scale)[channel])
+
+
+def test_what_was_not_observed_neither_counts_nor_moves():
+    rng = np.random.default_rng(0)
+    flags = rng.integers(2, size=(34, 2)).astype(float)
+    values = rng.normal(50, 2, (34, 2)) * flags
+    schema = Schema(("time",), ("a", "b"), ("value", "value", "observed", "observed"))
+    tokens = rm.TokenSet(np.hstack([values, flags]), np.arange(34), RAGGED, schema=schema)
+    scaling = rm.Scaling.fit(tokens)
+    scaled = scaling.apply(tokens).values
+    assert np.allclose(scaling.center[:2], 50, atol=2)
+    assert not scaled[:, :2][flags == 0].any()
+    assert (scaled[:, 2:] == flags).all()
+    assert np.abs(scaled[:, :2]).max() < 5
+
+
+def test_pixels_share_one_scale():
+    images = rm.from_images(np.random.default_rng(0).random((3, 4, 4)).astype(np.float32), patch=(2, 2))
+    scaling = rm.Scaling.fit(images)
+    assert len(set(scaling.center)) == len(set(scaling.scale)) == 1
+    assert (scaling.apply(images).positions == images.positions).all()
+
+
+def test_other_data_is_brought_to_the_channels_of_fit():
+    tokens = some_measurements()
+    scaling = rm.Scaling.fit(tokens)
+    turned = rm.TokenSet(
+        tokens.values,
+        np.column_stack([tokens.positions[:, 0], 2 - tokens.positions[:, 1]]),
+        tokens.lengths,
+        axes=tokens.axes,
+        channels=("i", "r", "g"),
+    )
+    one, other = scaling.apply(tokens), scaling.apply(turned)
+    assert (one.values == other.values).all()
+    assert (one.positions == other.positions).all()
+    with pytest.raises(ValueError, match=r"channels \['z'\] were never seen in training"):
+        scaling.apply(some_measurements(channels=("g", "z")))
+
+
+def test_scaling_twice_is_an_error():
+    tokens = some_measurements()
+    scaling = rm.Scaling.fit(tokens)
+    with pytest.raises(ValueError, match="these tokens are scaled already"):
+        scaling.apply(scaling.apply(tokens))
+
+
+def test_a_sample_is_scaled_alone_as_in_any_set():
+    tokens = some_measurements(statics=("age",))
+    scaling = rm.Scaling.fit(tokens)
+    for whole, alone in zip(scaling.apply(tokens), (scaling.apply(t) for t in tokens), strict=True):
+        assert (whole.values == alone.values).all()
+        assert (whole.positions == alone.positions).all()
+
+
+@pytest.mark.parametrize("tokens", [some_tokens(n_axes=2), some_measurements(statics=("age",), has_error=True)])
+def test_json_and_back(tokens, tmp_path):
+    scaling = rm.Scaling.fit(tokens)
+    scaling.save(tmp_path / "scaling.json")
+    assert json.loads((tmp_path / "scaling.json").read_text())["origin"] == "first"
+    assert rm.Scaling.load(tmp_path / "scaling.json") == scaling
+    assert [p.name for p in tmp_path.iterdir()] == ["scaling.json"]
+
+
+def test_part_of_a_large_source_is_enough():
+    tokens = some_tokens([3] * 50)
+    seen = []
+
+    class Watched:
+        schema = tokens.schema
+
+        def __len__(self):
+            return len(tokens)
+
+        def __getitem__(self, index):
+            seen.append(len(index))
+            return tokens[index]
+
+    rm.Scaling.fit(Watched(), max_samples=20)
+    assert seen == [20]
+
+
+@pytest.mark.parametrize(
+    ("how", "says"),
+    [
+        ({"values": "minmax"}, r"values must be one of \('robust', 'standard', 'none'\), got 'minmax'"),
+        ({"origin": "last"}, r"origin must be one of .*got 'last'"),
+        ({"unit": 0.0}, "unit of an axis must be positive, got 0.0"),
+        ({"unit": [1.0, -1.0]}, "unit of an axis must be positive"),
+        ({"unit": [1.0, 1.0, 1.0]}, "one a continuous axis"),
+        ({"unit": "day"}, "unit must be one of .*got 'day'"),
+    ],
+)
+def test_wrong_settings_say_so(how, says):
+    with pytest.raises(ValueError, match=says):
+        rm.Scaling.fit(some_tokens(n_axes=2), **how)
+
+
+def test_nothing_to_fit_and_no_channel_to_undo():
+    with pytest.raises(ValueError, match="needs at least one sample"):
+        rm.Scaling.fit(some_tokens()[[]])
+    with pytest.raises(ValueError, match="give channel="):
+        rm.Scaling.fit(some_measurements()).undo(np.zeros((3, 1)))

@@ -1,0 +1,348 @@
+"""TokenSet: every check, every way to index, and bringing it to another schema."""
+
+import re
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.model_selection import GroupKFold, KFold, StratifiedKFold, train_test_split
+from sklearn.utils import _safe_indexing
+
+import rotary_mae as rm
+from builders import some_measurements, some_tokens
+from rotary_mae.data.tokens import Schema, Source, Subset
+
+
+def assert_same(a, b):
+    for name in ("values", "positions", "lengths", "ids"):
+        assert np.array_equal(getattr(a, name), getattr(b, name)), name
+    assert a.schema == b.schema
+    for name in ("targets", "token_targets"):
+        one, other = getattr(a, name), getattr(b, name)
+        assert (one is None) == (other is None)
+        assert one is None or np.array_equal(one, other)
+
+
+@pytest.fixture
+def tokens():
+    plain = some_tokens()
+    return rm.TokenSet(
+        plain.values,
+        plain.positions,
+        plain.lengths,
+        axes=plain.axes,
+        ids=list("abcdef"),
+        targets=np.arange(12).reshape(6, 2),
+        token_targets=np.arange(34),
+    )
+
+
+def test_what_it_holds():
+    tokens = rm.TokenSet([1, 2, 3], [10.5, 11, 12], [2, 1], channels=("g",), targets=["x", "y"])
+    assert len(tokens) == 2
+    assert tokens.shape == (2,)
+    assert tokens.n_tokens == 3
+    assert tokens.values.shape == tokens.positions.shape == (3, 1)
+    assert tokens.values.dtype == np.float32
+    assert tokens.positions.dtype == np.float64
+    assert tokens.ids.tolist() == [0, 1]
+    assert tokens.starts.tolist() == [0, 2]
+    assert tokens.sample_idx.tolist() == [0, 0, 1]
+    assert tokens.axes == ("time",)
+    assert tokens.channels == ("g",)
+    assert repr(tokens) == "TokenSet(2 samples, 3 tokens (1-2 a sample), 1 values, axes ('time',), channels (g))"
+    assert isinstance(tokens, Source)
+
+
+def test_order_is_kept_and_duplicates_are_allowed():
+    tokens = rm.TokenSet([3, 1, 1], [5.0, 2.0, 2.0], [3])
+    assert tokens.positions.ravel().tolist() == [5, 2, 2]
+    assert tokens.values.ravel().tolist() == [3, 1, 1]
+
+
+GOOD = {"values": [1.0, 2.0, 3.0], "positions": [1.0, 2.0, 3.0], "lengths": [2, 1]}
+
+
+@pytest.mark.parametrize(
+    ("bad", "says"),
+    [
+        ({"positions": [1.0, 2.0]}, "values has 3 tokens but positions has 2"),
+        ({"lengths": [2, 2]}, "lengths sum to 4 but there are 3 tokens"),
+        ({"lengths": [[2, 1]]}, "lengths must be one whole number a sample, got int64 of shape (1, 2)"),
+        ({"lengths": [2.0, 1.0]}, "lengths must be one whole number a sample, got float64 of shape (2,)"),
+        ({"lengths": [4, -1]}, "lengths must be one whole number a sample"),
+        ({"lengths": [2, 0, 1], "ids": ["a", "b", "c"]}, "sample 1 (id np.str_('b')) has no tokens; 1 of 3 samples"),
+        ({"ids": ["a"]}, "ids must be (2,), one a sample, got shape (1,)"),
+        ({"targets": [1, 2, 3]}, "targets must be (2,) or (2, k), got (3,)"),
+        ({"targets": 5}, "targets must be (2,) or (2, k), got ()"),
+        ({"token_targets": [1, 2]}, "token_targets must be one a token (3), got 2"),
+        ({"axes": ("time", "row")}, "positions has 1 axes but they are named ('time', 'row')"),
+        ({"axes": ()}, "axes need at least one name"),
+        ({"axes": ("time", "time"), "positions": np.ones((3, 2))}, "no name twice, got ('time', 'time')"),
+        ({"channels": ("g", "g")}, "channels must differ, got ['g'] twice; rename one of them"),
+        ({"values": ["a", "b", "c"]}, "values must be numbers, got dtype <U1; convert the column"),
+        ({"values": np.ones((3, 1, 1))}, "values must be a matrix, a row a token, got shape (3, 1, 1)"),
+        ({"values": [1.0, np.nan, 3.0]}, "values must be finite, got nan at token 1, column 0 of sample 0 (id "),
+        ({"positions": [1.0, 2.0, np.inf]}, "positions must be finite, got inf at token 2, column 0 of sample 1 (id "),
+        (
+            {"axes": ("row",), "positions": [0, 1, 1.5]},
+            "index axis 'row' must be whole numbers from 0, got 1.5 at token 2",
+        ),
+        (
+            {"axes": ("mel",), "positions": [0, -1, 1]},
+            "index axis 'mel' must be whole numbers from 0, got -1 at token 1",
+        ),
+        (
+            {"axes": ("channel",), "channels": ("g",), "positions": [0, 0, 1]},
+            "below 1, the number of named channels, got 1",
+        ),
+        ({"axes": ("channel",), "positions": [0, 0, 1]}, "with a name each in channels=, and none is named"),
+        ({"schema": Schema(("time",), roles=("value", "error"))}, "values has 1 columns but there are 2 roles"),
+    ],
+)
+def test_every_check_says_what_is_wrong(bad, says):
+    with pytest.raises(ValueError, match=re.escape(says)):
+        rm.TokenSet(**{**GOOD, **bad})
+
+
+@pytest.mark.parametrize(
+    ("roles", "says"),
+    [
+        (("value", "flag"), "roles must be among"),
+        (("error", "value"), "must start with the predicted"),
+        ((), "must start"),
+    ],
+)
+def test_roles_are_checked(roles, says):
+    with pytest.raises(ValueError, match=says):
+        Schema(("time",), roles=roles)
+
+
+@pytest.mark.parametrize(
+    ("index", "chosen"),
+    [
+        (2, [2]),
+        (-1, [5]),
+        (np.int32(1), [1]),
+        (slice(1, 4), [1, 2, 3]),
+        (slice(None, None, -2), [5, 3, 1]),
+        ([4, 1, 1], [4, 1, 1]),
+        (np.array([-1, 0], np.int8), [5, 0]),
+        (np.array([1], np.uint64), [1]),
+        ([], []),
+        (np.array([True, False, False, True, False, False]), [0, 3]),
+        ([False, True, False, False, False, True], [1, 5]),
+        (([2, 3], ...), [2, 3]),
+        ((slice(2), ...), [0, 1]),
+    ],
+)
+def test_every_way_to_choose_samples(tokens, index, chosen):
+    got = tokens[index]
+    assert isinstance(got, rm.TokenSet)
+    assert len(got) == len(chosen)
+    assert got.ids.tolist() == tokens.ids[chosen].tolist()
+    assert np.array_equal(got.targets, tokens.targets[chosen])
+    assert got.lengths.tolist() == tokens.lengths[chosen].tolist()
+    mine = [np.flatnonzero(tokens.sample_idx == i) for i in chosen]
+    mine = np.concatenate([np.zeros(0, int), *mine])
+    assert np.array_equal(got.values, tokens.values[mine])
+    assert np.array_equal(got.positions, tokens.positions[mine])
+    assert np.array_equal(got.token_targets, tokens.token_targets[mine])
+
+
+@pytest.mark.parametrize(
+    ("index", "says"),
+    [
+        (6, "index 6..6 is outside of 6 samples"),
+        ([0, -7], "index -7..0 is outside of 6 samples"),
+        ([True, False], r"a bool index must be \(6,\), one a sample, got \(2,\)"),
+        ([0.5], r"chosen by int, slice, int or bool array, got float64 \(1,\)"),
+        ("a", "chosen by int, slice, int or bool array"),
+        ([[0, 1]], "chosen by int, slice, int or bool array"),
+        ((0, 1), "samples have one index; got 2 of them"),
+    ],
+)
+def test_wrong_indices_say_so(tokens, index, says):
+    with pytest.raises(IndexError, match=says):
+        tokens[index]
+
+
+def test_iterating_and_joining_give_the_same_back(tokens):
+    assert_same(rm.TokenSet.concatenate(list(tokens)), tokens)
+
+
+def test_a_part_is_a_copy(tokens):
+    before = tokens.values.copy()
+    tokens[:3].values[:] = 0
+    assert np.array_equal(tokens.values, before)
+
+
+def test_what_cannot_be_joined_says_so(tokens):
+    with pytest.raises(ValueError, match="cannot join sets of different schemas"):
+        rm.TokenSet.concatenate([tokens, some_tokens(n_axes=2)])
+    with pytest.raises(ValueError, match="with and without targets"):
+        rm.TokenSet.concatenate([tokens, tokens.with_targets(None)])
+    with pytest.raises(ValueError, match="nothing to join"):
+        rm.TokenSet.concatenate([])
+
+
+@pytest.mark.parametrize(
+    "splitter", [KFold(3), KFold(3, shuffle=True, random_state=0), GroupKFold(3), StratifiedKFold(3)]
+)
+def test_scikit_learns_splitters_index_samples(tokens, splitter):
+    y = np.array([0, 1, 0, 1, 0, 1])
+    groups = [0, 0, 1, 1, 2, 2] if isinstance(splitter, GroupKFold) else None
+    for train, test in splitter.split(tokens, y, groups):
+        assert_same(_safe_indexing(tokens, train), tokens[train])
+        assert len(tokens[train]) + len(tokens[test]) == 6
+    for key in (np.arange(6) % 2 == 0, slice(2, 4), [1, 0]):
+        assert_same(_safe_indexing(tokens, key), tokens[key])
+    train, test, y_train, _ = train_test_split(tokens, y, test_size=2, random_state=0)
+    assert len(train) == len(y_train) == 4
+    assert set(train.ids) | set(test.ids) == set("abcdef")
+
+
+@given(kept=st.lists(st.booleans(), min_size=34, max_size=34))
+def test_tokens_can_be_selected_as_long_as_no_sample_empties(kept):
+    tokens, kept = some_tokens(), np.array(kept)
+    counts = np.bincount(tokens.sample_idx[kept], minlength=6)
+    if (counts == 0).any():
+        with pytest.raises(ValueError, match=r"has no tokens; \d of 6 samples are empty"):
+            tokens.select_tokens(kept)
+    else:
+        got = tokens.select_tokens(kept)
+        assert got.lengths.tolist() == counts.tolist()
+        assert np.array_equal(got.values, tokens.values[kept])
+
+
+def test_selecting_needs_a_bool_a_token():
+    with pytest.raises(ValueError, match=r"is_kept must be \(34,\) bool, got \(34,\) int64"):
+        some_tokens().select_tokens(np.ones(34, int))
+
+
+def test_replacing_is_checked_like_making(tokens):
+    with pytest.raises(ValueError, match="values has 3 tokens but positions has 34"):
+        tokens.replace(values=np.ones((3, 2)))
+    with pytest.raises(ValueError, match=r"targets must be \(6,\) or \(6, k\), got \(5,\)"):
+        tokens.with_targets(np.zeros(5))
+
+
+def test_statics_are_the_channels_after_the_real_ones():
+    tokens = some_measurements(statics=("age", "sex"))
+    assert tokens.is_static.sum() == 12
+    assert tokens.is_static[tokens.starts].all()
+    assert not some_tokens().is_static.any()
+
+
+def test_subset_reads_when_asked(tokens):
+    some = Subset(tokens, [4, 1, 0])
+    assert len(some) == 3
+    assert_same(some[[2, 0]], tokens[[0, 4]])
+    assert some.ids.tolist() == ["e", "b", "a"]
+    assert some.lengths.tolist() == tokens.lengths[[4, 1, 0]].tolist()
+    assert Subset(tokens, [4, 1], np.array([7, 8]))[1].targets.tolist() == [8]
+
+
+# -- conform --------------------------------------------------------------------------------------------------
+
+
+def with_names(tokens, channels, order):
+    """The same measurements with the channels in another order."""
+    positions = tokens.positions.copy()
+    positions[:, 1] = np.array(order)[positions[:, 1].astype(int)]
+    return rm.TokenSet(tokens.values, positions, tokens.lengths, axes=tokens.axes, channels=channels)
+
+
+def test_channels_are_known_by_name_whatever_their_order():
+    tokens = some_measurements()
+    assert_same(with_names(tokens, ("i", "g", "r"), [1, 2, 0]).conform(tokens.schema), tokens)
+    assert tokens.conform(tokens.schema) is tokens
+
+
+def test_a_missing_band_is_fine_and_an_unseen_one_an_error():
+    tokens = some_measurements([9, 9], channels=("g", "r"))
+    wide = some_measurements(channels=("r", "z", "g"))
+    conformed = tokens.conform(wide.schema)
+    assert conformed.channels == ("r", "z", "g")
+    assert (conformed.positions[:, 1] == np.array([2, 0])[tokens.positions[:, 1].astype(int)]).all()
+    with pytest.raises(
+        ValueError, match=re.escape("channels ['z'] were never seen in training; the model knows ('g', 'r')")
+    ):
+        wide.conform(tokens.schema)
+
+
+def test_a_static_may_be_missing_and_share_a_channels_name():
+    fitted = some_measurements(channels=("g", "z"), statics=("z", "age"))
+    some = some_measurements(channels=("z",), statics=("z",))
+    conformed = some.conform(fitted.schema)
+    assert set(conformed.positions[conformed.is_static, 1]) == {2}
+    assert set(conformed.positions[~conformed.is_static, 1]) == {1}
+
+
+def steps(columns, channels, *, observed=None, statics=(), times=None):
+    n = len(channels)
+    parts, roles = [columns], ("value",) * n
+    if observed is not None:
+        parts, roles = [*parts, observed], (*roles, *("observed",) * n)
+    if statics:
+        parts, roles = (
+            [*parts, np.arange(len(columns))[:, None] + np.zeros(len(statics))],
+            (*roles, *("static",) * len(statics)),
+        )
+    schema = Schema(("time",), tuple(channels), roles, tuple(statics), times)
+    return rm.TokenSet(np.hstack(parts), np.arange(len(columns)), [len(columns)], schema=schema)
+
+
+def test_steps_are_reordered_and_flagged():
+    columns = np.arange(6.0).reshape(3, 2) + 1
+    flags = np.array([[1, 0], [1, 1], [0, 1]])
+    fitted = steps(np.zeros((3, 3)), ("a", "b", "c"), observed=np.ones((3, 3)), statics=("s",))
+    got = steps(columns * flags, ("c", "a"), observed=flags, statics=("s",)).conform(fitted.schema)
+    zero = np.zeros(3)
+    expected = [columns[:, 1] * flags[:, 1], zero, columns[:, 0] * flags[:, 0], flags[:, 1], zero, flags[:, 0]]
+    assert np.array_equal(got.values, np.column_stack([*expected, np.arange(3)]))
+    complete = steps(columns, ("c", "a"), statics=("s",)).conform(fitted.schema)
+    assert np.array_equal(complete.values[:, 3:6], np.tile([1, 0, 1], (3, 1)))
+
+
+def test_unnamed_values_are_kept_or_refused_never_zeroed():
+    tokens = rm.TokenSet(np.arange(1.0, 7).reshape(3, 2), np.arange(3), [3])
+    moved = tokens.replace(schema=Schema(("time",), roles=("value", "value"), anchored=(0,)))
+    assert np.array_equal(moved.conform(tokens.schema).values, tokens.values)
+    named = steps(np.ones((3, 2)), ("a", "b"), observed=np.ones((3, 2)))
+    with pytest.raises(ValueError, match="these tokens name none"):
+        tokens.conform(named.schema)
+
+
+@pytest.mark.parametrize(
+    ("tokens", "fitted", "says"),
+    [
+        (
+            some_tokens(),
+            some_measurements(),
+            "fitted on axes ('time', 'channel') (layout 'measurements'), got ('axis0',)",
+        ),
+        (
+            some_measurements(has_error=True),
+            some_measurements(),
+            "give (or leave out) the column of measurement errors",
+        ),
+        (steps(np.ones((2, 1)), ("a",)), steps(np.ones((2, 2)), ("a", "b")), "some steps lack a channel"),
+        (
+            steps(np.ones((2, 1)), ("a",)),
+            steps(np.ones((2, 1)), ("a",), statics=("s",)),
+            "needs the static covariates ('s',)",
+        ),
+        (steps(np.ones((2, 1)), ("a",), times="pandas"), steps(np.ones((2, 1)), ("a",)), "numbers, got time stamps"),
+        (steps(np.ones((2, 1)), ("a",)), steps(np.ones((2, 1)), ("a",), times="pandas"), "got times that are numbers"),
+        (
+            rm.TokenSet(np.ones((2, 3)), [0, 1], [2]),
+            rm.TokenSet(np.ones((2, 2)), [0, 1], [2]),
+            "the model was fitted on Schema",
+        ),
+    ],
+)
+def test_what_does_not_conform_says_why(tokens, fitted, says):
+    with pytest.raises(ValueError, match=re.escape(says)):
+        tokens.conform(fitted.schema)
