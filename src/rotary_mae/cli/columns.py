@@ -18,10 +18,12 @@ class Columns:
     Attributes:
         id: names the series (object, patient, recording) that a row belongs to; "id" if not said.
         time: when it was measured, numbers or time stamps; "time" if not said.
-        channel: what was measured (band, sensor, variable), where every measurement has a row of its own.
+        channel: what was measured (band, sensor, variable), where every measurement has a row of its own; a column
+            called "channel" if not said.
         value: the measured value; where every variable has a column of its own all of these, joined by commas.
             Empty cells are taken as not observed. "value" if not said.
-        error: the standard deviation of the measurement, one column for each of --value.
+        error: the standard deviation of the measurement, one column for each of --value; a column called "error"
+            if not said.
         static: what does not change within a series (redshift, age), joined by commas.
         duplicates: where a series has several values at one time and channel, "keep" all of them or take their "mean";
             "error" if not said.

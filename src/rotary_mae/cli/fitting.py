@@ -114,10 +114,10 @@ def _fit(
     labels: Path | None = None,
     **own: Any,
 ) -> None:
-    from rotary_mae.cli.reading import is_main_process, labels_from, read
+    from rotary_mae.cli.reading import is_main_process, labels_from, named_as_usual, read
 
     fitting.check()
-    named = columns.named({} if target is None else {"target": target})
+    named = named_as_usual(data, columns.named({} if target is None else {"target": target}))
     reads = {k: v for k, v in named.items() if labels is None or k != "target"}
     source = read(data, reads, fitting.layout)
     y = labels_from(labels, source, named["id"], target)

@@ -17,7 +17,7 @@ def info(path: Path, *, columns: Columns) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from rotary_mae.cli.reading import read
+    from rotary_mae.cli.reading import named_as_usual, read
     from rotary_mae.data.summary import summarise
     from rotary_mae.estimators.description import describe_run, is_run
 
@@ -25,7 +25,7 @@ def info(path: Path, *, columns: Columns) -> None:
     if is_run(path):
         console.print(_lines(path, describe_run(path)))
         return
-    summary = summarise(read(path, columns.named()))
+    summary = summarise(read(path, named_as_usual(path, columns.named())))
     console.print(_lines(path, summary.lines()))
     if summary.channels:
         table = Table("channel", "samples", "values", "lowest", "median", "highest", box=None)

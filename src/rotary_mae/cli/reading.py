@@ -17,6 +17,17 @@ from rotary_mae.data.tokens import Schema, Source
 from rotary_mae.estimators.inputs import as_source, labels_for
 
 
+def named_as_usual(path: Path, named: Mapping[str, Any]) -> dict[str, Any]:
+    """``named``, with a column that is called channel or error taken as that, where none was said.
+
+    Only where --value is one column: a table with a column a channel has no channel column.
+    """
+    data = open_data(path)
+    if not isinstance(data, pa.Table) or len(named["value"]) > 1:
+        return dict(named)
+    return {name: name for name in ("channel", "error") if name in data.column_names} | dict(named)
+
+
 def read(path: Path, named: Mapping[str, Any], layout: str = "auto", schema: Schema | None = None) -> Source:
     """Samples from a file; ``schema`` of a fitted model lays them out as in its training.
 
