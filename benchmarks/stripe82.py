@@ -25,7 +25,12 @@ from rotary_mae.estimators.baselines import simple_features
 
 SETTINGS: dict[str, Any] = {
     "shared": {"size": "tiny-shallow", "context": 4, "unit": 1.0},
-    "pretrain": {"epochs": 40, "learning_rate": 1e-3},
+    "pretrain": {
+        "epochs": 35,
+        "learning_rate": 1e-3,
+        "model": {"queries": "independent"},
+        "training": {"augmentation": {"thinning": 0.8}},
+    },
     "fine_tune": {
         "epochs": 25,
         "learning_rate": 1e-3,
