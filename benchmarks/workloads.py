@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -51,6 +52,16 @@ class Workload:
         """The model of the paper for this data."""
         return rm.RoMAEConfig(n_values=self.n_values, n_axes=len(self.axes), size=self.size)
 
+    def batches(self, tokens: rm.TokenSet) -> Iterator[rm.TokenSet]:
+        """The samples in their order, ``batch_size`` at a time."""
+        for start in range(0, len(tokens), self.batch_size):
+            yield tokens[start : start + self.batch_size]
+
+    def described(self) -> dict[str, Any]:
+        """Settings and the resolved model, as JSON can hold them."""
+        settings = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("name", "text", "lengths")}
+        return {**settings, "model": self.config().to_dict()}
+
     def reduced(self, divisor: int) -> Workload:
         """The same with fewer samples, in batches that are smaller alike."""
         return replace(
@@ -79,19 +90,27 @@ WORKLOADS = {
     for w in (
         Workload(
             "light-curves",
-            "multi-band light curves, log-normal lengths 8-390 (mean 80)",
+            "multi-band light curves, 8-390 observations (mean 80)",
             *(128, 64, 2),
             (("time", 100.0), ("channel", 6.0)),
             *("tiny", 0.75),
-            lognormal(8, 390, 58.0, 0.8),
+            lognormal(8, 390, 59.0, 0.8),
         ),
         Workload(
             "icu-stays",
-            "ICU stays, one token a measurement, log-normal lengths 40-1500 (mean 417)",
+            "ICU stays, one token a measurement, 40-1500 of them (mean 417)",
             *(32, 16, 1),
             (("time", 48.0), ("channel", 41.0)),
             *("tiny", 0.5),
-            lognormal(40, 1500, 370.0, 0.5),
+            lognormal(40, 1500, 316.0, 0.8),
+        ),
+        Workload(
+            "icu-stays-2012",
+            "the same with the lengths of PhysioNet 2012, nine in ten 260-680 (mean 437)",
+            *(32, 16, 1),
+            (("time", 48.0), ("channel", 41.0)),
+            *("tiny", 0.5),
+            lognormal(40, 1500, 419.0, 0.29),
         ),
         Workload(
             "even-series",
@@ -103,7 +122,7 @@ WORKLOADS = {
         ),
         Workload(
             "images",
-            "images of 14 x 14 patches of 16 x 16 x 3",
+            "images, 196 patches of 16 x 16 x 3",
             *(32, 16, 768),
             (("row", 14.0), ("column", 14.0)),
             *("small", 0.75),
