@@ -153,7 +153,7 @@ def test_labels_in_a_series_of_a_split_table_are_cross_validated_by_place():
 def test_a_grid_search_finds_the_rate_that_learns(tmp_path):
     X, y = series()
     search = GridSearchCV(
-        rm.RoMAEClassifier(**quick(epochs=10)), {"learning_rate": [1e-9, 1e-2], "epochs": np.array([10])}, cv=2
+        rm.RoMAEClassifier(**quick(epochs=30)), {"learning_rate": [1e-9, 1e-2], "epochs": np.array([30])}, cv=2
     ).fit(X, y)
     assert search.best_params_["learning_rate"] == 1e-2
     # numpy's numbers of a search can be saved
