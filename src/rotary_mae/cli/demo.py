@@ -49,6 +49,7 @@ class Material:
     pretrain_epochs: int
     classify_epochs: int
     thinning: float
+    pretrain_thinning: float
     value_name: str
     is_inverted: bool
     truth: Truth | None = None
@@ -107,6 +108,7 @@ def _simulated(seed: int) -> Material:
         pretrain_epochs=20,
         classify_epochs=30,
         thinning=0.5,
+        pretrain_thinning=0.0,
         value_name="flux",
         is_inverted=False,
         truth=curves.truth,
@@ -125,6 +127,7 @@ def _stripe82(seed: int) -> Material:
         pretrain_epochs=30,
         classify_epochs=25,
         thinning=0.8,
+        pretrain_thinning=0.8,
         value_name="magnitude",
         is_inverted=True,
     )
@@ -146,8 +149,12 @@ def _one_seed(
     story.counts = {"pre-training": len(training), "labelled": len(labelled), "test": len(test)}
     shared: dict[str, Any] = {"context": 4, "random_state": seed, "verbose": 1}
     console.print(f"Pre-training on {len(training)} objects without labels ...")
-    interpolator = RoMAEInterpolator(size="tiny-shallow", epochs=material.pretrain_epochs, **shared)
-    interpolator.fit(tokens[training])
+    interpolator = RoMAEInterpolator(
+        size="tiny-shallow",
+        epochs=material.pretrain_epochs,
+        training={"augmentation": {"thinning": material.pretrain_thinning}},
+        **shared,
+    ).fit(tokens[training])
     fine = {
         **shared,
         "epochs": material.classify_epochs,
