@@ -4,6 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from rotary_mae.nn.norm import rms_norm
+
 MIN_STD = 1e-3
 """Smallest standard deviation of a Gaussian head, in scaled units: or a likelihood runs off to infinity."""
 
@@ -21,7 +23,7 @@ class Head(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, width) to (N, n_outputs), float32 even under autocast."""
-        return self.linear(F.rms_norm(x, x.shape[-1:], self.norm, self.eps)).float()
+        return self.linear(rms_norm(x, self.norm, self.eps)).float()
 
 
 def mean_and_std(answers: Tensor) -> tuple[Tensor, Tensor]:

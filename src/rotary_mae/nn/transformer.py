@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from rotary_mae.nn.attention import attend, attend_with_self
+from rotary_mae.nn.norm import rms_norm
 from rotary_mae.nn.ragged import Ragged
 from rotary_mae.nn.rope import pairs_adjacent, turn
 
@@ -33,7 +34,7 @@ class Angles:
 
 def project(x: Tensor, norm: Tensor, weight: Tensor, eps: float) -> Tensor:
     """Normalise and project: (T, W) by (n, W) to (T, n)."""
-    return F.linear(F.rms_norm(x, x.shape[-1:], norm, eps), weight)
+    return F.linear(rms_norm(x, norm, eps), weight)
 
 
 def finish_block(
@@ -51,7 +52,7 @@ def finish_block(
     """Everything of a block after attention: output projection, residual, MLP, residual."""
     attended = F.linear(attended, out)
     x = x + (attended if keep_attention is None else attended * keep_attention)
-    hidden = F.silu(F.linear(F.rms_norm(x, x.shape[-1:], norm, eps), up))
+    hidden = F.silu(F.linear(rms_norm(x, norm, eps), up))
     if dropout > 0.0:
         hidden = F.dropout(hidden, dropout)
     change = F.linear(hidden, down)
