@@ -16,6 +16,7 @@ CONTENDERS = {
     "padded": "padded reference",
     "packed": "rotary-mae",
     "compiled": "rotary-mae, compiled",
+    "compiled-bf16": "rotary-mae, compiled, bf16",
 }
 
 
@@ -35,8 +36,9 @@ class Trainer:
             self.reference = PaddedReference.from_model(model)
             self.loss, self.optimizer = self._padded_loss, torch.optim.AdamW(self.reference.parameters(), lr=1e-4)
             return
-        if contender == "compiled":
+        if contender.startswith("compiled"):
             model.compile()
+        self.is_bf16 = contender.endswith("bf16")
         self.model = model
         self.loss = self._packed_loss
         self.optimizer = make_optimizer(model, rm.TrainingConfig(learning_rate=1e-4))
@@ -53,6 +55,7 @@ class Trainer:
         return self.reference.loss(PaddedBatch.collate(tokens).hide(self.fraction))
 
     def _packed_loss(self, tokens: rm.TokenSet) -> Tensor:
-        out = self.model(rm.TokenBatch.collate(tokens).hide(self.fraction))
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.is_bf16):
+            out = self.model(rm.TokenBatch.collate(tokens).hide(self.fraction))
         loss: Tensor = out.loss
         return loss

@@ -116,7 +116,7 @@ def main() -> None:
         )
     result = {
         "command": f"python -m benchmarks.speed --rounds {n_rounds} --threads {arguments.threads}",
-        "precision": "float32",
+        "precision": "float32 where it does not say bf16",
         "n_rounds": n_rounds,
         "seeds": {"model": 0, "warm_up": WARM_UP_SEED, "rounds": list(range(n_rounds))},
         **circumstances(),

@@ -57,7 +57,21 @@ def physionet(result: dict[str, Any]) -> str:
     return markdown(["method", "mean squared error"], [[names[key], f"{found[key]:.3f}"] for key in names])
 
 
-TABLES: dict[str, Callable[[dict[str, Any]], str]] = {"stripe82": stripe82, "physionet": physionet}
+def speed(result: dict[str, Any]) -> str:
+    """Samples a second of each contender, how many times the padded reference's, and peak memory."""
+    contenders = ("packed", "compiled", "compiled-bf16")
+    names = ["rotary-mae", "compiled", "compiled, bf16"]
+    rows = []
+    for found in result["workloads"].values():
+        median, peak = found["median"], found["peak_mib"]
+        cells = [f"{median[c]['samples_per_second']:.1f} (x {median[c]['ratio']:.1f})" for c in contenders]
+        memory = "not measured" if peak["packed"] is None else f"{peak['padded']:.0f} / {peak['packed']:.0f}"
+        rows.append([found["text"], f"{median['padded']['samples_per_second']:.1f}", *cells, memory])
+    header = [f"training, samples/s (median of {result['n_rounds']} rounds)", "padded reference", *names]
+    return markdown([*header, "peak MiB, padded / ours"], rows)
+
+
+TABLES: dict[str, Callable[[dict[str, Any]], str]] = {"stripe82": stripe82, "physionet": physionet, "speed": speed}
 
 
 def filled(text: str) -> str:
