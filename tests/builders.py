@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 import rotary_mae as rm
-from rotary_mae.data.tokens import Schema
+from rotary_mae.data.schema import Schema
 
 RAGGED = (7, 1, 12, 3, 9, 2)
 

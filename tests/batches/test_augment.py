@@ -6,7 +6,7 @@ import pytest
 import rotary_mae as rm
 from builders import RAGGED, some_measurements
 from rotary_mae.batches.augment import Augmentation
-from rotary_mae.data.tokens import Schema
+from rotary_mae.data.schema import Schema
 
 EVERYTHING = Augmentation(scale=0.3, noise=0.1, shift=2.0, stretch=0.3, thinning=0.6)
 

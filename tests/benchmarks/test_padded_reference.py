@@ -19,9 +19,7 @@ def a_batch(n_axes: int, lengths: list[int]) -> rm.TokenBatch:
     rng = np.random.default_rng(len(lengths))
     n_tokens = sum(lengths)
     axes = tuple(f"axis{i}" for i in range(n_axes))
-    tokens = rm.TokenSet(
-        rng.normal(size=(n_tokens, 2)), rng.uniform(0, 50, (n_tokens, n_axes)), lengths, axes=axes
-    )
+    tokens = rm.TokenSet(rng.normal(size=(n_tokens, 2)), rng.uniform(0, 50, (n_tokens, n_axes)), lengths, axes=axes)
     return rm.TokenBatch.collate(tokens)
 
 
@@ -33,9 +31,7 @@ def distinct(model: torch.nn.Module) -> None:
             parameter += 0.1 * torch.randn(parameter.shape, generator=generator)
 
 
-def differentiate(
-    answers: torch.Tensor, inputs: torch.Tensor, parameters: list[torch.Tensor]
-) -> list[torch.Tensor]:
+def differentiate(answers: torch.Tensor, inputs: torch.Tensor, parameters: list[torch.Tensor]) -> list[torch.Tensor]:
     weights = torch.linspace(-1, 1, answers.numel()).view_as(answers)
     return list(torch.autograd.grad((answers * weights).sum() / len(answers), [inputs, *parameters]))
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import rotary_mae as rm
 from builders import RAGGED, some_measurements, some_tokens
-from rotary_mae.data.tokens import Schema
+from rotary_mae.data.schema import Schema
 
 
 def series(values, times, lengths=None, **settings):

@@ -16,7 +16,8 @@ from same_tokens import assert_same
 from rotary_mae import from_arrays, from_frame, from_images, open_cache, read_parquet, write_cache
 from rotary_mae.data import storage
 from rotary_mae.data.frames import read_table
-from rotary_mae.data.tokens import Schema, Source, TokenSet
+from rotary_mae.data.schema import Schema
+from rotary_mae.data.tokens import Source, TokenSet
 
 
 def series(n: int = 7, seed: int = 0, names: str = "object {}") -> TokenSet:

@@ -11,7 +11,9 @@ from sklearn.utils import _safe_indexing
 
 import rotary_mae as rm
 from builders import some_measurements, some_tokens
-from rotary_mae.data.tokens import Schema, Source, Subset
+from rotary_mae.data.schema import Schema
+from rotary_mae.data.subset import Subset
+from rotary_mae.data.tokens import Source
 
 
 def assert_same(a, b):

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from rotary_mae.data.tokens import Schema
+from rotary_mae.data.schema import Schema
 from rotary_mae.datasets.originals import Rows, map_words, parse_tables, tar_files
 
 Write = Callable[[Path, dict[str, str]], Path]

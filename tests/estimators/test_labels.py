@@ -115,7 +115,7 @@ def test_sample_weight_counts(make):
 
 
 def test_groups_stay_on_one_side_of_validation():
-    from rotary_mae.estimators.estimator import split_validation
+    from rotary_mae.estimators.validation import split_validation
 
     groups = np.repeat(np.arange(10), 6)
     for seed in range(5):
@@ -129,7 +129,7 @@ def test_groups_stay_on_one_side_of_validation():
 
 
 def test_validation_holds_every_class_that_has_samples_enough():
-    from rotary_mae.estimators.estimator import split_validation
+    from rotary_mae.estimators.validation import split_validation
 
     strata = np.repeat([0, 1, 2], [80, 10, 10])
     parts = split_validation(100, 0.1, 0, strata)

@@ -8,7 +8,7 @@ import torch
 
 import rotary_mae as rm
 from builders import RAGGED, loud, small_config, some_measurements, some_tokens
-from rotary_mae.data.tokens import Schema
+from rotary_mae.data.schema import Schema
 
 EVERY = [
     small_config(cls=cls, queries=queries, context=context, distribution=distribution)

@@ -39,7 +39,7 @@ def test_official_checkpoint_gives_official_logits_and_gradients(parity, case):
         tokens[real],
         positions[real],
         real.sum(1),
-        rm.data.tokens.Schema(tuple(f"a{i}" for i in range(positions.shape[2]))),
+        rm.data.schema.Schema(tuple(f"a{i}" for i in range(positions.shape[2]))),
     )
     if "mask" not in io:
         logits, expected = model(batch).logits, torch.tensor(io["logits"])

@@ -13,7 +13,8 @@ from torch import Tensor
 
 from rotary_mae.batches.hiding import Hiding, Strategy, draw_hidden, seed_from
 from rotary_mae.data.scaling import FIRST_POSITION
-from rotary_mae.data.tokens import Schema, TokenSet
+from rotary_mae.data.schema import Schema
+from rotary_mae.data.tokens import TokenSet
 
 Ints = npt.NDArray[np.int64]
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,49 +20,12 @@ from sklearn.pipeline import make_pipeline
 
 from rotary_mae.batches.hiding import Hiding
 from rotary_mae.cli.demo_page import write_story
+from rotary_mae.cli.demo_story import Material, Story
 from rotary_mae.data.simulate import simulate_with_truth
-from rotary_mae.data.tokens import TokenSet
 from rotary_mae.estimators.baselines import simple_features
 from rotary_mae.estimators.classifier import RoMAEClassifier
 from rotary_mae.estimators.evaluation import reconstruction_metrics
 from rotary_mae.estimators.interpolator import RoMAEInterpolator
-
-Array = npt.NDArray[Any]
-Truth = Callable[[int, Array], Array]
-
-
-@dataclass(frozen=True)
-class Material:
-    """What the demo runs on.
-
-    tokens: all objects, with classes as targets. n_labelled: how many training objects have labels to learn from
-    (None: all). truth: the noise-free value of object i at positions (q, 2), where it is known. seeds: repetitions
-    of split and fine-tuning.
-    """
-
-    name: str
-    tokens: TokenSet
-    n_labelled: int | None
-    n_test: int
-    seeds: tuple[int, ...]
-    pretrain_epochs: int
-    classify_epochs: int
-    thinning: float
-    pretrain_thinning: float
-    value_name: str
-    is_inverted: bool
-    truth: Truth | None = None
-
-
-@dataclass
-class Story:
-    """What came out: balanced accuracies by method (one a seed), metrics of interpolation, training curves."""
-
-    scores: dict[str, list[float]] = field(default_factory=dict)
-    interpolation: dict[str, float] = field(default_factory=dict)
-    curves: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
-    counts: dict[str, int] = field(default_factory=dict)
-    seconds: float = 0.0
 
 
 def demo(data: Literal["simulated", "s82"] = "simulated", out: Path = Path("runs/demo"), seed: int = 0) -> None:

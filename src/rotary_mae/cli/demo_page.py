@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from rotary_mae import __version__
 from rotary_mae.batches.batch import TokenBatch
+from rotary_mae.cli.demo_story import Material, Story, Truth
 from rotary_mae.data.tokens import TokenSet
 from rotary_mae.estimators.interpolator import RoMAEInterpolator
 from rotary_mae.report.figures import (
@@ -23,9 +23,6 @@ from rotary_mae.report.figures import (
     score_figure,
 )
 from rotary_mae.report.page import Number, Section, write_page
-
-if TYPE_CHECKING:
-    from rotary_mae.cli.demo import Material, Story, Truth
 
 N_EXAMPLES, N_GRID = 4, 200
 

@@ -12,8 +12,9 @@ import pyarrow as pa
 
 from rotary_mae.cli.columns import Columns, flag_of, split
 from rotary_mae.data.columns import MissingColumn
+from rotary_mae.data.schema import Schema
 from rotary_mae.data.tables import open_data, read_labels
-from rotary_mae.data.tokens import Schema, Source
+from rotary_mae.data.tokens import Source
 from rotary_mae.estimators.inputs import as_source, labels_for
 
 

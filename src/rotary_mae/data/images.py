@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rotary_mae.data.tokens import Schema, TokenSet, sample_indices
+from rotary_mae.data.schema import Schema
+from rotary_mae.data.tokens import TokenSet, sample_indices
 
 Pixels = npt.NDArray[Any]
 

@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from rotary_mae.data.rows import About, FloatArray, IntArray, Long, Wide, name_id
-from rotary_mae.data.tokens import Schema, TokenSet
+from rotary_mae.data.schema import Schema
+from rotary_mae.data.tokens import TokenSet
 
 Layout = Literal["auto", "measurements", "steps"]
 Duplicates = Literal["error", "keep", "mean"]

@@ -12,7 +12,8 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from rotary_mae.data.tokens import Schema, Source, TokenSet
+from rotary_mae.data.schema import Schema
+from rotary_mae.data.tokens import Source, TokenSet
 
 FIRST_POSITION = 1.0
 """Where a sample's first visible token comes to lie; position 0 is left to the CLS token."""

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from rotary_mae.data.tokens import Schema, TokenSet
+from rotary_mae.data.schema import Schema
+from rotary_mae.data.tokens import TokenSet
 
 BANDS = ("g", "r", "i", "z")
 CLASSES = ("agn", "eclipsing", "pulsator", "supernova")

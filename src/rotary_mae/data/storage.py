@@ -17,7 +17,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from rotary_mae.data.growing import GrowingArray
-from rotary_mae.data.tokens import Schema, Source, TokenSet, sample_indices, token_indices
+from rotary_mae.data.schema import Schema
+from rotary_mae.data.tokens import Source, TokenSet, sample_indices, token_indices
 
 _KEY = b"rotary_mae"
 _NUMBERS_PER_BLOCK = 1 << 22

@@ -3,85 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
+from rotary_mae.data.schema import INDEX_AXES, Schema
+
 if TYPE_CHECKING:
     from pathlib import Path
-
-INDEX_AXES = frozenset({"channel", "row", "column", "mel"})
-"""Axes that count things: their positions are whole numbers and are never scaled."""
-
-ROLES = ("value", "error", "observed", "static")
-"""What a value column is: predicted (``value``), or an input only (the others)."""
-
-
-@dataclass(frozen=True)
-class Schema:
-    """What the columns of a TokenSet mean; frozen at fit, so that later data can be brought to it.
-
-    axes: names of the D position axes. channels: names of the real channels. roles: one of ROLES for each of
-    the V value columns, the predicted ones first. statics: names of the static covariates. times: None for
-    numbers, else the data frame type of the time stamps (positions are then seconds since 1970-01-01 UTC).
-    patch: the shape (p1, p2, p3, values) of a flattened patch of an image, or None. anchored: axes whose
-    positions are counted from the sample's first visible token, which lies at 1 (scaling makes them so).
-    """
-
-    axes: tuple[str, ...]
-    channels: tuple[str, ...] = ()
-    roles: tuple[str, ...] = ("value",)
-    statics: tuple[str, ...] = ()
-    times: str | None = None
-    patch: tuple[int, ...] | None = None
-    anchored: tuple[int, ...] = ()
-
-    def __post_init__(self) -> None:
-        for name in ("axes", "channels", "roles", "statics", "anchored"):
-            object.__setattr__(self, name, tuple(getattr(self, name)))
-        if self.patch is not None:
-            object.__setattr__(self, "patch", tuple(self.patch))
-        if not self.axes or len(set(self.axes)) != len(self.axes):
-            raise ValueError(f"axes need at least one name and no name twice, got {self.axes}")
-        for what in ("channels", "statics"):
-            names = getattr(self, what)
-            if twice := sorted({n for n in names if names.count(n) > 1}):
-                raise ValueError(f"{what} must differ, got {twice} twice; rename one of them")
-        if unknown := set(self.roles) - set(ROLES):
-            raise ValueError(f"roles must be among {ROLES}, got {sorted(unknown)}")
-        if sorted(self.roles, key=lambda r: r != "value") != list(self.roles) or "value" not in self.roles:
-            raise ValueError(f"roles must start with the predicted values, got {self.roles}")
-
-    def __repr__(self) -> str:
-        roles = ", ".join(f"{self.roles.count(role)} {role}" for role in ROLES if role in self.roles)
-        named = "".join(f", {what}={getattr(self, what)}" for what in ("channels", "statics") if getattr(self, what))
-        return f"Schema(axes={self.axes}, columns: {roles}{named})"
-
-    @property
-    def n_predicted(self) -> int:
-        """Number of value columns that are predicted; they come first."""
-        return self.roles.count("value")
-
-    @property
-    def layout(self) -> str:
-        """``measurements`` (a token a measurement) or ``steps`` (a token a time step or patch)."""
-        return "measurements" if "channel" in self.axes else "steps"
-
-    @property
-    def channel_axis(self) -> int | None:
-        """Index of the axis ``channel``, or None."""
-        return self.axes.index("channel") if "channel" in self.axes else None
-
-    @property
-    def continuous_axes(self) -> tuple[int, ...]:
-        """Indices of the axes whose positions are measured, not counted."""
-        return tuple(i for i, name in enumerate(self.axes) if name not in INDEX_AXES)
-
-    def columns(self, role: str) -> list[int]:
-        """Indices of the value columns with this role."""
-        return [i for i, r in enumerate(self.roles) if r == role]
 
 
 @runtime_checkable
@@ -325,80 +255,11 @@ class TokenSet:
             checked=False,
         )
 
-    # -- bringing it to what a model was fitted on --------------------------------------------------------
-
     def conform(self, schema: Schema) -> TokenSet:
-        """The same samples in the order of channels and columns of ``schema``.
+        """The same samples in the order of channels and columns of ``schema``; see ``conform.conform``."""
+        from rotary_mae.data.conform import conform
 
-        Channels are matched by name: missing ones and another order are fine. Raises ValueError for other
-        axes, a channel or static covariate that ``schema`` does not have, or missing value columns.
-        """
-        if self.schema == schema:
-            return self
-        if self.axes != schema.axes:
-            raise ValueError(
-                f"the model was fitted on axes {schema.axes} (layout {schema.layout!r}), got {self.axes}: "
-                f"make the tokens with layout={schema.layout!r}"
-            )
-        mine, theirs = self.schema, schema
-        if "time" in self.axes and (mine.times is None) != (theirs.times is None):
-            raise ValueError(f"the model was fitted on {_clock(theirs)}, got {_clock(mine)}: give times as in training")
-        for what in ("channels", "statics"):
-            unseen = [name for name in getattr(mine, what) if name not in getattr(theirs, what)]
-            if unseen:
-                raise ValueError(
-                    f"{what} {unseen} were never seen in training; the model knows {getattr(theirs, what)}. "
-                    "Leave them out, or fit again with them"
-                )
-        if theirs.channel_axis is not None:
-            return self._conform_measurements(theirs)
-        return self._conform_steps(theirs)
-
-    def _conform_measurements(self, schema: Schema) -> TokenSet:
-        if self.schema.roles != schema.roles:
-            raise ValueError(
-                f"the model was fitted on value columns {schema.roles}, got {self.schema.roles}: "
-                "give (or leave out) the column of measurement errors as in training"
-            )
-        # a static covariate may share its name with a channel: redshift z beside the band z
-        to_channel = [schema.channels.index(name) for name in self.schema.channels]
-        to_static = [len(schema.channels) + schema.statics.index(name) for name in self.schema.statics]
-        table = np.array([*to_channel, *to_static], np.float64)
-        positions = self.positions.copy()
-        axis = cast(int, schema.channel_axis)
-        positions[:, axis] = table[positions[:, axis].astype(np.int64)]
-        return self.replace(positions=positions, schema=replace(schema, times=self.schema.times))
-
-    def _conform_steps(self, schema: Schema) -> TokenSet:
-        mine = self.schema
-        if mine.patch != schema.patch or (not schema.channels and mine.roles != schema.roles):
-            raise ValueError(f"the model was fitted on {schema}, got {mine}")
-        if schema.channels and not mine.channels:
-            raise ValueError(f"the model knows the channels {schema.channels}, but these tokens name none: name them")
-        if not schema.channels:
-            return self.replace(schema=replace(schema, times=mine.times))
-        n_mine = len(mine.channels)
-        is_flagged = "observed" in mine.roles
-        values = np.zeros((self.n_tokens, len(schema.roles)), np.float32)
-        flags = np.zeros((self.n_tokens, len(schema.channels)), np.float32)
-        for i, name in enumerate(mine.channels):
-            to = schema.channels.index(name)
-            values[:, to] = self.values[:, i]
-            flags[:, to] = self.values[:, n_mine + i] if is_flagged else 1.0
-        n_filled = len(schema.channels)
-        if "observed" in schema.roles:
-            values[:, n_filled : 2 * n_filled] = flags
-        elif not flags.all():
-            raise ValueError(
-                "some steps lack a channel, but the model was fitted on complete steps and has no observed "
-                "flags; fit with layout='measurements', or on steps with missing channels too"
-            )
-        mine_static, to_static = mine.columns("static"), schema.columns("static")
-        if set(mine.statics) != set(schema.statics):
-            raise ValueError(f"the model needs the static covariates {schema.statics}, got {mine.statics}")
-        for column, name in zip(mine_static, mine.statics, strict=True):
-            values[:, to_static[schema.statics.index(name)]] = self.values[:, column]
-        return self.replace(values=values, schema=replace(schema, times=mine.times))
+        return conform(self, schema)
 
     # -- out ----------------------------------------------------------------------------------------------
 
@@ -462,10 +323,6 @@ def _join(name: str, arrays: list[npt.NDArray[Any] | None]) -> npt.NDArray[Any] 
     return np.concatenate(there) if there else None
 
 
-def _clock(schema: Schema) -> str:
-    return "times that are numbers" if schema.times is None else "time stamps"
-
-
 def _lengths(lengths: npt.ArrayLike) -> npt.NDArray[np.int64]:
     array = np.asarray(lengths)
     if array.size == 0:
@@ -473,29 +330,3 @@ def _lengths(lengths: npt.ArrayLike) -> npt.NDArray[np.int64]:
     if array.ndim != 1 or array.dtype.kind not in "iu" or (array.size and int(array.min()) < 0):
         raise ValueError(f"lengths must be one whole number a sample, got {array.dtype} of shape {array.shape}")
     return array.astype(np.int64)
-
-
-class Subset:
-    """Some samples of a Source, read when they are asked for.
-
-    indices: (n,) which, in this order. targets: replace the source's own.
-    """
-
-    def __init__(self, source: Source, indices: npt.ArrayLike, targets: npt.NDArray[Any] | None = None) -> None:
-        self.source = source
-        self.indices = np.asarray(indices, np.int64)
-        self.schema = source.schema
-        own = getattr(source, "targets", None)
-        self.targets = targets if targets is not None or own is None else np.asarray(own)[self.indices]
-        self.ids = np.asarray(getattr(source, "ids", np.arange(len(source))))[self.indices]
-        lengths = getattr(source, "lengths", None)
-        self.lengths = None if lengths is None else np.asarray(lengths)[self.indices]
-        self.is_on_disk = getattr(source, "is_on_disk", False)
-
-    def __len__(self) -> int:
-        return len(self.indices)
-
-    def __getitem__(self, index: Any) -> TokenSet:
-        chosen = sample_indices(index, len(self))
-        tokens = self.source[self.indices[chosen]]
-        return tokens if self.targets is None else tokens.with_targets(self.targets[chosen])

@@ -16,7 +16,8 @@ import numpy.typing as npt
 import pyarrow as pa
 from pyarrow import csv
 
-from rotary_mae.data.tokens import Schema, TokenSet
+from rotary_mae.data.schema import Schema
+from rotary_mae.data.tokens import TokenSet
 
 
 def tar_files(path: Path) -> Iterator[tuple[str, bytes]]:

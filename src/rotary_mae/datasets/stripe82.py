@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from rotary_mae.data.tokens import Schema, TokenSet
+from rotary_mae.data.schema import Schema
+from rotary_mae.data.tokens import TokenSet
 from rotary_mae.datasets.download import RemoteFile, fetch
 from rotary_mae.datasets.originals import Rows, parse_tables, tar_files
 

@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from rotary_mae.data.tokens import Schema, TokenSet
+from rotary_mae.data.schema import Schema
+from rotary_mae.data.tokens import TokenSet
 from rotary_mae.datasets.download import RemoteFile, fetch
 from rotary_mae.datasets.originals import damaged, parse_table
 

@@ -12,11 +12,14 @@ from sklearn.metrics import accuracy_score
 from sklearn.utils import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 
-from rotary_mae.data.tokens import Source, Subset
-from rotary_mae.estimators.estimator import RoMAEEstimator, seeded_model, split_validation
+from rotary_mae.data.subset import Subset
+from rotary_mae.data.tokens import Source
+from rotary_mae.estimators.estimator import RoMAEEstimator
 from rotary_mae.estimators.inference import run_model
 from rotary_mae.estimators.inputs import checked_weights, is_named, labels_for, needed_labels
 from rotary_mae.estimators.schedule import FINE_TUNE
+from rotary_mae.estimators.starting import seeded_model
+from rotary_mae.estimators.validation import split_validation
 from rotary_mae.models.checkpoint import Pretrained
 from rotary_mae.models.predictor import RoMAEForPrediction
 

@@ -10,9 +10,11 @@ import torch
 from sklearn.base import TransformerMixin
 
 from rotary_mae.batches.batch import TokenBatch
-from rotary_mae.estimators.estimator import RoMAEEstimator, seeded_model, split_validation
+from rotary_mae.estimators.estimator import RoMAEEstimator
 from rotary_mae.estimators.inference import run_model
 from rotary_mae.estimators.schedule import PRETRAIN
+from rotary_mae.estimators.starting import seeded_model
+from rotary_mae.estimators.validation import split_validation
 from rotary_mae.models.autoencoder import RoMAEForPreTraining
 
 

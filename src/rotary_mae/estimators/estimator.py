@@ -5,15 +5,12 @@ from __future__ import annotations
 import copy
 import inspect
 import json
-import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from sklearn.base import BaseEstimator
 from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import check_is_fitted
@@ -21,42 +18,50 @@ from sklearn.utils.validation import check_is_fitted
 from rotary_mae.batches.hiding import Hiding
 from rotary_mae.data.scaling import Scaling
 from rotary_mae.data.storage import replacing as replacing_file
-from rotary_mae.data.tokens import Source, Subset
+from rotary_mae.data.subset import Subset
+from rotary_mae.data.tokens import Source
 from rotary_mae.estimators.inputs import as_source
 from rotary_mae.estimators.parameters import to_json
 from rotary_mae.estimators.schedule import Plan, plan_training
-from rotary_mae.models.autoencoder import RoMAEForPreTraining
-from rotary_mae.models.checkpoint import (
-    Pretrained,
-    TransferReport,
-    find_folder,
-    read_description,
-    replacing,
-    transfer,
-)
+from rotary_mae.estimators.starting import initial_model, new_scaling
+from rotary_mae.estimators.validation import Parts, any_weight
+from rotary_mae.models.checkpoint import Pretrained, TransferReport, replacing, transfer
 from rotary_mae.models.config import RoMAEConfig
-from rotary_mae.models.predictor import RoMAEForPrediction
 from rotary_mae.training.config import TrainingConfig
 from rotary_mae.training.loop import TrainingResult, train
 from rotary_mae.training.run_folder import RunFolder
 
 DESCRIPTION = "estimator.json"
-MODELS: dict[str, type[Pretrained]] = {
-    "RoMAEForPreTraining": RoMAEForPreTraining,
-    "RoMAEForPrediction": RoMAEForPrediction,
-}
 
-
-@dataclass(frozen=True)
-class Parts:
-    """Indices of the training and validation samples; validation may be empty."""
-
-    training: npt.NDArray[np.int64]
-    validation: npt.NDArray[np.int64]
+AUTO_CONTEXT = 4
+"""Neighbours on each side where the user does not say: it helped on validation parts (docs/measurements.md)."""
 
 
 class RoMAEEstimator(BaseEstimator):
-    """Parameters and machinery of the four estimators; they add what they predict."""
+    """Parameters and machinery of the four estimators; they add what they predict.
+
+    Args:
+        init: where weights come from: a fitted estimator, a run folder, a model, or None for a new model.
+        size: of a new model: "tiny-shallow", "tiny" (if None), "small", "base" or "large". An error with ``init``.
+        epochs, learning_rate, batch_size: None chooses them for the number of samples.
+        dropout: on attention scores and hidden layers; None: 0, or as in ``init``.
+        context: neighbours of its channel on each side that a token is read with (see ``RoMAEConfig``); 0 is the
+            paper's model. None: AUTO_CONTEXT for series and 0 for patches, or as in ``init``.
+        layout: "measurements", "steps" or "auto", for frames and arrays; frozen at fit.
+        columns: arguments of ``from_frame`` that name the columns of data frames.
+        unit: distance in time (in the data's unit) that becomes 1 in the model; "auto" takes the typical one.
+        validation_fraction: share of the samples that chooses the best weights and when to stop; none below 20.
+        early_stopping: stop when the validation loss has not fallen for long.
+        compile: compile the token-wise parts of the model. precision: "fp32" or "bf16".
+        device: "auto" (a GPU if there is one), "cpu" or "cuda".
+        random_state: seed; a run on a CPU repeats exactly.
+        verbose: 1 shows a bar with loss, rate and time left.
+        out: a folder for metrics and checkpoints of the training. resume: go on with the run in it.
+        model, training: further settings of ``RoMAEConfig`` and ``TrainingConfig``, by name.
+
+    Data may be a TokenSet or other Source, a data frame (with ``columns``), an array (n, channels, times) or
+    (n, times) with NaN where nothing was observed, or a list of arrays (channels, times).
+    """
 
     def __init__(
         self,
@@ -138,7 +143,7 @@ class RoMAEEstimator(BaseEstimator):
 
     def _to_fit(self, X: Any) -> tuple[Source, Pretrained | None]:
         """Data to fit to, laid out as that of ``init`` if there is one; and the model of ``init``."""
-        initial = self._initial()
+        initial = initial_model(self.init)
         schema = None if initial is None or initial.scaling is None else initial.scaling.schema
         return as_source(X, self.columns, self.layout, schema), initial
 
@@ -168,40 +173,12 @@ class RoMAEEstimator(BaseEstimator):
 
     # -- making the model -------------------------------------------------------------------------------------
 
-    def _initial(self) -> Pretrained | None:
-        """The model of ``init``."""
-        if self.init is None:
-            return None
-        if isinstance(self.init, (str, Path)):
-            folder = find_folder(self.init)
-            return MODELS[read_description(folder)["model"]].from_pretrained(folder)
-        if isinstance(self.init, Pretrained):
-            return self.init
-        check_is_fitted(self.init)
-        initial: Pretrained = self.init.model_
-        return initial
-
     def _fit_scaling(self, source: Source, initial: Pretrained | None) -> Scaling:
         if initial is not None:
             if initial.scaling is None:
-                return self._new_scaling(source, initial)
+                return new_scaling(source, initial, self.unit)
             source[[0]].conform(initial.scaling.schema)
             return initial.scaling
-        return Scaling.fit(source, unit=self.unit)  # type: ignore[arg-type]
-
-    def _new_scaling(self, source: Source, initial: Pretrained) -> Scaling:
-        """Fitted to the data, for a model that has none: of the official code, or trained on tokens scaled by hand."""
-        schema, config = source.schema, initial.config
-        if (len(schema.roles), len(schema.axes)) != (config.n_values, config.n_axes):
-            raise ValueError(
-                f"init reads {config.n_values} values at positions on {config.n_axes} axes, the data has "
-                f"{len(schema.roles)} at {len(schema.axes)} {schema.axes}; choose other columns or another layout"
-            )
-        warnings.warn(
-            "init comes without a scaling of values and positions; one was fitted to this data. It should mean what "
-            "init was trained on: see unit",
-            stacklevel=4,
-        )
         return Scaling.fit(source, unit=self.unit)  # type: ignore[arg-type]
 
     def _model_config(self, scaling: Scaling, initial: Pretrained | None, **fixed: Any) -> RoMAEConfig:
@@ -215,6 +192,7 @@ class RoMAEEstimator(BaseEstimator):
                 "n_predicted": schema.n_predicted,
                 "size": self.size or "tiny",
                 "normalize_targets": schema.patch is not None,
+                "context": AUTO_CONTEXT if schema.patch is None else 0,
             }
             return RoMAEConfig.from_dict({**data, **fixed, **given, **(self.model or {})})
         if self.size is not None and self.size != initial.config.size:
@@ -275,7 +253,7 @@ class RoMAEEstimator(BaseEstimator):
             scaling=scaling,
             resume=self.resume,
             sample_weight=None if sample_weight is None else sample_weight[parts.training],
-            validation_weight=_any_weight(sample_weight, parts.validation),
+            validation_weight=any_weight(sample_weight, parts.validation),
         )
         self.model_ = model
         if self.out is not None:
@@ -314,47 +292,3 @@ class RoMAEEstimator(BaseEstimator):
     def _restore(self, fitted: dict[str, Any], model: Pretrained) -> None:
         self.model_ = model
         self.transfer_ = None
-
-
-def _any_weight(sample_weight: npt.NDArray[Any] | None, chosen: npt.NDArray[np.int64]) -> npt.NDArray[Any] | None:
-    """The weights of some samples; None where all are zero, as their mean would be of nothing."""
-    if sample_weight is None or not sample_weight[chosen].any():
-        return None
-    weights: npt.NDArray[Any] = sample_weight[chosen]
-    return weights
-
-
-def split_validation(
-    n_samples: int, fraction: float, seed: int, strata: npt.NDArray[Any] | None = None, groups: Any = None
-) -> Parts:
-    """Training and validation parts; by group if given, else stratified where every class has samples enough.
-
-    Below 20 samples, or with one group, there is no validation part: it would measure nothing.
-    """
-    from sklearn.model_selection import GroupShuffleSplit, ShuffleSplit, StratifiedShuffleSplit
-
-    if not 0.0 <= fraction < 1.0:
-        raise ValueError(f"validation_fraction must be in [0, 1), got {fraction}")
-    everything = np.arange(n_samples)
-    n_held = round(fraction * n_samples)
-    groups = None if groups is None else np.asarray(groups)
-    if groups is not None and groups.shape != (n_samples,):
-        raise ValueError(f"groups must be ({n_samples},), one a sample, got {groups.shape}")
-    if n_held < 2 or n_samples < 20 or (groups is not None and len(np.unique(groups)) < 2):
-        return Parts(everything, everything[:0])
-    if groups is not None:
-        splitter: Any = GroupShuffleSplit(1, test_size=fraction, random_state=seed)
-        training, held = next(splitter.split(everything, groups=groups))
-    else:
-        counts = None if strata is None else np.unique(strata, return_counts=True)[1]
-        is_stratified = counts is not None and counts.min() >= 2 and n_held >= len(counts)
-        splitter = (StratifiedShuffleSplit if is_stratified else ShuffleSplit)(1, test_size=n_held, random_state=seed)
-        training, held = next(splitter.split(everything, strata if is_stratified else None))
-    return Parts(np.sort(training), np.sort(held))
-
-
-def seeded_model(seed: int, make: Any) -> Any:
-    """What ``make()`` builds with torch seeded by ``seed``; the caller's randomness is left as it was."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return make()

@@ -12,7 +12,8 @@ from sklearn.utils import check_array, column_or_1d
 
 from rotary_mae.data.arrays import from_arrays
 from rotary_mae.data.frames import from_frame
-from rotary_mae.data.tokens import Schema, Source, TokenSet
+from rotary_mae.data.schema import Schema
+from rotary_mae.data.tokens import Source, TokenSet
 
 Array = npt.NDArray[Any]
 

@@ -14,11 +14,13 @@ from scipy.special import ndtri
 from rotary_mae.batches.batch import TokenBatch
 from rotary_mae.batches.hiding import Hiding
 from rotary_mae.data.tokens import TokenSet
-from rotary_mae.estimators.estimator import RoMAEEstimator, seeded_model, split_validation
+from rotary_mae.estimators.estimator import RoMAEEstimator
 from rotary_mae.estimators.inference import MAX_TOKENS, batches_by_length, pick_device
 from rotary_mae.estimators.inputs import is_frame
 from rotary_mae.estimators.queries import Queries, frame_answers, frame_queries, list_queries
 from rotary_mae.estimators.schedule import INTERPOLATE
+from rotary_mae.estimators.starting import seeded_model
+from rotary_mae.estimators.validation import split_validation
 from rotary_mae.models.autoencoder import RoMAEForPreTraining
 from rotary_mae.training.config import TrainingConfig
 from rotary_mae.training.evaluation import evaluating

@@ -8,10 +8,11 @@ from typing import Any
 
 from rotary_mae.estimators.classifier import RoMAEClassifier
 from rotary_mae.estimators.embedder import RoMAEEmbedder
-from rotary_mae.estimators.estimator import DESCRIPTION, MODELS, RoMAEEstimator
+from rotary_mae.estimators.estimator import DESCRIPTION, RoMAEEstimator
 from rotary_mae.estimators.interpolator import RoMAEInterpolator
 from rotary_mae.estimators.parameters import from_json
 from rotary_mae.estimators.regressor import RoMAERegressor
+from rotary_mae.estimators.starting import MODELS
 from rotary_mae.models.checkpoint import find_folder, read_description
 
 ESTIMATORS: dict[str, Any] = {

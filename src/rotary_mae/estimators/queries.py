@@ -11,8 +11,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from rotary_mae.data.schema import Schema
 from rotary_mae.data.timestamps import from_seconds, is_timelike, to_seconds
-from rotary_mae.data.tokens import Schema, TokenSet, token_indices
+from rotary_mae.data.tokens import TokenSet, token_indices
 
 Array = npt.NDArray[Any]
 

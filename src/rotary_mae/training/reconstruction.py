@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rotary_mae.batches.batch import TokenBatch
-from rotary_mae.data.tokens import Schema
+from rotary_mae.data.schema import Schema
 
 Array = npt.NDArray[Any]
 

@@ -1,0 +1,93 @@
+"""Bringing data to what a model was fitted on: channels by name, columns in its order."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+
+from rotary_mae.data.schema import Schema
+
+if TYPE_CHECKING:
+    from rotary_mae.data.tokens import TokenSet
+
+
+def conform(tokens: TokenSet, schema: Schema) -> TokenSet:
+    """The same samples in the order of channels and columns of ``schema``.
+
+    Channels are matched by name: missing ones and another order are fine. Raises ValueError for other
+    axes, a channel or static covariate that ``schema`` does not have, or missing value columns.
+    """
+    if tokens.schema == schema:
+        return tokens
+    if tokens.axes != schema.axes:
+        raise ValueError(
+            f"the model was fitted on axes {schema.axes} (layout {schema.layout!r}), got {tokens.axes}: "
+            f"make the tokens with layout={schema.layout!r}"
+        )
+    mine, theirs = tokens.schema, schema
+    if "time" in tokens.axes and (mine.times is None) != (theirs.times is None):
+        raise ValueError(f"the model was fitted on {_clock(theirs)}, got {_clock(mine)}: give times as in training")
+    for what in ("channels", "statics"):
+        unseen = [name for name in getattr(mine, what) if name not in getattr(theirs, what)]
+        if unseen:
+            raise ValueError(
+                f"{what} {unseen} were never seen in training; the model knows {getattr(theirs, what)}. "
+                "Leave them out, or fit again with them"
+            )
+    if theirs.channel_axis is not None:
+        return _conform_measurements(tokens, theirs)
+    return _conform_steps(tokens, theirs)
+
+
+def _conform_measurements(tokens: TokenSet, schema: Schema) -> TokenSet:
+    if tokens.schema.roles != schema.roles:
+        raise ValueError(
+            f"the model was fitted on value columns {schema.roles}, got {tokens.schema.roles}: "
+            "give (or leave out) the column of measurement errors as in training"
+        )
+    # a static covariate may share its name with a channel: redshift z beside the band z
+    to_channel = [schema.channels.index(name) for name in tokens.schema.channels]
+    to_static = [len(schema.channels) + schema.statics.index(name) for name in tokens.schema.statics]
+    table = np.array([*to_channel, *to_static], np.float64)
+    positions = tokens.positions.copy()
+    axis = cast(int, schema.channel_axis)
+    positions[:, axis] = table[positions[:, axis].astype(np.int64)]
+    return tokens.replace(positions=positions, schema=replace(schema, times=tokens.schema.times))
+
+
+def _conform_steps(tokens: TokenSet, schema: Schema) -> TokenSet:
+    mine = tokens.schema
+    if mine.patch != schema.patch or (not schema.channels and mine.roles != schema.roles):
+        raise ValueError(f"the model was fitted on {schema}, got {mine}")
+    if schema.channels and not mine.channels:
+        raise ValueError(f"the model knows the channels {schema.channels}, but these tokens name none: name them")
+    if not schema.channels:
+        return tokens.replace(schema=replace(schema, times=mine.times))
+    n_mine = len(mine.channels)
+    is_flagged = "observed" in mine.roles
+    values = np.zeros((tokens.n_tokens, len(schema.roles)), np.float32)
+    flags = np.zeros((tokens.n_tokens, len(schema.channels)), np.float32)
+    for i, name in enumerate(mine.channels):
+        to = schema.channels.index(name)
+        values[:, to] = tokens.values[:, i]
+        flags[:, to] = tokens.values[:, n_mine + i] if is_flagged else 1.0
+    n_filled = len(schema.channels)
+    if "observed" in schema.roles:
+        values[:, n_filled : 2 * n_filled] = flags
+    elif not flags.all():
+        raise ValueError(
+            "some steps lack a channel, but the model was fitted on complete steps and has no observed "
+            "flags; fit with layout='measurements', or on steps with missing channels too"
+        )
+    mine_static, to_static = mine.columns("static"), schema.columns("static")
+    if set(mine.statics) != set(schema.statics):
+        raise ValueError(f"the model needs the static covariates {schema.statics}, got {mine.statics}")
+    for column, name in zip(mine_static, mine.statics, strict=True):
+        values[:, to_static[schema.statics.index(name)]] = tokens.values[:, column]
+    return tokens.replace(values=values, schema=replace(schema, times=mine.times))
+
+
+def _clock(schema: Schema) -> str:
+    return "times that are numbers" if schema.times is None else "time stamps"

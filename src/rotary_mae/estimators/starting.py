@@ -1,0 +1,59 @@
+"""What a fit starts from: the model behind ``init``, a scaling for one without, a seeded new one."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from sklearn.utils.validation import check_is_fitted
+
+from rotary_mae.data.scaling import Scaling
+from rotary_mae.data.tokens import Source
+from rotary_mae.models.autoencoder import RoMAEForPreTraining
+from rotary_mae.models.checkpoint import Pretrained, find_folder, read_description
+from rotary_mae.models.predictor import RoMAEForPrediction
+
+MODELS: dict[str, type[Pretrained]] = {
+    "RoMAEForPreTraining": RoMAEForPreTraining,
+    "RoMAEForPrediction": RoMAEForPrediction,
+}
+
+
+def initial_model(init: Any) -> Pretrained | None:
+    """The model of ``init``."""
+    if init is None:
+        return None
+    if isinstance(init, (str, Path)):
+        folder = find_folder(init)
+        return MODELS[read_description(folder)["model"]].from_pretrained(folder)
+    if isinstance(init, Pretrained):
+        return init
+    check_is_fitted(init)
+    initial: Pretrained = init.model_
+    return initial
+
+
+def new_scaling(source: Source, initial: Pretrained, unit: Any) -> Scaling:
+    """Fitted to the data, for a model that has none: of the official code, or trained on tokens scaled by hand."""
+    schema, config = source.schema, initial.config
+    if (len(schema.roles), len(schema.axes)) != (config.n_values, config.n_axes):
+        raise ValueError(
+            f"init reads {config.n_values} values at positions on {config.n_axes} axes, the data has "
+            f"{len(schema.roles)} at {len(schema.axes)} {schema.axes}; choose other columns or another layout"
+        )
+    warnings.warn(
+        "init comes without a scaling of values and positions; one was fitted to this data. It should mean what "
+        "init was trained on: see unit",
+        stacklevel=4,
+    )
+    return Scaling.fit(source, unit=unit)
+
+
+def seeded_model(seed: int, make: Callable[[], Any]) -> Any:
+    """What ``make()`` builds with torch seeded by ``seed``; the caller's randomness is left as it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return make()

@@ -1,0 +1,54 @@
+"""Which samples a fit learns from, and which choose the best of what it learned."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Indices of the training and validation samples; validation may be empty."""
+
+    training: npt.NDArray[np.int64]
+    validation: npt.NDArray[np.int64]
+
+
+def any_weight(sample_weight: npt.NDArray[Any] | None, chosen: npt.NDArray[np.int64]) -> npt.NDArray[Any] | None:
+    """The weights of some samples; None where all are zero, as their mean would be of nothing."""
+    if sample_weight is None or not sample_weight[chosen].any():
+        return None
+    weights: npt.NDArray[Any] = sample_weight[chosen]
+    return weights
+
+
+def split_validation(
+    n_samples: int, fraction: float, seed: int, strata: npt.NDArray[Any] | None = None, groups: Any = None
+) -> Parts:
+    """Training and validation parts; by group if given, else stratified where every class has samples enough.
+
+    Below 20 samples, or with one group, there is no validation part: it would measure nothing.
+    """
+    from sklearn.model_selection import GroupShuffleSplit, ShuffleSplit, StratifiedShuffleSplit
+
+    if not 0.0 <= fraction < 1.0:
+        raise ValueError(f"validation_fraction must be in [0, 1), got {fraction}")
+    everything = np.arange(n_samples)
+    n_held = round(fraction * n_samples)
+    groups = None if groups is None else np.asarray(groups)
+    if groups is not None and groups.shape != (n_samples,):
+        raise ValueError(f"groups must be ({n_samples},), one a sample, got {groups.shape}")
+    if n_held < 2 or n_samples < 20 or (groups is not None and len(np.unique(groups)) < 2):
+        return Parts(everything, everything[:0])
+    if groups is not None:
+        splitter: Any = GroupShuffleSplit(1, test_size=fraction, random_state=seed)
+        training, held = next(splitter.split(everything, groups=groups))
+    else:
+        counts = None if strata is None else np.unique(strata, return_counts=True)[1]
+        is_stratified = counts is not None and counts.min() >= 2 and n_held >= len(counts)
+        splitter = (StratifiedShuffleSplit if is_stratified else ShuffleSplit)(1, test_size=n_held, random_state=seed)
+        training, held = next(splitter.split(everything, strata if is_stratified else None))
+    return Parts(np.sort(training), np.sort(held))
