@@ -8,6 +8,7 @@ from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 import torch
 from scipy.special import ndtri
 
@@ -15,6 +16,7 @@ from rotary_mae.batches.batch import TokenBatch
 from rotary_mae.batches.hiding import Hiding
 from rotary_mae.data.tokens import TokenSet
 from rotary_mae.estimators.estimator import RoMAEEstimator
+from rotary_mae.estimators.imputing import Gaps
 from rotary_mae.estimators.inference import MAX_TOKENS, batches_by_length, pick_device
 from rotary_mae.estimators.inputs import is_frame
 from rotary_mae.estimators.queries import Queries, frame_answers, frame_queries, list_queries
@@ -95,6 +97,39 @@ class RoMAEInterpolator(RoMAEEstimator):
         if quantiles is not None:
             return lists
         return tuple(lists) if return_std else lists[0]
+
+    def forecast(self, X: Any, at: Any, *, return_std: bool = False, quantiles: Sequence[float] | None = None) -> Any:
+        """Like ``predict``, for positions after each sample's last observation only; fit with hiding="future".
+
+        Raises ValueError for a position that is not in the future of its sample.
+        """
+        source = self._source(X)
+        tokens = source[np.arange(len(source))]
+        schema = self.scaling_.schema
+        queries = frame_queries(at, tokens, schema, self.columns) if is_frame(at) else list_queries(at, tokens, schema)
+        last = np.maximum.reduceat(tokens.positions[:, 0], tokens.starts)
+        early = queries.positions[:, 0] <= np.repeat(last, queries.lengths)
+        if early.any():
+            sample = int(np.repeat(np.arange(len(tokens)), queries.lengths)[early][0])
+            raise ValueError(
+                f"{int(early.sum())} positions are not after the last observation of their sample, first for id "
+                f"{tokens.ids[sample]!r} (last at {last[sample]:g}); use predict to ask between observations"
+            )
+        return self.predict(tokens, at, return_std=return_std, quantiles=quantiles)
+
+    def impute(self, df: Any) -> Any:
+        """The same frame with its empty value cells filled, and a column ``std`` (wide: ``<column>_std``).
+
+        df: long (with rows whose value is empty) or wide, its columns named by the estimator's ``columns``. Order,
+        ids, time stamps and units stay; the standard deviation is NaN where a value was observed.
+        """
+        gaps = Gaps(df, self.columns, self.scaling_.schema)
+        if not len(gaps.row):
+            return gaps.filled(self._no_answers())
+        return gaps.filled(self.predict(df, gaps.questions(), return_std=True))
+
+    def _no_answers(self) -> Any:
+        return pa.table({"value": np.zeros(0), "std": np.zeros(0)})
 
     def _answer(self, tokens: TokenSet, queries: Queries) -> tuple[Array, Array]:
         """Mean and standard deviation (Q, V) at all queries, in the user's units."""

@@ -1,0 +1,66 @@
+"""Gaps are filled where they are, and nowhere else; the future is asked about apart."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+
+import rotary_mae as rm
+
+TINY = {"model": {"width": 16, "heads": 2, "depth": 1, "decoder": {"width": 16, "heads": 2, "depth": 1}}, "epochs": 1}
+
+
+def wide(n: int = 12) -> pd.DataFrame:
+    rng = np.random.default_rng(0)
+    rows = n * 10
+    return pd.DataFrame(
+        {
+            "patient": np.repeat([f"p{i}" for i in range(n)], 10),
+            "when": pd.Timestamp("2024-05-01") + pd.to_timedelta(np.tile(np.arange(10), n) * 7.5, unit="min"),
+            "hr": np.where(rng.random(rows) < 0.3, np.nan, 80 + rng.normal(size=rows)),
+            "sbp": np.where(rng.random(rows) < 0.6, np.nan, 120 + 5 * rng.normal(size=rows)),
+        }
+    ).sample(frac=1.0, random_state=0)
+
+
+@pytest.mark.parametrize("layout", ["steps", "measurements"])
+def test_a_wide_frame_keeps_what_was_observed_and_gets_the_rest(layout: str) -> None:
+    df = wide()
+    columns = {"id": "patient", "time": "when", "value": ["hr", "sbp"]}
+    filler = rm.RoMAEInterpolator(columns=columns, layout=layout, random_state=0, **TINY).fit(df)
+    filled = filler.impute(df)
+    assert filled.index.equals(df.index)
+    for name in ("hr", "sbp"):
+        seen = df[name].notna()
+        pd.testing.assert_series_equal(filled.loc[seen, name], df.loc[seen, name])
+        assert filled[name].notna().all()
+        assert filled[f"{name}_std"].isna().equals(seen)
+        assert filled[name].std() < 20
+    pd.testing.assert_series_equal(filled["when"], df["when"])
+
+
+@pytest.mark.parametrize("backend", [pd, pl])
+def test_a_long_frame_is_filled_in_its_own_kind(backend: Any) -> None:
+    df = rm.simulate_light_curves(10, seed=1).to_frame("pandas")[["id", "time", "channel", "value"]]
+    df.loc[::7, "value"] = np.nan
+    given = df if backend is pd else pl.from_pandas(df)
+    filler = rm.RoMAEInterpolator(columns={"channel": "channel"}, random_state=0, **TINY).fit(given)
+    filled = filler.impute(given)
+    assert isinstance(filled, backend.DataFrame)
+    assert np.isfinite(np.asarray(filled["value"])).all()
+    assert (np.isfinite(np.asarray(filled["std"])) == df["value"].isna().to_numpy()).all()
+    whole = filler.impute(filled.drop(columns="std") if backend is pd else filled.drop("std"))
+    assert np.array_equal(np.asarray(whole["value"]), np.asarray(filled["value"]))
+
+
+def test_the_future_is_what_predict_says_and_the_past_is_refused() -> None:
+    tokens = rm.simulate_light_curves(6, seed=2)
+    filler = rm.RoMAEInterpolator(hiding="future", random_state=0, **TINY).fit(tokens)
+    last = np.maximum.reduceat(tokens.positions[:, 0], tokens.starts)
+    at = [[[t + 1.0, 0], [t + 5.0, 2]] for t in last]
+    np.testing.assert_array_equal(filler.forecast(tokens, at)[3], filler.predict(tokens, at)[3])
+    at[2] = [[last[2] - 1.0, 0]]
+    with pytest.raises(ValueError, match="not after the last observation"):
+        filler.forecast(tokens, at)
