@@ -123,7 +123,7 @@ WORKLOADS = {
         Workload(
             "images",
             "images, 196 patches of 16 x 16 x 3",
-            *(32, 16, 768),
+            *(16, 16, 768),
             (("row", 14.0), ("column", 14.0)),
             *("small", 0.75),
             constant(196),
