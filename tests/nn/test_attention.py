@@ -145,3 +145,12 @@ def test_dropout_keeps_the_mean():
         mean = torch.stack([call(0.3) for _ in range(1000)]).mean(0)
         assert torch.allclose(mean, call(0.0), atol=0.15)
         assert not torch.equal(call(0.3), call(0.0))
+
+
+def test_bf16_is_float32_rounded_once():
+    lengths = np.array([5, 2, 8])
+    exact = [x.detach().bfloat16() for x in randoms(3, 15, 0)]
+    with torch.autocast("cpu", torch.bfloat16):
+        got = attend(*exact, Ragged(lengths))
+    assert got.dtype == torch.bfloat16
+    assert torch.equal(got, attend(*(x.float() for x in exact), Ragged(lengths)).bfloat16())
