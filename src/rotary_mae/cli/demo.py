@@ -33,7 +33,7 @@ def demo(data: Literal["simulated", "s82"] = "simulated", out: Path = Path("runs
 
     Args:
         data: "simulated" light curves (up to 3 minutes on 2 cores), or "s82": 483 real RR Lyrae stars of SDSS
-            Stripe 82, downloaded once (about 15 minutes).
+            Stripe 82, downloaded once (about 10 minutes).
         out: folder for demo.html, interpolation.png and results.json; older ones are replaced.
         seed: of everything random.
     """
@@ -86,8 +86,8 @@ def _stripe82(seed: int) -> Material:
         n_labelled=None,
         n_test=97,
         seeds=(seed, seed + 1, seed + 2),
-        pretrain_epochs=30,
-        classify_epochs=25,
+        pretrain_epochs=15,
+        classify_epochs=15,
         thinning=0.8,
         pretrain_thinning=0.8,
         value_name="magnitude",
