@@ -5,7 +5,7 @@ READY := .venv/ready
 
 .PHONY: demo test test-slow check bench tables clean
 
-demo: $(READY)  ## pre-train, classify and interpolate on simulated light curves: about two minutes
+demo: $(READY)  ## pre-train, classify and interpolate on simulated light curves, in minutes
 	$(BIN)/romae demo
 
 test: $(READY)  ## style, types, layers and all but the slow tests
