@@ -1,6 +1,6 @@
 """PhysioNet 2012: reconstruct what was measured at hidden times, beside mean, last value and straight lines.
 
-``python -m benchmarks.physionet [--steps 1200] [--quick]``. Half of a stay's times are hidden, all variables of a
+``python -m benchmarks.physionet [--steps 1000] [--quick]``. Half of a stay's times are hidden, all variables of a
 time together. One token a measurement; the 41 variables include age, sex, height and kind of unit; every variable
 is scaled to mean 0 and standard deviation 1 on the training stays. A fifth of the 7990 stays is held out, a
 twentieth of the rest chooses the checkpoint. A short pre-training, not the 200 epochs of the paper.
@@ -45,7 +45,7 @@ def reconstruct(model: rm.RoMAEForPreTraining, scaling: rm.Scaling, tokens: rm.T
 def main() -> None:
     """Train once, write results/physionet.json."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--steps", type=int, default=1200)
+    parser.add_argument("--steps", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--quick", action="store_true", help="five updates on few stays; nothing is written")
     arguments = parser.parse_args()

@@ -1,6 +1,6 @@
 """The picture of the README: vital signs of stays in intensive care, half of whose values were hidden.
 
-``python -m benchmarks.picture [--steps 400]`` writes docs/interpolation.png: an interpolator trained on 3000 stays of
+``python -m benchmarks.picture [--steps 300]`` writes docs/interpolation.png: an interpolator trained on 3000 stays of
 PhysioNet 2012, asked about others.
 """
 
@@ -22,7 +22,7 @@ VARIABLES = ("HR", "SysABP", "Temp")
 def main() -> None:
     """Train, ask, draw."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--steps", type=int, default=400)
+    parser.add_argument("--steps", type=int, default=300)
     steps = parser.parse_args().steps
     tokens = load_physionet2012(("a",), statics=())
     channels = [tokens.channels.index(name) for name in VARIABLES]
