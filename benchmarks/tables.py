@@ -68,7 +68,8 @@ def speed(result: dict[str, Any]) -> str:
         memory = "not measured" if peak["packed"] is None else f"{peak['padded']:.0f} / {peak['packed']:.0f}"
         rows.append([found["text"], f"{median['padded']['samples_per_second']:.1f}", *cells, memory])
     header = [f"training, samples/s (median of {result['n_rounds']} rounds)", "padded reference", *names]
-    return markdown([*header, "peak MiB, padded / ours"], rows)
+    table = markdown([*header, "peak MiB, padded / ours"], rows)
+    return f"{table}\n{result['hardware']}, torch {result['versions']['torch']}.\n"
 
 
 def context(result: dict[str, Any]) -> str:
