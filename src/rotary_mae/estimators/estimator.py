@@ -7,7 +7,7 @@ import inspect
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -33,9 +33,6 @@ from rotary_mae.training.run_folder import RunFolder
 
 DESCRIPTION = "estimator.json"
 
-AUTO_CONTEXT = 4
-"""Neighbours on each side where the user does not say: it helped on validation parts (docs/measurements.md)."""
-
 
 class RoMAEEstimator(BaseEstimator):
     """Parameters and machinery of the four estimators; they add what they predict.
@@ -46,7 +43,8 @@ class RoMAEEstimator(BaseEstimator):
         epochs, learning_rate, batch_size: None chooses them for the number of samples.
         dropout: on attention scores and hidden layers; None: 0, or as in ``init``.
         context: neighbours of its channel on each side that a token is read with (see ``RoMAEConfig``); 0 is the
-            paper's model. None: AUTO_CONTEXT for series and 0 for patches, or as in ``init``.
+            paper's model. None: as in ``init``; else 4 for series, where it helped on validation parts
+            (docs/measurements.md), and 0 for patches and in RoMAEInterpolator, where it did not.
         layout: "measurements", "steps" or "auto", for frames and arrays; frozen at fit.
         columns: arguments of ``from_frame`` that name the columns of data frames.
         unit: distance in time (in the data's unit) that becomes 1 in the model; "auto" takes the typical one.
@@ -62,6 +60,8 @@ class RoMAEEstimator(BaseEstimator):
     Data may be a TokenSet or other Source, a data frame (with ``columns``), an array (n, channels, times) or
     (n, times) with NaN where nothing was observed, or a list of arrays (channels, times).
     """
+
+    _auto_context: ClassVar[int] = 4
 
     def __init__(
         self,
@@ -192,7 +192,7 @@ class RoMAEEstimator(BaseEstimator):
                 "n_predicted": schema.n_predicted,
                 "size": self.size or "tiny",
                 "normalize_targets": schema.patch is not None,
-                "context": AUTO_CONTEXT if schema.patch is None else 0,
+                "context": self._auto_context if schema.patch is None else 0,
             }
             return RoMAEConfig.from_dict({**data, **fixed, **given, **(self.model or {})})
         if self.size is not None and self.size != initial.config.size:

@@ -39,6 +39,8 @@ class RoMAEInterpolator(RoMAEEstimator):
     Each answer depends on the observations alone, never on what else is asked.
     """
 
+    _auto_context = 0
+
     def __init__(self, *, hiding: str = "uniform", hiding_fraction: float = 0.5, **parameters: Any) -> None:
         super().__init__(**parameters)
         self.hiding = hiding
