@@ -86,7 +86,7 @@ class TokenSet:
             raise ValueError(f"token_targets must be one a token ({n_tokens}), got {len(self.token_targets)}")
         if (empty := np.flatnonzero(self.lengths == 0)).size:
             raise ValueError(
-                f"sample {empty[0]} (id {self.ids[empty[0]]!r}) has no tokens; {empty.size} of {n_samples} "
+                f"sample {empty[0]} (id {self.ids.tolist()[empty[0]]!r}) has no tokens; {empty.size} of {n_samples} "
                 "samples are empty: drop them first, nothing can be said about them"
             )
         if self.positions.shape[1] != len(schema.axes):
@@ -123,7 +123,7 @@ class TokenSet:
 
     def _whose(self, token: int) -> str:
         sample = int(np.searchsorted(self.starts, token, side="right")) - 1
-        return f"sample {sample} (id {self.ids[sample]!r})"
+        return f"sample {sample} (id {self.ids.tolist()[sample]!r})"
 
     # -- what it is ---------------------------------------------------------------------------------------
 

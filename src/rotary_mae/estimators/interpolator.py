@@ -115,7 +115,7 @@ class RoMAEInterpolator(RoMAEEstimator):
             sample = int(np.repeat(np.arange(len(tokens)), queries.lengths)[early][0])
             raise ValueError(
                 f"{int(early.sum())} positions are not after the last observation of their sample, first for id "
-                f"{tokens.ids[sample]!r} (last at {last[sample]:g}); use predict to ask between observations"
+                f"{tokens.ids.tolist()[sample]!r} (last at {last[sample]:g}); use predict to ask between observations"
             )
         return self.predict(tokens, at, return_std=return_std, quantiles=quantiles)
 
