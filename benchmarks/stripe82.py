@@ -1,8 +1,9 @@
 """RRab against RRc on the 483 RR Lyrae of Stripe 82: with and without pre-training, beside a random forest.
 
 ``python -m benchmarks.stripe82 [--seeds 5] [--quick]``. For every seed a stratified fifth of the stars is held out;
-pre-training and fine-tuning see the others only. The settings below were chosen on parts of the training stars
-(a stratified quarter of them held out, seeds 100 and 101), never on held-out stars.
+pre-training and fine-tuning see the others only. The settings below were tried on a stratified quarter
+(seeds 100 and 101) of the training stars of seeds 0 and 1; such a star may be held out by another seed, so the choice is
+not wholly blind to it. The schedule of pre-training was then made cheaper without a further trial.
 """
 
 from __future__ import annotations

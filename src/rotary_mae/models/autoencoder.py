@@ -62,7 +62,7 @@ class RoMAEForPreTraining(Pretrained):
             self.query_context = nn.Linear(query_width(config.n_predicted), decoder.width, bias=False)
             self.blend = Head(decoder.width, N_CANDIDATES * config.n_predicted, config.norm_eps)
             nn.init.trunc_normal_(self.query_context.weight, std=0.02)
-            # from nothing: begun at their mean, the blend trained worse than without
+            # from nothing, so that the model begins as one without a blend
             nn.init.zeros_(self.blend.linear.weight)
         nn.init.trunc_normal_(self.bridge.weight, std=0.02)
         nn.init.zeros_(self.bridge.bias)
