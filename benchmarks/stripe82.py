@@ -2,8 +2,8 @@
 
 ``python -m benchmarks.stripe82 [--seeds 5] [--quick]``. For every seed a stratified fifth of the stars is held out;
 pre-training and fine-tuning see the others only. The settings below were tried on a stratified quarter
-(seeds 100 and 101) of the training stars of seeds 0 and 1; such a star may be held out by another seed, so the choice is
-not wholly blind to it. The schedule of pre-training was then made cheaper without a further trial.
+(seeds 100 and 101) of the training stars of seeds 0 and 1; such a star may be held out by another seed, so the
+choice is not wholly blind to it. The schedule of pre-training was then made cheaper without a further trial.
 """
 
 from __future__ import annotations
