@@ -247,3 +247,21 @@ def test_a_model_in_evaluation_repeats_and_draws_nothing():
     assert torch.equal(torch.get_rng_state(), state)
     model.train()
     assert not np.allclose(*(model(BATCH).prediction.detach() for _ in range(2)))
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "says"),
+    [(0, 2, "the weights of its 2 neighbours begin anew"), (3, 0, "learned of 3 neighbours is left behind")],
+)
+def test_local_context_may_be_switched_on_or_off_and_the_report_says_so(before, after, says):
+    source = rm.RoMAEForPreTraining(small_config(context=before))
+    report = rm.transfer(source, rm.RoMAEForPrediction(small_config(context=after), outputs=2))
+    assert says in str(report)
+    assert ("encoder.context.weight" in report.new) == (after > 0)
+    assert ("encoder.context.weight" in report.left) == (before > 0)
+
+
+def test_local_context_of_another_width_is_an_error_that_says_what_to_give():
+    source = rm.RoMAEForPreTraining(small_config(context=3))
+    with pytest.raises(ValueError, match=r"context is 3 in the source and 2 in the target; give context=3, or 0"):
+        rm.transfer(source, rm.RoMAEForPrediction(small_config(context=2), outputs=2))

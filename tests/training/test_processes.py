@@ -98,3 +98,27 @@ def test_shares_of_a_batch_are_all_of_it(world, n):
     shares = [rank_share(batch, rank, world) for rank in range(world)]
     assert sorted(np.concatenate([share for share, counts in shares if counts]).tolist()) == batch.tolist()
     assert all(len(share) == 1 for share, counts in shares if not counts)
+
+
+def test_a_numbered_gpu_is_the_one_that_trains(monkeypatch):
+    from rotary_mae.training.processes import make_accelerator
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    try:
+        accelerator = make_accelerator(quiet(device="cuda:1"), None)
+        assert accelerator.device == torch.device("cuda:1")
+    finally:
+        assert make_accelerator(quiet(device="cpu"), None).device == torch.device("cpu")
+    assert "ACCELERATE_TORCH_DEVICE" not in os.environ
+    with pytest.raises(ValueError, match=r"'cuda:2' was asked for, but torch sees 2 GPUs"):
+        make_accelerator(quiet(device="cuda:2"), None)
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(ValueError, match=r"'cuda:1' is one GPU, but several processes train"):
+        make_accelerator(quiet(device="cuda:1"), None)
+
+
+@pytest.mark.parametrize("device", ["gpu", "cuda1", "cuda:", "cuda:first"])
+def test_a_device_that_is_none_is_a_clear_error(device):
+    with pytest.raises(ValueError, match="device must be 'auto', 'cpu', 'cuda' or 'cuda:N'"):
+        rm.train(classifier(), waves(), quiet(device=device))

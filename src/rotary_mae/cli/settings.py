@@ -25,7 +25,7 @@ class Fitting:
         early_stopping: stop when the validation samples have not got better for long.
         compile: compile the model first: minutes at the start, quicker updates afterwards.
         precision: "bf16" is quicker on GPUs that know it.
-        device: "auto", "cpu" or "cuda".
+        device: "auto", "cpu", "cuda" or "cuda:N".
         seed: of everything random: on a CPU the same seed gives the same run.
         verbose: show progress.
         model: any other setting of the model, as --model.NAME VALUE: n_predicted, width, heads, depth, hidden, cls,

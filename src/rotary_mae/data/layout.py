@@ -134,7 +134,8 @@ def _raise_repeat(rows: Long, is_repeat: BoolArray, about: About) -> NoReturn:
     raise ValueError(
         f"{about.moment(rows.sample[first], rows.time[first])} has {n_more + 1} values of channel "
         f"{about.channels[rows.channel[first]]!r}, expected one ({int(is_repeat.sum())} too many in all); "
-        "drop the others, or say duplicates='mean' or duplicates='keep'"
+        "drop the others, or take their mean with duplicates='mean' (--duplicates mean), or keep all with "
+        "duplicates='keep' (--duplicates keep)"
     )
 
 

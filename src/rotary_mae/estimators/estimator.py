@@ -51,7 +51,7 @@ class RoMAEEstimator(BaseEstimator):
         validation_fraction: share of the samples that chooses the best weights and when to stop; none below 20.
         early_stopping: stop when the validation loss has not fallen for long.
         compile: compile the token-wise parts of the model. precision: "fp32" or "bf16".
-        device: "auto" (a GPU if there is one), "cpu" or "cuda".
+        device: "auto" (a GPU if there is one), "cpu", "cuda" or "cuda:N".
         random_state: seed; a run on a CPU repeats exactly.
         verbose: 1 shows a bar with loss, rate and time left.
         out: a folder for metrics and checkpoints of the training. resume: go on with the run in it.

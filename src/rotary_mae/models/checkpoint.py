@@ -170,16 +170,21 @@ def read_weights(folder: Path) -> dict[str, Tensor]:
 
 @dataclass(frozen=True)
 class TransferReport:
-    """Names of weights: copied into the target, new in the target, and left behind in the source."""
+    """Names of weights: copied into the target, new in the target, and left behind in the source.
+
+    note: what else a person should know, or "".
+    """
 
     copied: tuple[str, ...]
     new: tuple[str, ...]
     left: tuple[str, ...]
+    note: str = ""
 
     def __str__(self) -> str:
         return (
             f"copied {len(self.copied)} weights ({_roots(self.copied)}), made {len(self.new)} new "
             f"({_roots(self.new)}), left {len(self.left)} ({_roots(self.left)})"
+            + (f"; {self.note}" if self.note else "")
         )
 
 
@@ -192,7 +197,7 @@ def transfer(source: Pretrained, target: Pretrained) -> TransferReport:
 
     The head of another model, or with other outputs, answers another question and is never shared. Raises
     ValueError where a shared weight has another shape, or where settings that give the weights their meaning
-    differ.
+    differ. Only ``context`` may be switched on (its weights are new) or off (they are left behind); the report says so.
     """
     for name in (
         "n_values",
@@ -209,6 +214,7 @@ def transfer(source: Pretrained, target: Pretrained) -> TransferReport:
         mine, theirs = getattr(target.config, name), getattr(source.config, name)
         if mine != theirs:
             raise ValueError(f"cannot transfer weights: {name} is {theirs} in the source and {mine} in the target")
+    note = _about_context(source.config.context, target.config.context)
     theirs, mine = source.state_dict(), target.state_dict()
     is_same_task = (
         type(source) is type(target)
@@ -225,5 +231,19 @@ def transfer(source: Pretrained, target: Pretrained) -> TransferReport:
     target.load_state_dict({**mine, **{name: theirs[name] for name in shared}})
     copied = set(shared)
     return TransferReport(
-        tuple(shared), tuple(k for k in mine if k not in copied), tuple(k for k in theirs if k not in copied)
+        tuple(shared), tuple(k for k in mine if k not in copied), tuple(k for k in theirs if k not in copied), note
+    )
+
+
+def _about_context(theirs: int, mine: int) -> str:
+    """What becomes of local context of ``theirs`` neighbours in the source, ``mine`` in the target."""
+    if theirs == mine:
+        return ""
+    if not theirs:
+        return f"the source knows no local context: the weights of its {mine} neighbours begin anew"
+    if not mine:
+        return f"the target has no local context: what the source learned of {theirs} neighbours is left behind"
+    raise ValueError(
+        f"cannot transfer weights: context is {theirs} in the source and {mine} in the target; give context={theirs}, "
+        "or 0 to do without"
     )

@@ -32,7 +32,8 @@ class TrainingConfig:
             without a better one; 0 = never.
         save_seconds: least time between two savings of the last state.
         seed: of everything random. num_workers: processes that read batches (the batches are the same).
-        device: "auto" takes a GPU if there is one. trackers: names of experiment trackers that accelerate knows.
+        device: "auto" takes a GPU if there is one; "cpu", "cuda" or "cuda:N". trackers: names of experiment trackers
+            that accelerate knows.
         progress: show a progress bar.
     """
 

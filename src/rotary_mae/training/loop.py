@@ -13,7 +13,7 @@ from rotary_mae.models.autoencoder import RoMAEForPreTraining
 from rotary_mae.models.checkpoint import Pretrained
 from rotary_mae.training.config import TrainingConfig
 from rotary_mae.training.loader import VALIDATION_EPOCH, BatchReader
-from rotary_mae.training.processes import make_accelerator, own_randomness
+from rotary_mae.training.processes import make_accelerator, on_device, own_randomness
 from rotary_mae.training.trainer import Trainer, TrainingResult
 
 __all__ = ["TrainingResult", "train"]
@@ -69,7 +69,7 @@ def train(
     if scaling is not None:
         model.scaling = scaling
     accelerator = make_accelerator(config, out)
-    with own_randomness(config.seed, accelerator.process_index):
+    with on_device(accelerator.device), own_randomness(config.seed, accelerator.process_index):
         trainer = Trainer(model, reader, validating, config, accelerator, out)
         return trainer.run(resume, title or ("pre-train" if is_pretraining else "fine-tune"))
 

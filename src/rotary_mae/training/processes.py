@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +13,7 @@ import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from accelerate.tracking import LOGGER_TYPE_TO_CLASS, get_available_trackers
+from accelerate.utils import patch_environment
 from torch import Tensor
 
 from rotary_mae.training.config import TrainingConfig
@@ -20,19 +22,48 @@ from rotary_mae.training.config import TrainingConfig
 def make_accelerator(config: TrainingConfig, out: str | Path | None) -> Accelerator:
     """Accelerate's view of the machine: device, precision, processes."""
     device = config.device
-    if device not in ("auto", "cpu") and not device.startswith("cuda"):
-        raise ValueError(f"device must be 'auto', 'cpu' or 'cuda', got {device!r}")
-    if device.startswith("cuda") and not torch.cuda.is_available():
-        raise ValueError("device 'cuda' was asked for, but torch sees no GPU; use device='auto'")
+    _check_device(device)
     _check_trackers(config.trackers)
     # a process may train twice, with other settings and on another device
     AcceleratorState._reset_state(reset_partial_state=True)
-    return Accelerator(
-        cpu=device == "cpu",
-        mixed_precision="bf16" if config.precision == "bf16" else "no",
-        log_with=list(config.trackers) or None,
-        project_dir=None if out is None else str(out),
-    )
+    # accelerate takes the number of a GPU from the environment alone
+    numbered = {"ACCELERATE_TORCH_DEVICE": device} if device.startswith("cuda:") else {}
+    with patch_environment(**numbered):
+        return Accelerator(
+            cpu=device == "cpu",
+            mixed_precision="bf16" if config.precision == "bf16" else "no",
+            log_with=list(config.trackers) or None,
+            project_dir=None if out is None else str(out),
+        )
+
+
+def _check_device(device: str) -> None:
+    kind, _, number = device.partition(":")
+    is_numbered = kind == "cuda" and number.isdecimal()
+    if device not in ("auto", "cpu", "cuda") and not is_numbered:
+        raise ValueError(f"device must be 'auto', 'cpu', 'cuda' or 'cuda:N', got {device!r}")
+    if kind != "cuda":
+        return
+    if not torch.cuda.is_available():
+        raise ValueError(f"device {device!r} was asked for, but torch sees no GPU; use device='auto'")
+    if is_numbered and int(number) >= torch.cuda.device_count():
+        raise ValueError(
+            f"device {device!r} was asked for, but torch sees {torch.cuda.device_count()} GPUs, from cuda:0"
+        )
+    if is_numbered and int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise ValueError(
+            f"device {device!r} is one GPU, but several processes train; use device='cuda', a GPU for each"
+        )
+
+
+@contextmanager
+def on_device(device: torch.device) -> Iterator[None]:
+    """Make a GPU the current one for one training: torch's randomness and its kernels are those of the current GPU."""
+    if device.type != "cuda":
+        yield
+        return
+    with torch.cuda.device(device):
+        yield
 
 
 def _check_trackers(names: tuple[str, ...]) -> None:
