@@ -29,5 +29,5 @@ clean:
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev,images]'
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev,images,audio]'
 	touch $@

@@ -14,6 +14,7 @@ _HOME = {
     "from_frame": "data.frames",
     "from_arrays": "data.arrays",
     "from_images": "data.images",
+    "from_audio": "data.audio",
     "read_parquet": "data.storage",
     "open_cache": "data.storage",
     "write_cache": "data.storage",

@@ -225,7 +225,7 @@ def test_part_of_a_large_source_is_enough():
 @pytest.mark.parametrize(
     ("how", "says"),
     [
-        ({"values": "minmax"}, r"values must be one of \('robust', 'standard', 'none'\), got 'minmax'"),
+        ({"values": "minmax"}, r"values must be one of \('auto', 'robust', 'standard', 'none'\), got 'minmax'"),
         ({"origin": "last"}, r"origin must be one of .*got 'last'"),
         ({"unit": 0.0}, "unit of an axis must be positive, got 0.0"),
         ({"unit": [1.0, -1.0]}, "unit of an axis must be positive"),

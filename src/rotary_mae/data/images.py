@@ -111,8 +111,8 @@ def images_from_tokens(tokens: TokenSet, size: tuple[int, int] | None = None) ->
 
     ``size``: (height, width) to cut to, if they were padded. Raises ValueError if patches are missing.
     """
-    if tokens.schema.patch is None:
-        raise ValueError(f"these tokens are no patches; expected tokens from from_images, got {tokens!r}")
+    if tokens.schema.patch is None or "mel" in tokens.axes:
+        raise ValueError(f"these tokens are no patches of images; expected tokens from from_images, got {tokens!r}")
     *sizes, colours = tokens.schema.patch
     n, n_rows, n_columns = len(tokens), *(int(p.max()) + 1 for p in tokens.positions[:, -2:].T)
     n_patches = int(tokens.lengths[0])

@@ -18,7 +18,7 @@ from rotary_mae.data.tokens import Source, TokenSet
 FIRST_POSITION = 1.0
 """Where a sample's first visible token comes to lie; position 0 is left to the CLS token."""
 
-ValueScaling = Literal["robust", "standard", "none"]
+ValueScaling = Literal["auto", "robust", "standard", "none"]
 Origin = Literal["first", "global", "none"]
 
 Array = npt.NDArray[np.float64]
@@ -46,7 +46,7 @@ class Scaling:
         cls,
         tokens: Source,
         *,
-        values: ValueScaling = "robust",
+        values: ValueScaling = "auto",
         origin: Origin = "first",
         unit: float | Sequence[float] | Literal["auto"] = "auto",
         max_samples: int = 10_000,
@@ -55,18 +55,21 @@ class Scaling:
 
         Args:
             values: "robust" centres on the median and scales by the interquartile range (as a standard
-                deviation), "standard" uses mean and standard deviation, "none" leaves values alone.
+                deviation), "standard" uses mean and standard deviation, "none" leaves values alone; "auto" is
+                "standard" for patches of images and sound (paper, T3), else "robust".
             origin: see the class.
             unit: what becomes a distance of 1, one number or one a continuous axis; "auto" takes the typical
                 distance of a sample's distinct positions.
         """
-        _one_of("values", values, ("robust", "standard", "none"))
+        _one_of("values", values, ("auto", "robust", "standard", "none"))
         _one_of("origin", origin, ("first", "global", "none"))
         if len(tokens) == 0:
             raise ValueError("scaling needs at least one sample to be fitted, got none")
         chosen = np.linspace(0, len(tokens) - 1, min(len(tokens), max_samples)).round().astype(np.int64)
         sample = tokens[chosen]
         schema = sample.schema
+        if values == "auto":
+            values = "robust" if schema.patch is None else "standard"
         center, scale = _fit_values(sample, values)
         units, starts = _fit_units(sample, unit), np.zeros(len(schema.axes))
         continuous = schema.continuous_axes

@@ -1,0 +1,98 @@
+"""Sound of any kind as one channel of 16 kHz: arrays, and files that soundfile reads."""
+
+from __future__ import annotations
+
+import io
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy import signal
+
+from rotary_mae.data.log_mel import SAMPLE_RATE
+
+Wave = npt.NDArray[Any] | str | Path | bytes
+"""Samples (n,), the path of a file, or the bytes of one."""
+
+
+def read_wave(wave: Wave, sample_rate: int, name: str) -> npt.NDArray[np.float64]:
+    """(samples,) between -1 and 1 at 16 kHz; ``name`` says whose it is in messages.
+
+    ``sample_rate`` is that of arrays; files know their own, and their channels are averaged. Whole numbers are
+    divided by what their type can hold. Raises ValueError for more than one axis, no samples, or NaN.
+    """
+    if is_file(wave):
+        samples, sample_rate = _read_file(wave, name)
+    else:
+        samples = _as_samples(np.asarray(wave), name)
+    if not np.isfinite(samples).all():
+        raise ValueError(f"{name} has {int((~np.isfinite(samples)).sum())} samples that are not finite; mend or cut it")
+    if sample_rate != SAMPLE_RATE:
+        up, down = _ratio(sample_rate)
+        samples = signal.resample_poly(samples, up, down)
+    return samples
+
+
+def count_resampled(wave: Wave, sample_rate: int) -> int:
+    """The samples that ``read_wave`` gives, without decoding a file."""
+    if is_file(wave):
+        about = _soundfile().info(_opened(wave))
+        n_samples, sample_rate = about.frames, about.samplerate
+    else:
+        n_samples = len(np.asarray(wave))
+    up, down = _ratio(sample_rate)
+    return -(-n_samples * up // down)
+
+
+def is_file(wave: Any) -> bool:
+    """Whether this is a file rather than samples."""
+    return isinstance(wave, str | Path | bytes)
+
+
+def _ratio(sample_rate: int) -> tuple[int, int]:
+    common = math.gcd(SAMPLE_RATE, sample_rate)
+    return SAMPLE_RATE // common, sample_rate // common
+
+
+def _read_file(wave: Any, name: str) -> tuple[npt.NDArray[np.float64], int]:
+    soundfile = _soundfile()
+    try:
+        samples, sample_rate = soundfile.read(_opened(wave), always_2d=True)
+    except soundfile.LibsndfileError as error:
+        where = "" if isinstance(wave, bytes) else f" ({wave})"
+        raise ValueError(f"{name}{where} is not a sound file that can be read: {error}") from error
+    if not len(samples):
+        raise ValueError(f"{name} has no samples; leave it out")
+    return samples.mean(axis=1), int(sample_rate)
+
+
+def _opened(wave: Any) -> Any:
+    return io.BytesIO(wave) if isinstance(wave, bytes) else str(wave)
+
+
+def _as_samples(wave: npt.NDArray[Any], name: str) -> npt.NDArray[np.float64]:
+    if wave.ndim != 1:
+        raise ValueError(
+            f"{name} must be the samples of one channel, (n,), got shape {wave.shape}; "
+            "of several channels take one, or their mean"
+        )
+    if not len(wave):
+        raise ValueError(f"{name} has no samples; leave it out")
+    if wave.dtype.kind == "f":
+        return wave.astype(np.float64)
+    if wave.dtype.kind not in "iu" or wave.dtype.itemsize > 4:
+        raise ValueError(
+            f"{name} must be floats between -1 and 1, or whole numbers of at most 32 bits, got {wave.dtype}"
+        )
+    half = 2.0 ** (8 * wave.dtype.itemsize - 1)
+    return wave / half if wave.dtype.kind == "i" else wave / half - 1.0
+
+
+def _soundfile() -> Any:
+    try:
+        import soundfile
+    except ImportError as error:
+        raise ImportError("sound files are read with soundfile: pip install 'rotary-mae[audio]'") from error
+    return soundfile
