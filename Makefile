@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: demo test test-slow check bench tables clean
+.PHONY: demo test test-slow check docs bench tables clean
 
 demo: $(READY)  ## pre-train, classify and interpolate on simulated light curves, in minutes
 	$(BIN)/romae demo
@@ -17,6 +17,9 @@ test-slow: $(READY)  ## the slow tests too: whole trainings, real data, several 
 check: $(READY)  ## style, types and layers alone
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
 
+docs: $(READY)  ## the documentation as a site, docs/_build/html/index.html
+	$(BIN)/sphinx-build -q -W --keep-going -b html docs docs/_build/html
+
 bench: $(READY)  ## speed against the padded reference
 	$(BIN)/python -m benchmarks.speed
 
@@ -29,5 +32,5 @@ clean:
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev,images,audio]'
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev,docs,images,audio]'
 	touch $@

@@ -64,7 +64,8 @@ class TokenBatch:
         """A batch of all samples of ``tokens``, values and positions as they are.
 
         targets: (B,) whole numbers are classes, others are regressed; the tokens' own if None and numbers.
-        keys: (B,) whole numbers; 0..B-1 if None.
+        weights: (B,) of the samples in the loss; all alike if None. keys: (B,) whole numbers that name the samples
+        in random draws; 0..B-1 if None.
         """
         if len(tokens) == 0:
             raise ValueError("a batch needs at least one sample, got none")

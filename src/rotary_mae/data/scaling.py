@@ -51,15 +51,17 @@ class Scaling:
         unit: float | Sequence[float] | Literal["auto"] = "auto",
         max_samples: int = 10_000,
     ) -> Scaling:
-        """Fit to a TokenSet or another Source (to at most ``max_samples`` of it, evenly spread).
+        """Fit centres, scales and units to data.
 
         Args:
+            tokens: a TokenSet or another Source.
             values: "robust" centres on the median and scales by the interquartile range (as a standard
                 deviation), "standard" uses mean and standard deviation, "none" leaves values alone; "auto" is
                 "standard" for patches of images and sound (paper, T3), else "robust".
             origin: see the class.
             unit: what becomes a distance of 1, one number or one a continuous axis; "auto" takes the typical
                 distance of a sample's distinct positions.
+            max_samples: fit to at most so many samples, evenly spread.
         """
         _one_of("values", values, ("auto", "robust", "standard", "none"))
         _one_of("origin", origin, ("first", "global", "none"))
@@ -132,7 +134,10 @@ class Scaling:
         return np.asarray(values, np.float64) * scale + (0.0 if is_spread else center)
 
     def apply_targets(self, values: npt.ArrayLike, *, channel: npt.ArrayLike | None = None) -> npt.NDArray[np.float64]:
-        """The inverse of ``undo``: values (T, n_predicted) in the user's units to the model's."""
+        """The inverse of ``undo``: values (T, n_predicted) in the user's units to the model's.
+
+        channel: (T,) channel index of each row, needed where scaling is by channel.
+        """
         index = None if channel is None else np.asarray(channel).astype(np.int64)
         center, scale = self._columns(index)
         return (np.asarray(values, np.float64) - center) / scale
@@ -151,8 +156,9 @@ class Scaling:
         return starts
 
     def apply_positions(self, positions: Array, lengths: npt.NDArray[np.int64], starts: Array) -> Array:
-        """(T, D) positions in the user's units to the model's, given each sample's start (B, D).
+        """Positions (T, D) in the user's units to the model's.
 
+        lengths: (B,) positions of each sample. starts: (B, D) what comes to lie at the origin, see ``starts``.
         float64 until the origin is gone: float32 cannot tell MJD 59000.001 from 59000.002.
         """
         moved = (positions - np.repeat(starts, lengths, axis=0)) / np.asarray(self.unit)
@@ -175,7 +181,7 @@ class Scaling:
 
     @classmethod
     def from_dict(cls, fields: dict[str, Any]) -> Scaling:
-        """From the JSON form."""
+        """From the dictionary that ``save`` writes as JSON."""
         lists = {k: tuple(v) for k, v in fields.items() if isinstance(v, list)}
         return cls(**{**fields, **lists, "schema": Schema(**fields["schema"])})
 

@@ -73,7 +73,7 @@ def holds_tokens(path: str | Path) -> bool:
 
 
 def read_parquet(path: str | Path) -> TokenSet:
-    """Read what ``write_parquet`` wrote.
+    """The set that ``TokenSet.to_parquet`` wrote to ``path``, with ids, targets and channels.
 
     Raises FileNotFoundError, or ValueError for a truncated file and for a Parquet file of another kind.
     """
@@ -88,7 +88,7 @@ def read_parquet(path: str | Path) -> TokenSet:
     if _KEY not in metadata:
         raise ValueError(
             f"{path} is a Parquet file, but not one of tokens; its columns are {table.column_names}: read it "
-            "with from_frame(read_table(path), id=..., time=..., value=...)"
+            "with from_frame(pandas.read_parquet(path), id=..., time=..., value=...)"
         )
     about = json.loads(metadata[_KEY])
     schema = Schema(**about["schema"])
@@ -155,7 +155,7 @@ def replacing(path: Path) -> Iterator[Path]:
 def write_cache(data: Source | Iterable[TokenSet], folder: str | Path, progress: bool = False) -> CachedTokens:
     """Write a source, or TokenSets one after the other, as flat arrays to train from; opened at once.
 
-    Needs memory for one block of samples only. An interrupted call leaves ``folder`` as it was; a cache that is there
+    Needs memory for one block of ``data`` only. An interrupted call leaves ``folder`` as it was; a cache that is there
     already is replaced. ``progress`` shows a bar.
 
     Raises ValueError for no samples, for parts of different schemas, and for a folder that holds other files.
@@ -228,7 +228,10 @@ def _write_arrays(parts: Iterable[TokenSet], folder: Path) -> None:
 
 
 def open_cache(folder: str | Path) -> CachedTokens:
-    """Open what ``write_cache`` wrote; takes no time and no memory whatever its size."""
+    """Open the ``folder`` that ``write_cache`` wrote; takes no time and no memory, whatever its size.
+
+    Raises FileNotFoundError if there is no cache, ValueError if it is damaged.
+    """
     return CachedTokens(Path(folder).absolute())
 
 

@@ -19,7 +19,8 @@ class Source(Protocol):
     """Anything that hands out TokenSets by index: on disk, lazily decoded, or in memory."""
 
     @property
-    def schema(self) -> Schema: ...
+    def schema(self) -> Schema:
+        """What axes, channels and values mean."""
 
     def __len__(self) -> int: ...
 

@@ -36,7 +36,11 @@ class RoMAEClassifier(ClassifierMixin, RoMAEEstimator):
         self.class_weight = class_weight
 
     def fit(self, X: Any, y: Any = None, *, sample_weight: Any = None, groups: Any = None) -> Self:
-        """Train on samples and their labels ``y`` (see ``labels_for``); None takes the tokens' targets."""
+        """Train on samples and their labels.
+
+        y: (B,) in the order of the samples, or a mapping or Series keyed by id; None takes the tokens' targets.
+        sample_weight: (B,) weights in the loss. groups: (B,) keeps groups on one side of validation.
+        """
         source, initial = self._to_fit(X)
         labels = needed_labels(source, X, y, "classifier")
         check_classification_targets(labels)
@@ -93,7 +97,7 @@ class RoMAEClassifier(ClassifierMixin, RoMAEEstimator):
         return chosen
 
     def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
-        """Accuracy."""
+        """Accuracy; ``y`` as in ``fit``, ``sample_weight`` (B,)."""
         source = self._source(X)
         return float(
             accuracy_score(labels_for(source, y, is_named(X)), self.predict(source), sample_weight=sample_weight)

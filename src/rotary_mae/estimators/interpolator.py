@@ -47,7 +47,7 @@ class RoMAEInterpolator(RoMAEEstimator):
         self.hiding_fraction = hiding_fraction
 
     def fit(self, X: Any, y: Any = None, *, groups: Any = None) -> Self:
-        """Train on samples; ``y`` is not looked at."""
+        """Train on samples; ``y`` is not looked at. ``groups`` (B,) keeps groups on one side of validation."""
         source, initial = self._to_fit(X)
         seed = self._seed
         scaling = self._fit_scaling(source, initial)
@@ -102,6 +102,8 @@ class RoMAEInterpolator(RoMAEEstimator):
 
     def forecast(self, X: Any, at: Any, *, return_std: bool = False, quantiles: Sequence[float] | None = None) -> Any:
         """Like ``predict``, for positions after each sample's last observation only; fit with hiding="future".
+
+        at, return_std, quantiles: as in ``predict``.
 
         Raises ValueError for a position that is not in the future of its sample.
         """

@@ -21,7 +21,10 @@ ESTIMATORS: dict[str, Any] = {
 
 
 def load(path: str | Path) -> Any:
-    """The estimator that ``save`` or a training command wrote to this folder, fitted."""
+    """The estimator that ``save`` or a training command wrote to the folder ``path``, fitted.
+
+    Nothing in the folder is run or unpickled. Raises FileNotFoundError, or ValueError for what is no such folder.
+    """
     path = Path(path)
     if not path.is_dir():
         raise FileNotFoundError(f"there is no folder {path}; give what an estimator's save() or a command wrote")

@@ -27,7 +27,11 @@ class RoMAERegressor(RegressorMixin, RoMAEEstimator):
     """
 
     def fit(self, X: Any, y: Any = None, *, sample_weight: Any = None, groups: Any = None) -> Self:
-        """Train on samples and their numbers ``y``; None takes the tokens' targets."""
+        """Train on samples and their numbers.
+
+        y: (B,) or (B, k), as ``RoMAEClassifier.fit`` takes labels; None takes the tokens' targets.
+        sample_weight: (B,) weights in the loss. groups: (B,) keeps groups on one side of validation.
+        """
         source, initial = self._to_fit(X)
         labels = needed_labels(source, X, y, "regressor")
         try:
@@ -61,7 +65,7 @@ class RoMAERegressor(RegressorMixin, RoMAEEstimator):
         return numbers[:, 0] if self.is_single_ else numbers
 
     def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
-        """Coefficient of determination R^2."""
+        """Coefficient of determination R^2; ``y`` as in ``fit``, ``sample_weight`` (B,)."""
         source = self._source(X)
         return float(r2_score(labels_for(source, y, is_named(X)), self.predict(source), sample_weight=sample_weight))
 

@@ -42,6 +42,8 @@ class RoMAEForPreTraining(Pretrained):
     """The masked autoencoder (paper, section 3).
 
     Call it with a batch after ``hide``; hidden tokens need positions, and values only for the loss.
+
+    config: of encoder and decoder.
     """
 
     def __init__(self, config: RoMAEConfig) -> None:

@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +44,7 @@ class TrainingResult:
     steps: updates made. seconds: of training, over all resumptions.
     """
 
-    history: list[dict[str, Any]]
+    history: list[dict[str, Any]] = field(repr=False)
     best: float | None
     best_epoch: int
     steps: int
