@@ -159,9 +159,9 @@ class PaddedReference(nn.Module):
     def __init__(self, config: rm.RoMAEConfig, outputs: int | None = None) -> None:
         """outputs: of the prediction head; None makes the autoencoder."""
         super().__init__()
-        chosen = (config.positions, config.queries, config.distribution, config.context)
-        if chosen != ("rope", "joint", "point", 0) or config.normalize_targets:
-            raise ValueError(f"the padded reference knows rope, joint, point, 0 and raw targets, got {chosen}")
+        chosen = (config.positions, config.queries, config.distribution, config.context, config.window)
+        if chosen != ("rope", "joint", "point", 0, None) or config.normalize_targets:
+            raise ValueError(f"the padded reference knows rope, joint, point, 0, None and raw targets, got {chosen}")
         width, decoder, eps = config.width, config.decoder, config.norm_eps
         self.config, self.is_pretraining = config, outputs is None
         self.projection = nn.Linear(config.n_values, width)

@@ -104,15 +104,15 @@ def test_many_lengths_make_many_groups_and_equal_ones_a_single_one_without_mask(
     assert len(spread.groups) > 1
     equal = Ragged(np.full(6, 50))
     assert len(equal.groups) == 1
-    assert equal.groups[0].is_key is None
+    assert equal.groups[0].bias is None
     assert equal.keys.pad_idx is None
 
 
 def test_defect_24_no_dense_mask_of_queries_by_keys():
     lengths = np.random.default_rng(0).integers(20, 200, 40)
-    masks = [group.is_key for group in Ragged(lengths).groups if group.is_key is not None]
-    assert masks
-    assert all(mask.dtype == torch.bool and mask.shape[1:3] == (1, 1) for mask in masks)
+    biases = [group.bias for group in Ragged(lengths).groups if group.bias is not None]
+    assert biases
+    assert all(bias.shape[1:3] == (1, 1) for bias in biases)
 
 
 def test_defect_25_little_padding_even_in_attention():

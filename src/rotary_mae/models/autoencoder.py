@@ -13,9 +13,8 @@ from rotary_mae.models.checkpoint import Pretrained
 from rotary_mae.models.config import RoMAEConfig
 from rotary_mae.models.encoder import Encoded, Encoder, axis_frequencies
 from rotary_mae.models.heads import Head, mean_and_std
-from rotary_mae.models.layout import sample_major
+from rotary_mae.models.layout import Lying, layout, sample_major
 from rotary_mae.nn.absolute import sinusoidal_embedding
-from rotary_mae.nn.ragged import Ragged
 from rotary_mae.nn.transformer import Angles, Stack
 
 
@@ -130,12 +129,14 @@ class RoMAEForPreTraining(Pretrained):
         cls_lengths = (encoded.lengths - batch.split.visible_lengths,) if encoded.n_cls else ()
         lengths, order = sample_major(*cls_lengths, batch.split.visible_lengths, hidden_lengths)
         x = torch.cat((memory, queries))
+        query_positions = batch.positions[batch.split.hidden_idx]
+        everyone = Lying(lengths, order, torch.cat((encoded.positions, query_positions)), encoded.n_cls)
         *first, last = self.decoder.blocks
         if first:
-            everything = Ragged(lengths, order, device=x.device)
+            everything = layout(self.config, everyone)
             for block in first:
                 x = block(x, angles, everything, sample_idx)
-        asked = Ragged(lengths, order, query_lengths=hidden_lengths, device=x.device)
+        asked = layout(self.config, everyone, Lying(hidden_lengths, None, query_positions))
         # the last layer computes only what is read
         return last.read(x, slice(n_memory, None), angles, asked, sample_idx)
 
@@ -151,7 +152,9 @@ class RoMAEForPreTraining(Pretrained):
         """Each hidden token attends to the visible ones and to itself."""
         n_memory = len(memory)
         memory_angles, query_angles = angles[slice(0, n_memory)], angles[slice(n_memory, None)]
-        asked = Ragged(encoded.lengths, encoded.order, query_lengths=batch.split.hidden_lengths, device=memory.device)
+        seen = Lying(encoded.lengths, encoded.order, encoded.positions, encoded.n_cls)
+        query_positions = batch.positions[batch.split.hidden_idx]
+        asked = layout(self.config, seen, Lying(batch.split.hidden_lengths, None, query_positions))
         last = len(self.decoder.blocks) - 1
         for i, block in enumerate(self.decoder.blocks):
             before = memory

@@ -105,6 +105,8 @@ class RoMAEConfig(_Sized):
         normalize_targets: reconstruct every patch with its own mean taken off and divided by its deviation.
         context: k neighbours on each side, and the level and spread of its channel, that a token is projected with
             (see ``local_context``; queries are told of their surroundings too); 0 is the paper.
+        window: a token sees the tokens at most so far from it along ``window_axis`` (in the unit of the positions that
+            the model sees), and CLS, which sees all: cost linear in the length. None: every token sees every token.
         dropout: on attention scores and the MLP's hidden layer. drop_path: stochastic depth (last layer).
         norm_eps: of RMSNorm.
         decoder: see DecoderConfig; used in pre-training only.
@@ -127,6 +129,8 @@ class RoMAEConfig(_Sized):
     distribution: Literal["point", "gaussian"] = "point"
     normalize_targets: bool = False
     context: int = 0
+    window: float | None = None
+    window_axis: int = 0
     dropout: float = 0.0
     drop_path: float = 0.0
     norm_eps: float = 1e-6
@@ -162,6 +166,10 @@ class RoMAEConfig(_Sized):
                 raise ValueError(f"{name} must be at least 0 and below 1, got {getattr(self, name)}")
         if self.context < 0:
             raise ValueError(f"context must be at least 0, got {self.context}")
+        if self.window is not None and not self.window > 0:
+            raise ValueError(f"window must be above 0, or None for no window, got {self.window}")
+        if not 0 <= self.window_axis < self.n_axes:
+            raise ValueError(f"window_axis must be in 0..{self.n_axes - 1}, got {self.window_axis}")
         if self.normalize_targets and self.context:
             raise ValueError("context is for series; it does not go with normalize_targets, which is for patches")
         if self.normalize_targets and self.n_predicted == 1:

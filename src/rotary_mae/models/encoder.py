@@ -11,8 +11,9 @@ from torch import Tensor, nn
 from rotary_mae.batches.batch import TokenBatch
 from rotary_mae.batches.context import context_width, local_context
 from rotary_mae.models.config import RoMAEConfig
-from rotary_mae.models.layout import Ints, sample_major
+from rotary_mae.models.layout import Ints, Lying, layout, sample_major
 from rotary_mae.nn.absolute import sinusoidal_embedding
+from rotary_mae.nn.attention import Layout
 from rotary_mae.nn.ragged import Ragged
 from rotary_mae.nn.rope import rope_angles, rope_frequencies, timescale_frequencies
 from rotary_mae.nn.transformer import Angles, Stack
@@ -38,7 +39,7 @@ class Encoded:
     n_cls: int
     lengths: Ints
     order: Ints | None
-    ragged: Ragged
+    ragged: Layout
     sample_idx: Tensor
 
     @property
@@ -104,10 +105,13 @@ class Encoder(nn.Module):
             lengths, order = sample_major(np.ones(n_cls, np.int64), lengths)
         if self.config.positions == "absolute":
             x = x + sinusoidal_embedding(positions, x.shape[1]).to(x.dtype)
-        ragged = Ragged(lengths, order, device=x.device)
+        ragged = layout(self.config, Lying(lengths, order, positions, n_cls))
         angles = self.angles(positions, self.frequencies)
         if cls_only and n_cls:
-            x = self._to_cls(x, angles, ragged, sample_idx, n_cls, order)
+            # CLS sees all tokens of its sample, whatever the window
+            ones, cls_idx = np.ones(n_cls, np.int64), np.arange(n_cls)
+            to_cls = Ragged(lengths, order, query_lengths=ones, query_order=cls_idx, device=x.device)
+            x = self._to_cls(x, angles, ragged, to_cls, sample_idx)
         else:
             x = self.stack(x, angles, ragged, sample_idx)
         return Encoded(x, positions, n_cls, lengths, order, ragged, sample_idx)
@@ -118,15 +122,11 @@ class Encoder(nn.Module):
             return Angles(None, None)
         return Angles(*rope_angles(positions, frequencies))
 
-    def _to_cls(
-        self, x: Tensor, angles: Angles, ragged: Ragged, sample_idx: Tensor, n_cls: int, order: Ints | None
-    ) -> Tensor:
+    def _to_cls(self, x: Tensor, angles: Angles, ragged: Layout, to_cls: Ragged, sample_idx: Tensor) -> Tensor:
         *first, last = self.stack.blocks
         for block in first:
             x = block(x, angles, ragged, sample_idx)
-        ones = np.ones(n_cls, np.int64)
-        to_cls = Ragged(ragged.lengths, order, query_lengths=ones, query_order=np.arange(n_cls), device=x.device)
-        return last.read(x, slice(0, n_cls), angles, to_cls, sample_idx)
+        return last.read(x, slice(0, len(to_cls.lengths)), angles, to_cls, sample_idx)
 
     def _check(self, batch: TokenBatch) -> None:
         if batch.values.shape[1] != self.config.n_values or batch.positions.shape[1] != self.config.n_axes:

@@ -1,9 +1,47 @@
-"""The order of tokens where several parts of a sample lie in several places of a flat buffer."""
+"""Which tokens of a batch attend to which, where parts of a sample lie in several places of a flat buffer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from torch import Tensor
+
+from rotary_mae.models.config import RoMAEConfig
+from rotary_mae.nn.attention import Layout
+from rotary_mae.nn.ragged import Ragged
+from rotary_mae.nn.window import Places, Windowed
 
 Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Lying:
+    """Where tokens lie: lengths (B,), order (T,) or None (as in ``Ragged``), positions (T, D), CLS first."""
+
+    lengths: Ints
+    order: Ints | None
+    positions: Tensor
+    n_cls: int = 0
+
+    def along(self, axis: int) -> Places:
+        """What a window along ``axis`` needs to know."""
+        # planned on the CPU: with positions on another device this waits for it, once a plan
+        positions = self.positions[:, axis].detach().cpu().float().numpy()
+        return Places(self.lengths, self.order, positions, np.arange(len(positions)) < self.n_cls)
+
+
+def layout(config: RoMAEConfig, keys: Lying, queries: Lying | None = None) -> Layout:
+    """The plan of attention to ``keys`` by ``queries``, or by themselves."""
+    device = keys.positions.device
+    if config.window is None:
+        if queries is None:
+            return Ragged(keys.lengths, keys.order, device=device)
+        asked = (queries.lengths, queries.order)
+        return Ragged(keys.lengths, keys.order, query_lengths=asked[0], query_order=asked[1], device=device)
+    axis = config.window_axis
+    return Windowed(config.window, keys.along(axis), None if queries is None else queries.along(axis), device=device)
 
 
 def sample_major(*part_lengths: Ints) -> tuple[Ints, Ints]:

@@ -9,6 +9,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from rotary_mae.nn.ragged import Ragged, Side
+from rotary_mae.nn.window import Windowed
+
+Layout = Ragged | Windowed
 
 
 class _Pad(torch.autograd.Function):
@@ -29,6 +32,21 @@ class _Pad(torch.autograd.Function):
         return grad.index_select(0, unpad_idx), None, None, None
 
 
+class _Repeat(torch.autograd.Function):
+    """Flat tokens -> padded buffer that holds some more than once: backward adds up what each got."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, pad_idx: Tensor, places: Tensor, starts: Tensor) -> Tensor:
+        ctx.save_for_backward(places, starts)
+        return x.index_select(0, pad_idx)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None, None]:
+        places, starts = ctx.saved_tensors
+        total = F.embedding_bag(places, grad.flatten(1), starts, mode="sum")
+        return total.view(-1, *grad.shape[1:]), None, None, None
+
+
 class _Unpad(torch.autograd.Function):
     """Padded buffer -> flat tokens; padding gets a gradient of zero."""
 
@@ -47,8 +65,10 @@ class _Unpad(torch.autograd.Function):
 
 def pad(x: Tensor, side: Side) -> Tensor:
     """(T, ...) flat tokens into the padded buffer of their groups."""
-    if side.pad_idx is None or side.unpad_idx is None:
+    if side.pad_idx is None:
         return x
+    if side.spread is not None:
+        return _Repeat.apply(x, side.pad_idx, side.spread.places, side.spread.starts)
     return _Pad.apply(x, side.pad_idx, side.unpad_idx, side.has_absent)
 
 
@@ -66,11 +86,11 @@ def rectangles(x: Tensor, side: Side) -> list[Tensor]:
     return [part.unflatten(0, shape) for part, shape in zip(parts, side.shapes, strict=True)]
 
 
-def attend(q: Tensor, k: Tensor, v: Tensor, ragged: Ragged, dropout: float = 0.0) -> Tensor:
+def attend(q: Tensor, k: Tensor, v: Tensor, ragged: Layout, dropout: float = 0.0) -> Tensor:
     """Softmax attention of every query to the keys of its own sample.
 
     q: (Tq, heads, head width), already rotated; k, v: (Tk, heads, head width). Returns (Tq, heads * head
-    width).
+    width). In a ``Windowed`` layout it is the keys in the query's window.
     """
     if q.device.type == "cpu" and q.dtype == torch.bfloat16:
         # the CPU's kernel takes up to three times as long in bf16, and hardly ever less
@@ -84,7 +104,7 @@ def attend(q: Tensor, k: Tensor, v: Tensor, ragged: Ragged, dropout: float = 0.0
             part_q.transpose(1, 2),
             part_k.transpose(1, 2),
             part_v.transpose(1, 2),
-            attn_mask=group.is_key,
+            attn_mask=None if group.bias is None else group.bias.to(q.dtype),
             dropout_p=dropout,
         )
         answers.append(answer.transpose(1, 2).flatten(0, 1).flatten(1))
@@ -95,7 +115,7 @@ def attend(q: Tensor, k: Tensor, v: Tensor, ragged: Ragged, dropout: float = 0.0
 
 
 def attend_with_self(
-    q: Tensor, k: Tensor, v: Tensor, k_self: Tensor, v_self: Tensor, ragged: Ragged, dropout: float = 0.0
+    q: Tensor, k: Tensor, v: Tensor, k_self: Tensor, v_self: Tensor, ragged: Layout, dropout: float = 0.0
 ) -> Tensor:
     """Attention of every query to the keys of its own sample and to itself, but to no other query.
 
@@ -112,8 +132,8 @@ def attend_with_self(
     k_parts, v_parts = rectangles(k, ragged.keys), rectangles(v, ragged.keys)
     for i, group in enumerate(ragged.groups):
         scores = q_parts[i].transpose(1, 2) @ k_parts[i].permute(0, 2, 3, 1)
-        if group.is_key is not None:
-            scores = scores.masked_fill(~group.is_key, float("-inf"))
+        if group.bias is not None:
+            scores = scores + group.bias.to(scores.dtype)
         own = own_parts[i].transpose(1, 2)
         scores = torch.cat((scores, own), dim=-1)
         exact = torch.promote_types(scores.dtype, torch.float32)

@@ -27,13 +27,25 @@ PER_CALL = 6_000.0
 class Group:
     """``n_samples`` samples padded to ``n_queries`` x ``n_keys``.
 
-    is_key: (n_samples, 1, 1, n_keys) bool, False for padding, or None if nothing is padded.
+    bias: (n_samples, 1, 1 or n_queries, n_keys) float32 added to the scores, 0 where a query sees a key and -inf where
+    it does not (padding, or out of a window), or None if all see all.
     """
 
     n_samples: int
     n_queries: int
     n_keys: int
-    is_key: Tensor | None
+    bias: Tensor | None
+
+
+@dataclass(frozen=True)
+class Spread:
+    """The places of tokens that are in the padded buffer more than once, or not at all.
+
+    places: those of the first token, then those of the second, and so on. starts: (T,) where each token's begin.
+    """
+
+    places: Tensor
+    starts: Tensor
 
 
 @dataclass(frozen=True)
@@ -44,13 +56,14 @@ class Side:
     pad_idx: (padded,) the flat token at each place of the buffer (padding repeats a token).
     unpad_idx: (T,) the place of each flat token in the buffer, or its length for a token that is not in it.
     Both None where the buffer is the flat tokens themselves. has_absent: whether a token is not in the
-    buffer.
+    buffer. spread: in place of unpad_idx, where a token may be in the buffer several times.
     """
 
     shapes: tuple[tuple[int, int], ...]
     pad_idx: Tensor | None
     unpad_idx: Tensor | None
     has_absent: bool = False
+    spread: Spread | None = None
 
 
 class Ragged:
@@ -112,11 +125,12 @@ def _groups(members: list[Lengths], asked: Lengths, lengths: Lengths, device: to
     groups = []
     for group in members:
         n_queries, n_keys = int(asked[group].max()), int(lengths[group].max())
-        is_key = None
+        bias = None
         if lengths[group].min() < n_keys:
             real = np.arange(n_keys) < lengths[group][:, None]
-            is_key = torch.from_numpy(real).to(device, non_blocking=True)[:, None, None, :]
-        groups.append(Group(len(group), n_queries, n_keys, is_key))
+            scores = np.where(real, np.float32(0), np.float32("-inf"))
+            bias = torch.from_numpy(scores).to(device, non_blocking=True)[:, None, None, :]
+        groups.append(Group(len(group), n_queries, n_keys, bias))
     return groups
 
 

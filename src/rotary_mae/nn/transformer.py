@@ -11,9 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from rotary_mae.nn.attention import attend, attend_with_self
+from rotary_mae.nn.attention import Layout, attend, attend_with_self
 from rotary_mae.nn.norm import rms_norm
-from rotary_mae.nn.ragged import Ragged
 from rotary_mae.nn.rope import pairs_adjacent, turn
 
 
@@ -108,12 +107,12 @@ class Block(nn.Module):
     def _finish(self) -> Callable[..., Tensor]:
         return compiled(finish_block) if self.is_compiled else finish_block
 
-    def forward(self, x: Tensor, angles: Angles, ragged: Ragged, sample_idx: Tensor) -> Tensor:
+    def forward(self, x: Tensor, angles: Angles, ragged: Layout, sample_idx: Tensor) -> Tensor:
         """(T, width) tokens to (T, width); ``sample_idx`` (T,) says whose they are, for stochastic depth."""
         q, k, v = self._qkv(x, angles)
         return self.finish(x, attend(q, k, v, ragged, self._rate), sample_idx)
 
-    def read(self, x: Tensor, read: slice, angles: Angles, ragged: Ragged, sample_idx: Tensor) -> Tensor:
+    def read(self, x: Tensor, read: slice, angles: Angles, ragged: Layout, sample_idx: Tensor) -> Tensor:
         """Like ``forward`` for the tokens of ``read`` alone, which attend to all: enough for a last layer."""
         k, v = self._kv(x, angles)
         weight, _ = self._weights(angles)
@@ -126,7 +125,7 @@ class Block(nn.Module):
         queries: Tensor,
         angles: Angles,
         query_angles: Angles,
-        ragged: Ragged,
+        ragged: Layout,
         query_sample: Tensor,
     ) -> Tensor:
         """New states of ``queries`` (M, width), each of which sees ``x`` of its sample and itself."""
@@ -208,7 +207,7 @@ class Stack(nn.Module):
         blocks = nn.ModuleList(Block(width, n_heads, hidden, dropout, rate, eps) for rate in rates)
         self.blocks = cast(Sequence[Block], blocks)
 
-    def forward(self, x: Tensor, angles: Angles, ragged: Ragged, sample_idx: Tensor) -> Tensor:
+    def forward(self, x: Tensor, angles: Angles, ragged: Layout, sample_idx: Tensor) -> Tensor:
         """(T, width) tokens to (T, width)."""
         for block in self.blocks:
             x = block(x, angles, ragged, sample_idx)
