@@ -87,7 +87,27 @@ def test_lazy_images_are_the_same_tokens() -> None:
     assert_same(LazyImages(video, (2, 2), times=times)[2:], from_images(video, (2, 2), times=times)[2:].replace())
 
 
+def test_images_of_any_sizes_have_the_patches_they_need() -> None:
+    images = [numbered(4, 6), numbered(2, 2), numbered(3, 5)]
+    tokens = from_images(images, (2, 2), targets=[1, 2, 3], ids=["a", "b", "c"], pad=True)
+    assert tokens.lengths.tolist() == [6, 1, 6]
+    assert tokens.ids.tolist() == ["a", "b", "c"]
+    for token, image in zip(tokens, images, strict=True):
+        np.testing.assert_array_equal(images_from_tokens(token, image.shape)[0, ..., 0], image)
+    videos = [numbered(2, 2, 2), numbered(3, 2, 2)]
+    tokens = from_images(videos, (1, 2, 2), times=[[0, 7], [1, 2, 9]])
+    assert tokens.positions[:, 0].tolist() == [0, 7, 1, 2, 9]
+
+
 BAD_IMAGES = {
+    "colours and grey": (
+        {"images": [numbered(2, 2), numbered(2, 2, 3)], "patch": (2, 2)},
+        r"\(2, 2\) for image 0 and \(2, 2, 3\) for image 1",
+    ),
+    "times of others": (
+        {"images": [numbered(1, 2, 2), numbered(3, 2, 2)], "patch": (1, 2, 2), "times": [[0]]},
+        "for each of 2 videos of different sizes, got 1",
+    ),
     "sizes": ({"images": numbered(1, 30, 47)}, r"\(1, 30, 47\) cannot be cut .* nearest .* \(1, 32, 48\)"),
     "integers": ({"images": np.ones((1, 16, 16), int)}, "must be uint8 or floats, got int64"),
     "axes": ({"images": numbered(16, 16)}, r"images must be \(n, height, width.* got \(16, 16\)"),

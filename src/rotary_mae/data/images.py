@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +15,7 @@ Pixels = npt.NDArray[Any]
 
 
 def from_images(
-    images: npt.ArrayLike,
+    images: npt.ArrayLike | Sequence[Pixels],
     patch: Sequence[int] = (16, 16),
     *,
     times: npt.ArrayLike | None = None,
@@ -27,11 +27,12 @@ def from_images(
 
     Args:
         images: (n, height, width) grey or (n, height, width, colours); with three patch sizes, or five axes,
-            videos (n, frames, height, width[, colours]). uint8 is divided by 255, floats are kept.
+            videos (n, frames, height, width[, colours]). uint8 is divided by 255, floats are kept. Or a list of
+            images, or of videos, of different sizes: each has as many tokens as patches fill it.
         patch: (p1, p2) of an image; (frames, p1, p2) of a video. A patch is flattened in the order
             (frames, p1, p2, colours), colours fastest.
-        times: of video frames, (frames,) or (n, frames); a patch is then at the time of its first frame.
-            Irregular times need patches of one frame (paper, Proposition 4.1).
+        times: of video frames, (frames,), (n, frames) or a list as ``images``; a patch is then at the time of its
+            first frame. Irregular times need patches of one frame (paper, Proposition 4.1).
         targets: (n,) or (n, k). ids: (n,); 0..n-1 if None.
         pad: True repeats the last frame, row and column until whole patches fit.
 
@@ -39,6 +40,8 @@ def from_images(
         ValueError: sizes that whole patches do not fill, times that do not increase or that are irregular
             with patches of several frames.
     """
+    if isinstance(images, list | tuple) and len({np.shape(image) for image in images}) > 1:
+        return _of_sizes(images, patch, times, targets, ids, pad)
     frames, sizes, is_video = _frames(np.asarray(images), tuple(patch))
     if times is not None and not is_video:
         raise ValueError("times are of video frames; got images, whose positions are patch indices")
@@ -61,16 +64,25 @@ def from_images(
     )
 
 
+class Images(Protocol):
+    """Images of one size: an array, on disk or in memory, or whatever decodes those that are asked for."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: Any) -> Pixels: ...
+
+
 class LazyImages:
     """Images kept as they are and cut into patches when asked for: a Source.
 
-    Takes what ``from_images`` takes; ``images`` may be memory-mapped, and stays uint8. ``lengths`` and
-    ``ids`` are (B,), ``targets`` is (B,), (B, k) or None.
+    Takes what ``from_images`` takes, of one size; ``images`` may be memory-mapped, and stays uint8, or anything
+    that gives an array for an array of indices. ``lengths`` and ``ids`` are (B,), ``targets`` is (B,), (B, k) or
+    None.
     """
 
     def __init__(
         self,
-        images: Pixels,
+        images: Images,
         patch: Sequence[int] = (16, 16),
         *,
         times: npt.ArrayLike | None = None,
@@ -119,7 +131,7 @@ def images_from_tokens(tokens: TokenSet, size: tuple[int, int] | None = None) ->
     if (tokens.lengths != n_patches).any() or n_patches % (n_rows * n_columns):
         raise ValueError(
             f"every image needs the same whole grid of {n_rows} x {n_columns} patches, got between "
-            f"{tokens.lengths.min()} and {tokens.lengths.max()} patches"
+            f"{tokens.lengths.min()} and {tokens.lengths.max()} patches; take images of different sizes one by one"
         )
     order = np.lexsort((*tokens.positions.T[::-1], tokens.sample_idx))
     grid = (n, n_patches // (n_rows * n_columns), n_rows, n_columns)
@@ -130,6 +142,28 @@ def images_from_tokens(tokens: TokenSet, size: tuple[int, int] | None = None) ->
     if size is not None:
         frames = frames[:, :, : size[0], : size[1]]
     return frames if "time" in tokens.axes else frames[:, 0]
+
+
+def _of_sizes(
+    images: Sequence[Pixels], patch: Sequence[int], times: Any, targets: Any, ids: Any, pad: bool
+) -> TokenSet:
+    """Tokens of images one by one."""
+    own_times = [None] * len(images) if times is None else times
+    if len(own_times) != len(images):
+        raise ValueError(
+            f"times must be given for each of {len(images)} videos of different sizes, got {len(own_times)}"
+        )
+    parts: list[TokenSet] = []
+    for i, (image, when) in enumerate(zip(images, own_times, strict=True)):
+        part = from_images(np.asarray(image)[None], patch, times=when, pad=pad)
+        if part.schema != (parts or [part])[0].schema:
+            raise ValueError(
+                f"images of a list must be alike but for their size, got shapes {np.shape(images[0])} for image 0 and "
+                f"{np.shape(image)} for image {i}; bring them to the same colours and axes"
+            )
+        parts.append(part)
+    whole = TokenSet.concatenate(parts)
+    return TokenSet(whole.values, whole.positions, whole.lengths, ids=ids, targets=targets, schema=whole.schema)
 
 
 def _frames(images: Pixels, patch: tuple[int, ...]) -> tuple[Pixels, tuple[int, int, int], bool]:

@@ -10,8 +10,10 @@ import torch
 from sklearn.base import TransformerMixin
 
 from rotary_mae.batches.batch import TokenBatch
+from rotary_mae.batches.hiding import Hiding
 from rotary_mae.estimators.estimator import RoMAEEstimator
 from rotary_mae.estimators.inference import run_model
+from rotary_mae.estimators.reconstructing import Reconstruction, reconstruct
 from rotary_mae.estimators.schedule import PRETRAIN
 from rotary_mae.estimators.starting import seeded_model
 from rotary_mae.estimators.validation import split_validation
@@ -49,3 +51,14 @@ class RoMAEEmbedder(TransformerMixin, RoMAEEstimator):
             return total.index_add(0, sample, encoded.tokens) / n_tokens
 
         return run_model(model, source, self.scaling_, pool, self.device, bool(self.verbose))
+
+    def reconstruct(self, X: Any, fraction: float | None = None, seed: int = 0) -> Reconstruction:
+        """Hide patches of images or sound and fill them in; ``pictures()`` of the answer shows them.
+
+        fraction: share of the patches to hide, in [0, 1); None: as in training. seed: which they are. The mean and
+        deviation of a hidden patch, which normalised targets leave open, are those of the true one.
+        """
+        source = self._source(X)
+        hiding = self.hiding_of_training if fraction is None else Hiding(fraction=fraction)
+        model = cast(RoMAEForPreTraining, self.model_)
+        return reconstruct(model, source[np.arange(len(source))], self.scaling_, hiding, seed, self.device)

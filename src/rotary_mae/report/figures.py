@@ -126,6 +126,40 @@ def curve_figure(curves: Mapping[str, Sequence[Mapping[str, float]]]) -> Figure:
     return figure
 
 
+def reconstruction_figure(
+    original: Sequence[npt.NDArray[Any]], masked: Sequence[npt.NDArray[Any]], filled: Sequence[npt.NDArray[Any]]
+) -> Figure:
+    """A row a sample: as it is, what the model saw (NaN = hidden), and what it made of that.
+
+    Images (height, width, 1 or 3 colours), colours between 0 and 1; or spectrograms (frames, bands), drawn with time
+    to the right and all on the scale of the original.
+    """
+    shapes = {np.ndim(picture) for picture in original}
+    if not original or shapes - {2, 3}:
+        raise ValueError(
+            f"expected at least one image (height, width, colours) or spectrogram (frames, bands), got {len(original)} "
+            f"pictures with {sorted(shapes)} axes; of videos take single frames"
+        )
+    is_sound = shapes == {2}
+    wide, high = (3.4, 1.8) if is_sound else (1.5, 1.5)
+    figure, axes = _figure(3 * wide, high * len(original) + 0.3, len(original), 3)
+    for row, pictures in zip(axes, zip(original, masked, filled, strict=True), strict=True):
+        low, top = float(pictures[0].min()), float(pictures[0].max())
+        for panel, picture in zip(row, pictures, strict=True):
+            panel.set_facecolor("#b8bec6")
+            panel.set(xticks=[], yticks=[])
+            if is_sound:
+                panel.imshow(picture.T, origin="lower", aspect="auto", cmap="magma", vmin=low, vmax=top)
+            elif picture.shape[2] == 1:
+                panel.imshow(picture[..., 0], cmap="gray", vmin=low, vmax=top)
+            else:
+                is_seen = ~np.isnan(picture).any(2)
+                panel.imshow(np.dstack([np.nan_to_num(picture).clip(0, 1), is_seen]))
+    for panel, name in zip(axes[0], ("original", "seen", "reconstruction"), strict=True):
+        panel.set_title(name, fontsize=10)
+    return figure
+
+
 def png_bytes(figure: Figure, dpi: int = 110) -> bytes:
     """The figure as a PNG file."""
     buffer = io.BytesIO()
