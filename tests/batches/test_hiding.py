@@ -1,5 +1,6 @@
 """Hiding: how much, which, and that it is a pure function of (seed, epoch, sample)."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -13,6 +14,7 @@ import rotary_mae as rm
 from builders import RAGGED, in_order, shuffled_within, some_measurements, some_tokens
 from rotary_mae.batches import hiding as hiding_module
 from rotary_mae.batches.hiding import STRATEGIES, Hiding, draw_hidden, seed_from
+from rotary_mae.training.config import TrainingConfig
 
 
 def by_sample(tokens, array):
@@ -218,3 +220,32 @@ def test_generators_fix_the_draw(make):
 def test_a_generator_of_another_kind_is_an_error():
     with pytest.raises(TypeError, match=r"torch.Generator or numpy Generator, got int"):
         rm.TokenBatch.collate(some_tokens()).hide(0.5, generator=3)
+
+
+def test_what_is_hidden_next_is_of_what_was_left():
+    tokens = some_measurements([75, 20])
+    first = Hiding("future", 0.5)
+    both = Hiding("future", 0.5, then=Hiding("uniform", 0.18))
+    for n, last, all_of_it in zip(
+        (75, 20),
+        by_sample(tokens, rm.TokenBatch.collate(tokens).hide(first, seed=1).is_hidden),
+        by_sample(tokens, rm.TokenBatch.collate(tokens).hide(both, seed=1).is_hidden),
+        strict=True,
+    ):
+        n_future = math.ceil(n / 2)
+        assert last.sum() == n_future
+        assert all_of_it[-n_future:].all()
+        assert all_of_it.sum() == n_future + math.ceil(round(0.18 * (n - n_future), 9))
+    assert TrainingConfig.from_dict({"hiding": dataclasses.asdict(both)}).hiding == both
+
+
+def test_each_sample_draws_its_share():
+    tokens = some_tokens([50] * 400)
+    batch = rm.TokenBatch.collate(tokens).hide(Hiding("uniform", 0.94, least_fraction=0.8), seed=2)
+    found = np.bincount(batch.split.visible_lengths, minlength=12)
+    assert set(np.flatnonzero(found)) <= set(range(3, 11))
+    assert (found[3:10] > 20).all()
+    again = rm.TokenBatch.collate(tokens[[7]], keys=[7]).hide(Hiding("uniform", 0.94, least_fraction=0.8), seed=2)
+    assert again.split.visible_lengths[0] == batch.split.visible_lengths[7]
+    with pytest.raises(ValueError, match="least_fraction must be between"):
+        Hiding("uniform", 0.5, least_fraction=0.6)

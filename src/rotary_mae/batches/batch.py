@@ -125,7 +125,7 @@ class TokenBatch:
 
     def hide(
         self,
-        fraction: float | None = None,
+        fraction: float | Hiding | None = None,
         *,
         is_hidden: npt.ArrayLike | Tensor | None = None,
         strategy: Strategy = "uniform",
@@ -136,7 +136,7 @@ class TokenBatch:
         """The batch with some tokens hidden: ceil(fraction * n) of each sample's n, at least one stays visible.
 
         Args:
-            fraction: share of each sample to hide, in [0, 1].
+            fraction: share of each sample to hide, in [0, 1]; or a ``Hiding``, which says the strategy too.
             is_hidden: instead of ``fraction``, (T,) bool, True = hidden; no sample may be hidden whole.
             strategy: see ``Hiding``; "channel" and "times" hide whole channels or times.
             generator: where the draw comes from; or ``seed`` and ``epoch``, which with each sample's key fix its
@@ -150,7 +150,8 @@ class TokenBatch:
         if generator is not None and seed is not None:
             raise ValueError("hide draws from generator= or from seed= and epoch=, got both")
         if is_hidden is None and fraction is not None:
-            drawn = self._draw(Hiding(strategy, fraction), seed_from(generator) if seed is None else seed, epoch)
+            hiding = fraction if isinstance(fraction, Hiding) else Hiding(strategy, fraction)
+            drawn = self._draw(hiding, seed_from(generator) if seed is None else seed, epoch)
         else:
             drawn = np.asarray(is_hidden.cpu() if isinstance(is_hidden, Tensor) else is_hidden)
             self._check_hidden(drawn)

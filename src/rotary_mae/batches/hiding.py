@@ -16,6 +16,9 @@ STRATEGIES: tuple[str, ...] = get_args(Strategy)
 
 Ints = npt.NDArray[np.int64]
 
+# Set apart the draws of what is hidden next.
+_NEXT_SEED = 0x9E3779B9
+
 
 @dataclass(frozen=True)
 class Hiding:
@@ -25,16 +28,26 @@ class Hiding:
         ones; "channel" all tokens of some channels; "times" all tokens of some times.
     fraction: the share to hide, in [0, 1]: ceil(fraction * n) of a sample's n tokens (of its channels for
         "channel", of its distinct times for "times"), but never all of them.
+    least_fraction: instead, each sample draws its share evenly between this and ``fraction``.
+    then: what is hidden next, of the tokens that are still visible; or nothing.
     """
 
     strategy: Strategy = "uniform"
     fraction: float = 0.75
+    least_fraction: float | None = None
+    then: Hiding | None = None
 
     def __post_init__(self) -> None:
+        if isinstance(self.then, dict):
+            object.__setattr__(self, "then", Hiding(**self.then))
         if self.strategy not in STRATEGIES:
             raise ValueError(f"the hiding strategy must be one of {STRATEGIES}, got {self.strategy!r}")
         if not 0.0 <= self.fraction <= 1.0:
             raise ValueError(f"the fraction to hide must be in [0, 1], got {self.fraction}")
+        if self.least_fraction is not None and not 0.0 <= self.least_fraction <= self.fraction:
+            raise ValueError(
+                f"least_fraction must be between 0 and fraction = {self.fraction}, got {self.least_fraction}"
+            )
 
 
 def draw_hidden(
@@ -66,7 +79,7 @@ def draw_hidden(
         unit = _order_in_time(sample, time, None if channels is None else channels[free])
     n_units = np.zeros(len(lengths), np.int64)
     np.maximum.at(n_units, sample, unit + 1)
-    n_hidden = np.minimum(_ceil_share(hiding.fraction, n_units), np.maximum(n_units - 1, 0))
+    n_hidden = np.minimum(_ceil_share(_shares(hiding, sample_keys, seed, epoch), n_units), np.maximum(n_units - 1, 0))
     if hiding.strategy == "future":
         rank = n_units[sample] - 1 - unit
     elif hiding.strategy == "block":
@@ -77,10 +90,23 @@ def draw_hidden(
         rank = _dense_rank(sample, keyed_uniform(seed, epoch, keys, 2 + unit))
     is_hidden = np.zeros(len(times), bool)
     is_hidden[free] = rank < n_hidden[sample]
+    if hiding.then is not None:
+        # as if what is hidden already were not there; with other draws
+        is_hidden |= draw_hidden(
+            hiding.then, lengths, times, channels, ~free | is_hidden, sample_keys, (seed + _NEXT_SEED) % 2**63, epoch
+        )
     return is_hidden
 
 
-def _ceil_share(fraction: float, n: Ints) -> Ints:
+def _shares(hiding: Hiding, sample_keys: Ints, seed: int, epoch: int) -> float | npt.NDArray[np.float64]:
+    """The fraction to hide, of all samples or of each."""
+    if hiding.least_fraction is None:
+        return hiding.fraction
+    draw = keyed_uniform(seed, epoch, np.asarray(sample_keys, np.int64), 0)
+    return hiding.least_fraction + (hiding.fraction - hiding.least_fraction) * draw
+
+
+def _ceil_share(fraction: float | npt.NDArray[np.float64], n: Ints) -> Ints:
     # 0.7 * 10 is 7.000000000000001 in floating point, and is meant to be 7
     return np.ceil(np.round(fraction * n, 9)).astype(np.int64)
 

@@ -52,7 +52,7 @@ class BatchReader(Dataset[TokenBatch]):
         batch = TokenBatch.collate(tokens, weights=weights, keys=indices)
         if self.hiding is None:
             return batch
-        return batch.hide(self.hiding.fraction, strategy=self.hiding.strategy, seed=self.seed, epoch=self.epoch)
+        return batch.hide(self.hiding, seed=self.seed, epoch=self.epoch)
 
     def at(self, epoch: int) -> BatchReader:
         """The same for another epoch."""
