@@ -57,7 +57,9 @@ def test_static_covariates_stay():
     before, after = tokens, EVERYTHING.apply(tokens, np.arange(6), 0, 0)
     assert after.is_static.sum() == before.is_static.sum()
     assert (after.values[after.is_static] == before.values[before.is_static]).all()
-    assert not np.isin(after.values[~after.is_static], before.values[~before.is_static]).any()
+    changed = after.values[~after.is_static]
+    # the median of a channel is 0, and a lone token has no spread
+    assert not np.isin(changed[changed != 0], before.values[~before.is_static]).any()
     assert (after.positions[after.is_static, 1] == before.positions[before.is_static, 1]).all()
 
 
@@ -108,3 +110,26 @@ def test_no_strength_does_nothing():
 def test_strengths_are_checked(strength):
     with pytest.raises(ValueError, match=r"must be at least 0 \(thinning below 1\)"):
         Augmentation(**strength)
+
+
+def test_noise_is_in_units_of_the_spread_of_its_channel_within_the_sample():
+    # two channels of a sample, one with a hundredth of the other's spread, far from zero
+    rng = np.random.default_rng(0)
+    channel = np.tile([0, 1], 2000)
+    values = 50.0 + rng.normal(size=4000) * np.where(channel, 0.02, 2.0)
+    times = np.arange(4000) / 10
+    tokens = rm.TokenSet(
+        values[:, None], np.stack([times, channel], 1), [4000], axes=("time", "channel"), channels=("a", "b")
+    )
+    added = (Augmentation(noise=0.5).apply(tokens, np.array([0]), 0, 0).values - tokens.values)[:, 0]
+    assert added[channel == 0].std() == pytest.approx(1.0, rel=0.1)
+    assert added[channel == 1].std() == pytest.approx(0.01, rel=0.1)
+
+
+def test_what_was_not_observed_counts_nothing_in_the_spread():
+    flags = np.arange(4000) % 2
+    values = np.where(flags, 30.0 + np.random.default_rng(0).normal(size=4000), 0.0)
+    schema = Schema(("time",), ("a",), ("value", "observed"))
+    tokens = rm.TokenSet(np.stack([values, flags], 1), np.arange(4000.0), [4000], schema=schema)
+    after = Augmentation(noise=0.5).apply(tokens, np.array([0]), 0, 0)
+    assert (after.values - tokens.values)[flags == 1, 0].std() == pytest.approx(0.5, rel=0.1)

@@ -19,6 +19,6 @@ def die() -> None:
 if __name__ == "__main__":
     kind, out, num_workers, reading = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
     torch.set_num_threads(1)
-    config = quiet(num_workers=num_workers, save_seconds=0.0, evaluate_every=1)
+    config = quiet(num_workers=num_workers, save_seconds=0.0, evaluate_every=1, average=0.3)
     validation = waves(LENGTHS[:6], seed=1)
     rm.train(noisy(kind), Watched(waves(), reading, die), config, validation=validation, out=out)

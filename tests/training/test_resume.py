@@ -27,7 +27,7 @@ import rotary_mae as rm
 from rotary_mae.training.run_folder import RunFolder
 
 KINDS = ("pre-training", "classifier")
-CONFIG = {"evaluate_every": 1, "save_seconds": 0.0}
+CONFIG = {"evaluate_every": 1, "save_seconds": 0.0, "average": 0.3}
 VALIDATION = waves(LENGTHS[:6], seed=1)
 
 

@@ -16,10 +16,10 @@ from rotary_mae.data.tokens import TokenSet
 class Augmentation:
     """Strengths of the transforms; 0 does nothing. Values and positions are those of scaled tokens.
 
-    scale: standard deviation of the logarithm of a factor a sample on its values. noise: standard deviation
-    of what is added to every value. shift: a sample's positions on continuous axes move by up to this much,
-    stretch: and their distances grow or shrink by up to this factor's logarithm. thinning: every sample loses
-    a share of its tokens drawn from 0 to this.
+    scale: standard deviation of the logarithm of a factor a sample on its values. noise: standard deviation of what
+    is added to every value, in units of the spread of its channel within its sample. shift: a sample's positions on
+    continuous axes move by up to this much, stretch: and their distances grow or shrink by up to this factor's
+    logarithm. thinning: every sample loses a share of its tokens drawn from 0 to this.
     """
 
     scale: float = 0.0
@@ -53,7 +53,9 @@ class Augmentation:
             # keyed by place in the sample and column
             place = np.arange(tokens.n_tokens) - tokens.starts[sample]
             draw = _normal(seed, epoch, keys[sample][:, None], -2, place[:, None], np.arange(len(is_value)))
-            values = np.where(moves & is_value, values + self.noise * draw, values)
+            values = np.where(
+                moves & is_value, values + self.noise * _spread(tokens.replace(values=values)) * draw, values
+            )
         if observed := schema.columns("observed"):
             values = values.copy()
             values[:, : schema.n_predicted] *= values[:, observed] > 0
@@ -77,3 +79,22 @@ class Augmentation:
 
 def _normal(*keys: npt.ArrayLike) -> npt.NDArray[np.float64]:
     return ndtri(np.maximum(keyed_uniform(*keys), 2.0**-54))
+
+
+def _spread(tokens: TokenSet) -> npt.NDArray[np.float64]:
+    """(T, V) standard deviation of each value's column (and channel) within its sample, over what was observed."""
+    schema, line = tokens.schema, tokens.sample_idx
+    if schema.channel_axis is not None:
+        channel = tokens.positions[:, schema.channel_axis].astype(np.int64)
+        line = line * (channel.max(initial=0) + 1) + channel
+    spread = np.zeros(tokens.values.shape)
+    observed = dict(zip(schema.columns("value"), schema.columns("observed"), strict=False))
+    for column, role in enumerate(schema.roles):
+        if role != "value":
+            continue
+        seen = tokens.values[:, observed[column]] > 0 if column in observed else np.ones(len(line), bool)
+        values = np.where(seen, tokens.values[:, column], 0.0).astype(np.float64)
+        n_seen = np.maximum(np.bincount(line, seen), 1)
+        centred = np.where(seen, values - (np.bincount(line, values) / n_seen)[line], 0.0)
+        spread[:, column] = np.sqrt(np.bincount(line, centred**2) / n_seen)[line]
+    return spread

@@ -24,6 +24,8 @@ class TrainingConfig:
             (warmup_steps: their number, instead); it then falls along a half cosine.
         betas, weight_decay: of AdamW; decay acts on matrices only, not on norms, biases, CLS or mask token.
         clip: largest norm of the gradient; 0 does not clip.
+        average: share of the updates over which weights are averaged, exponentially, for what is evaluated and kept;
+            0 keeps those of single updates. Training itself goes on from its own weights.
         hiding: what pre-training hides. augmentation: of series, while training.
         label_smoothing: of the cross entropy, in [0, 1).
         precision: "fp32", or "bf16" for autocast. compile: compile the token-wise parts of the model.
@@ -50,6 +52,7 @@ class TrainingConfig:
     momentum: float = 0.9
     weight_decay: float = 0.05
     clip: float = 1.0
+    average: float = 0.0
     hiding: Hiding = field(default_factory=Hiding)
     augmentation: Augmentation = field(default_factory=Augmentation)
     label_smoothing: float = 0.0
@@ -78,7 +81,7 @@ class TrainingConfig:
         for name in ("max_steps", "max_tokens"):
             if getattr(self, name) is not None and getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1 or None, got {getattr(self, name)}")
-        for name in ("warmup_fraction", "label_smoothing"):
+        for name in ("warmup_fraction", "label_smoothing", "average"):
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise ValueError(f"{name} must be in [0, 1], got {getattr(self, name)}")
         if self.precision not in ("fp32", "bf16"):

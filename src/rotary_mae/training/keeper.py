@@ -12,13 +12,14 @@ from torch import Tensor
 
 from rotary_mae.data.tokens import Source
 from rotary_mae.models.checkpoint import Pretrained, read_weights
+from rotary_mae.training.averaging import WeightAverage
 from rotary_mae.training.config import TrainingConfig
 from rotary_mae.training.run_folder import RunFolder
 from rotary_mae.training.state import Counters, load_state, random_state, save_state
 
 
 class Keeper:
-    """Keeps a model, its optimizer and the counters of a run in the folder ``out``; nothing is kept if it is None.
+    """Keeps model, optimizer, mean weights and counters of a run in the folder ``out``; nothing is kept if it is None.
 
     history: the lines of metrics so far, in every process.
     """
@@ -30,9 +31,11 @@ class Keeper:
         optimizer: torch.optim.Optimizer,
         config: TrainingConfig,
         accelerator: Accelerator,
+        average: WeightAverage | None = None,
     ) -> None:
         self.folder = None if out is None else RunFolder(out)
         self.model, self.optimizer, self.config, self.accelerator = model, optimizer, config, accelerator
+        self.average = average
         self.history: list[dict[str, Any]] = []
         self.saved_at = time.perf_counter()
 
@@ -60,7 +63,9 @@ class Keeper:
 
     def _go_on(self) -> Counters:
         assert self.folder is not None
-        counters = load_state(self.folder.last, self.model, self.optimizer, self.accelerator.process_index)
+        counters = load_state(
+            self.folder.last, self.model, self.optimizer, self.accelerator.process_index, self.average
+        )
         self.history = self.folder.history()[: counters.n_lines]
         self.accelerator.wait_for_everyone()
         if self.accelerator.is_main_process:
@@ -100,7 +105,7 @@ class Keeper:
             gathered = self.accelerator.gather(states[0].to(self.accelerator.device)).cpu()
             states = list(gathered.chunk(n_processes))
         if self.accelerator.is_main_process:
-            save_state(self.folder.last, self.model, self.optimizer, counters, states)
+            save_state(self.folder.last, self.model, self.optimizer, counters, states, self.average)
         self.accelerator.wait_for_everyone()
         self.saved_at = time.perf_counter()
 

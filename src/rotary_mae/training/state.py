@@ -12,6 +12,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from rotary_mae.models.checkpoint import Pretrained, read_weights, recover, replacing
+from rotary_mae.training.averaging import WeightAverage
 
 
 @dataclass
@@ -42,6 +43,7 @@ def save_state(
     optimizer: torch.optim.Optimizer,
     counters: Counters,
     rank_states: list[Tensor],
+    average: WeightAverage | None = None,
 ) -> None:
     """Replace ``folder`` by the model and everything needed to go on from here; whole or not at all.
 
@@ -51,12 +53,20 @@ def save_state(
         model._write(partial)
         tensors = _optimizer_tensors(model, optimizer)
         tensors |= {f"random.{rank}": state for rank, state in enumerate(rank_states)}
+        if average is not None:
+            tensors |= {f"average.{name}": weight.cpu().contiguous() for name, weight in average.weights.items()}
         save_file(tensors, partial / "training.safetensors")
         (partial / "training.json").write_text(json.dumps(asdict(counters), indent=1))
 
 
-def load_state(folder: Path, model: Pretrained, optimizer: torch.optim.Optimizer, rank: int) -> Counters:
-    """Put model, optimizer and this process's random state back to what ``save_state`` wrote."""
+def load_state(
+    folder: Path,
+    model: Pretrained,
+    optimizer: torch.optim.Optimizer,
+    rank: int,
+    average: WeightAverage | None = None,
+) -> Counters:
+    """Put model, optimizer, mean weights and this process's random state back to what ``save_state`` wrote."""
     recover(folder)
     if not (folder / "training.json").exists():
         raise ValueError(f"{folder} holds no training state to resume from (no training.json)")
@@ -69,6 +79,8 @@ def load_state(folder: Path, model: Pretrained, optimizer: torch.optim.Optimizer
             state = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
             # AdamW wants its step count where it was made, on the CPU unless fused on a GPU
             optimizer.state[parameter] = {k: v.to(parameter.device) for k, v in state.items()}
+    if average is not None:
+        average.load({k.removeprefix("average."): v for k, v in tensors.items() if k.startswith("average.")})
     if (key := f"random.{rank}") not in tensors:
         raise ValueError(f"{folder} was written by fewer processes: resume with as many as it was trained with")
     set_random_state(tensors[key])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from torch import Tensor
 from rotary_mae.batches.batch import TokenBatch
 from rotary_mae.batches.sampler import rank_share
 from rotary_mae.models.checkpoint import Pretrained
+from rotary_mae.training.averaging import WeightAverage
 from rotary_mae.training.config import TrainingConfig
 from rotary_mae.training.course import Course, validation_batches
 from rotary_mae.training.evaluation import evaluate
@@ -72,7 +73,8 @@ class Trainer:
         if config.compile:
             model.compile()
         self.optimizer = make_optimizer(model, config)
-        self.keeper = Keeper(out, model, self.optimizer, config, accelerator)
+        self.out = out
+        self.average: WeightAverage | None = None
         self.best_weights: dict[str, Tensor] | None = None
         self.interruption = Interruption()
 
@@ -80,6 +82,9 @@ class Trainer:
         """Train to the end, from the beginning or from where the run in the folder stopped."""
         # onto the device before the optimizer's state is put back beside the weights
         self.wrapped, self.stepper = self.accelerator.prepare(self.model, self.optimizer)
+        if self.config.average > 0:
+            self.average = WeightAverage(self.model, self.config.average * self.course.n_steps)
+        self.keeper = Keeper(self.out, self.model, self.optimizer, self.config, self.accelerator, self.average)
         try:
             self._begin(resume)
             self._run_epochs(title)
@@ -88,6 +93,9 @@ class Trainer:
             self.accelerator.unwrap_model(self.wrapped, keep_fp32_wrapper=False)
         if self.best_weights is not None:
             self.model.load_state_dict(self.best_weights)
+        elif self.average is not None:
+            self.average.put_in()
+            self.keeper.save_best()
         self.model.eval()
         counters = self.counters
         return TrainingResult(self.keeper.history, counters.best, counters.best_epoch, counters.step, self._seconds)
@@ -136,6 +144,8 @@ class Trainer:
         for update in updates:
             self._update([next(batches) for _ in update])
             counters.step += 1
+            if self.average is not None:
+                self.average.update(counters.step)
             counters.batch += 1
             bar.n_samples += sum(len(batch) for batch in update)
             if bar.is_due:
@@ -212,6 +222,10 @@ class Trainer:
 
     def _evaluate(self, reader: BatchReader) -> dict[str, float]:
         """Metrics of the validation samples; the weights are kept if they are the best so far."""
+        with nullcontext() if self.average is None else self.average.applied():
+            return self._evaluate_weights(reader)
+
+    def _evaluate_weights(self, reader: BatchReader) -> dict[str, float]:
         counters, monitor = self.counters, self.config.monitor
         items = self._shares(validation_batches(reader.source, self.config))
         with self.accelerator.autocast():
