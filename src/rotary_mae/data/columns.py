@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pa_parquet
 
+from rotary_mae.data.astropy_tables import arrow_table, is_astropy
 from rotary_mae.data.layout import no_observation
 from rotary_mae.data.rows import FloatArray, IntArray
 from rotary_mae.data.timestamps import is_timelike, to_seconds
@@ -59,10 +60,10 @@ def select(df: Any, wanted: Sequence[str]) -> pa.Table:
         ValueError: not a data frame, no rows, or a column that is not there.
     """
     try:
-        frame = nw.from_native(df)
+        frame = nw.from_native(arrow_table(df) if is_astropy(df) else df)
     except TypeError:
         raise ValueError(
-            f"expected a pandas, polars or pyarrow frame, got {type(df).__name__}; arrays go to from_arrays, "
+            f"expected a pandas, polars, pyarrow or astropy table, got {type(df).__name__}; arrays go to from_arrays, "
             "files through read_table"
         ) from None
     frame = frame.collect() if isinstance(frame, nw.LazyFrame) else frame

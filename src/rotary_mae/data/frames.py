@@ -36,13 +36,14 @@ def from_frame(
     layout: Layout = "auto",
     duplicates: Duplicates = "error",
 ) -> TokenSet:
-    """Tokens from a pandas, polars or pyarrow frame with a row a measurement, a time step or an object.
+    """Tokens from a pandas, polars, pyarrow or astropy table with a row a measurement, a time step or an object.
 
     Args:
         df: long (a row a measurement), wide (a row a time step, a column a channel) or nested (a row an
             object, its series in list columns or in a struct of lists, as nested-pandas writes them).
         id: the sample a row belongs to. Samples come in order of first appearance.
-        time: numbers, or time stamps (positions are then seconds since 1970-01-01 UTC; naive ones are UTC).
+        time: numbers, or time stamps (positions are then seconds since 1970-01-01 UTC; naive ones are UTC);
+            astropy's ``Time`` is MJD in days.
         channel: long only: name of what was measured; channels are sorted by name. None: a single channel.
         value: one column, or (wide) a list of them, whose order is kept. NaN or null = not observed.
         error: standard deviation of the measurement, a column per value column; needs layout "measurements".

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +29,32 @@ def to_seconds(array: pa.Array) -> npt.NDArray[np.float64]:
     seconds = counts // per_second + (counts % per_second) / per_second
     seconds[pc.is_null(array).to_numpy(zero_copy_only=False)] = np.nan
     return seconds
+
+
+def as_positions(times: Any, name: str) -> tuple[npt.NDArray[np.float64], str | None]:
+    """Numbers as they are, time stamps as seconds with the name of their type; NaN = NaN, None or NaT.
+
+    Raises ValueError for anything else, calling it ``name``.
+    """
+    array = np.asarray(times)
+    if array.dtype.kind in "fiub":
+        return array.astype(np.float64), None
+    if array.dtype.kind in "mM":
+        if np.datetime_data(array.dtype)[0] not in _PER_SECOND:
+            array = array.astype(f"{array.dtype.kind}8[us]")  # of days, hours: arrow has no such type
+        given = pa.array(array.ravel())
+        return to_seconds(given).reshape(array.shape), str(given.type)
+    try:
+        # not of the array: numpy knows no time zones
+        given = pa.array(times, from_pandas=True)
+    except (pa.ArrowException, TypeError):
+        given = None
+    if given is None or not is_timelike(given.type):
+        raise ValueError(
+            f"{name} must be numbers or time stamps, got {array.dtype}, for example {array.ravel()[:1].tolist()}; "
+            "parse text first (pandas.to_datetime, numpy.datetime64)"
+        )
+    return to_seconds(given), str(given.type)
 
 
 def from_seconds(seconds: npt.NDArray[np.float64], times: str) -> pa.Array:

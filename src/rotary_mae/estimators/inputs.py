@@ -11,6 +11,7 @@ import numpy.typing as npt
 from sklearn.utils import check_array, column_or_1d
 
 from rotary_mae.data.arrays import from_arrays
+from rotary_mae.data.astropy_tables import arrow_table, is_astropy
 from rotary_mae.data.frames import from_frame
 from rotary_mae.data.schema import Schema
 from rotary_mae.data.tokens import Source, TokenSet
@@ -52,12 +53,13 @@ def is_named(X: Any) -> bool:
 
 
 def is_frame(X: Any) -> bool:
-    """Whether this is a data frame that narwhals knows."""
-    return nw.dependencies.is_into_dataframe(X)
+    """Whether this is a data frame that narwhals knows, or an astropy table."""
+    return nw.dependencies.is_into_dataframe(X) or is_astropy(X)
 
 
 def _from_frame(X: Any, columns: Mapping[str, Any] | None, layout: str, schema: Schema | None) -> TokenSet:
     named = dict(columns or {})
+    X = arrow_table(X) if is_astropy(X) else X
     if schema is not None:
         layout = schema.layout
         # labels need not be there to predict

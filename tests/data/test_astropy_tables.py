@@ -1,0 +1,85 @@
+"""Tables of astropy: times, units, masks and text of FITS files as what they mean."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from same_tokens import assert_same
+
+import rotary_mae as rm
+
+table = pytest.importorskip("astropy.table", reason="astropy is not installed")
+units = pytest.importorskip("astropy.units")
+time = pytest.importorskip("astropy.time")
+
+
+def light_curves() -> "table.QTable":
+    return table.QTable(
+        {
+            "star": ["a", "a", "a", "b", "b"],
+            "when": time.Time([59_000.5, 59_000.75, 59_003.25, 59_001.0, 59_002.0], format="mjd"),
+            "band": ["g", "r", "g", "g", "r"],
+            "flux": [1.0, 2.0, 3.0, 4.0, 5.0] * units.mJy,
+            "error": [0.1, 0.2, 0.3, 0.4, 0.5] * units.mJy,
+            "kind": ["RRab", "RRab", "RRab", "RRc", "RRc"],
+        }
+    )
+
+
+NAMES = {"id": "star", "time": "when", "channel": "band", "value": "flux", "error": "error", "target": "kind"}
+
+
+def test_times_are_mjd_and_quantities_numbers() -> None:
+    tokens = rm.from_frame(light_curves(), **NAMES)
+    assert tokens.positions[:, 0].tolist() == [59_000.5, 59_000.75, 59_003.25, 59_001.0, 59_002.0]
+    np.testing.assert_allclose(tokens.values[:, 0], [1, 2, 3, 4, 5])
+    assert tokens.channels == ("g", "r")
+    assert tokens.targets.tolist() == ["RRab", "RRc"]
+
+
+def test_masked_is_not_observed() -> None:
+    given = table.Table(light_curves(), masked=True)
+    given["flux"].mask = [False, True, False, False, False]
+    assert rm.from_frame(given, **NAMES).lengths.tolist() == [2, 2]
+
+
+def test_files_come_as_they_were_written(tmp_path: Path) -> None:
+    for name in ("stars.fits", "stars.ecsv"):
+        light_curves().write(tmp_path / name)
+        read = table.QTable.read(tmp_path / name, **({"astropy_native": True} if name.endswith("fits") else {}))
+        assert_same(rm.from_frame(read, **NAMES), rm.from_frame(light_curves(), **NAMES))
+
+
+def test_a_row_an_object_with_several_numbers_a_cell() -> None:
+    nested = table.Table({"star": ["a", "b"], "when": [[1.0, 2.0], [5.0, 7.0]], "flux": [[1.0, 2.0], [3.0, 4.0]]})
+    tokens = rm.from_frame(nested, id="star", time="when", value="flux")
+    assert tokens.positions[:, 0].tolist() == [1, 2, 5, 7]
+    assert tokens.values[:, 0].tolist() == [1, 2, 3, 4]
+
+
+def test_series_of_single_objects_are_stacked() -> None:
+    series = pytest.importorskip("astropy.timeseries").TimeSeries
+    parts = []
+    for name in ("x", "y"):
+        part = series(time=time.Time([1.0, 2.0], format="mjd"), data={"flux": [1.0, 2.0] * units.mJy})
+        part["id"] = name
+        parts.append(part)
+    tokens = rm.from_frame(table.vstack(parts), value="flux")
+    assert tokens.ids.tolist() == ["x", "y"]
+    assert tokens.positions[:, 0].tolist() == [1, 2, 1, 2]
+
+
+def test_estimators_take_tables() -> None:
+    names = {name: column for name, column in NAMES.items() if name != "error"}
+    many = table.vstack([light_curves() for _ in range(6)])
+    many["star"] = [f"{star}{i // 5}" for i, star in enumerate(many["star"])]
+    tiny = {"width": 16, "heads": 2, "depth": 1}
+    fitted = rm.RoMAEClassifier(columns=names, model=tiny, epochs=1, device="cpu", random_state=0).fit(many)
+    unlabelled = many.copy()
+    unlabelled.remove_column("kind")
+    np.testing.assert_array_equal(fitted.predict_proba(unlabelled), fitted.predict_proba(rm.from_frame(many, **names)))
+
+
+def test_a_column_that_is_not_there() -> None:
+    with pytest.raises(ValueError, match="there is no column 'wen'; did you mean 'when'"):
+        rm.from_frame(light_curves(), **{**NAMES, "time": "wen"})
