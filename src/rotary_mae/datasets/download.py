@@ -35,7 +35,7 @@ def fetch(file: RemoteFile) -> Path:
     against the recorded checksum. Raises FileNotFoundError with the address and the two ways out when the
     file is neither here nor to be had, ValueError when what was downloaded has another checksum.
     """
-    if (local := _local(file)) is not None:
+    if (local := find_local(file)) is not None:
         return local
     folder = pooch.os_cache("rotary-mae") / file.folder
     try:
@@ -49,7 +49,8 @@ def fetch(file: RemoteFile) -> Path:
         ) from error
 
 
-def _local(file: RemoteFile) -> Path | None:
+def find_local(file: RemoteFile) -> Path | None:
+    """Path of the file under ``$ROMAE_DATA``, or None."""
     root = os.environ.get(DATA_VARIABLE)
     if not root:
         return None
