@@ -76,7 +76,7 @@ def draw_hidden(
     elif hiding.strategy == "channel" and channels is not None:
         unit = _dense_rank(sample, channels[free])
     else:
-        unit = _order_in_time(sample, time, None if channels is None else channels[free])
+        unit = order_in_time(sample, time, None if channels is None else channels[free])
     n_units = np.zeros(len(lengths), np.int64)
     np.maximum.at(n_units, sample, unit + 1)
     n_hidden = np.minimum(_ceil_share(_shares(hiding, sample_keys, seed, epoch), n_units), np.maximum(n_units - 1, 0))
@@ -111,7 +111,7 @@ def _ceil_share(fraction: float | npt.NDArray[np.float64], n: Ints) -> Ints:
     return np.ceil(np.round(fraction * n, 9)).astype(np.int64)
 
 
-def _order_in_time(sample: Ints, time: npt.NDArray[np.floating], channel: npt.NDArray[np.floating] | None) -> Ints:
+def order_in_time(sample: Ints, time: npt.NDArray[np.floating], channel: npt.NDArray[np.floating] | None) -> Ints:
     """(T,) 0, 1, 2, ... within each sample by time, then by channel; ties of both in token order."""
     order = np.lexsort((time, sample) if channel is None else (channel, time, sample))
     position = np.arange(len(sample)) - np.searchsorted(sample[order], sample[order])

@@ -2,33 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
-from typing import Any, Self
+from pathlib import Path
+from typing import Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import torch
-from scipy.special import ndtri
+from torch import Tensor
 
 from rotary_mae.batches.batch import TokenBatch
 from rotary_mae.batches.hiding import Hiding
-from rotary_mae.data.tokens import TokenSet
+from rotary_mae.data.tokens import Source, TokenSet
+from rotary_mae.estimators.anomalies import root_mean_square, surprises
 from rotary_mae.estimators.estimator import RoMAEEstimator
-from rotary_mae.estimators.imputing import Gaps
+from rotary_mae.estimators.imputing import Cells
 from rotary_mae.estimators.inference import MAX_TOKENS, batches_by_length, pick_device
 from rotary_mae.estimators.inputs import is_frame
-from rotary_mae.estimators.queries import Queries, frame_answers, frame_queries, list_queries
+from rotary_mae.estimators.queries import Queries, asking, frame_answers, frame_queries, list_queries
 from rotary_mae.estimators.schedule import INTERPOLATE
+from rotary_mae.estimators.spread import Answers, Of, errors_at, quantile_name
 from rotary_mae.estimators.starting import seeded_model
-from rotary_mae.estimators.validation import split_validation
+from rotary_mae.estimators.validation import Parts, split_validation
 from rotary_mae.models.autoencoder import RoMAEForPreTraining
+from rotary_mae.models.checkpoint import Pretrained
+from rotary_mae.training.calibrate import Answer, calibrate, evenly_spread, held_values
+from rotary_mae.training.calibration import Calibration, HeldOut, count_channels
 from rotary_mae.training.config import TrainingConfig
 from rotary_mae.training.evaluation import evaluating
 from rotary_mae.training.progress import counting
 
 Array = npt.NDArray[Any]
+
+# Series held out at least, up to a quarter of all: from fewer, one cannot tell how wide an interval must be.
+MIN_HELD = 10
 
 
 class RoMAEInterpolator(RoMAEEstimator):
@@ -37,6 +47,12 @@ class RoMAEInterpolator(RoMAEEstimator):
     hiding: the strategy of hiding in training ("uniform", "times", "block", "future", "channel"), and
     hiding_fraction its share: choose what prediction will meet. Other parameters: see ``RoMAEEstimator``.
     Each answer depends on the observations alone, never on what else is asked.
+
+    Fitted: ``calibration_``, how the spread of answers was calibrated, channel by channel, on values hidden in the
+    same way; its ``held_out`` says on which. "series": the validation part (of at least 10 series, up to a quarter of
+    all), from which training learns nothing but when to stop. "values": where there are too few series for one (below
+    20), a seventh of the values of each, which training never sees; they tell little of other series. "nothing": the
+    training series, with validation_fraction=0; intervals are too narrow where the model knows these by heart.
     """
 
     _auto_context = 0
@@ -46,6 +62,8 @@ class RoMAEInterpolator(RoMAEEstimator):
         self.hiding = hiding
         self.hiding_fraction = hiding_fraction
 
+    # -- fitting ----------------------------------------------------------------------------------------------
+
     def fit(self, X: Any, y: Any = None, *, groups: Any = None) -> Self:
         """Train on samples; ``y`` is not looked at. ``groups`` (B,) keeps groups on one side of validation."""
         source, initial = self._to_fit(X)
@@ -54,9 +72,31 @@ class RoMAEInterpolator(RoMAEEstimator):
         config = self._model_config(scaling, initial, queries="independent", distribution="gaussian")
         model = seeded_model(seed, lambda: RoMAEForPreTraining(config))
         self._start_from(initial, model)
-        parts = split_validation(len(source), self.validation_fraction, seed, groups=groups)
-        self._train(model, source, parts, scaling, INTERPOLATE, seed, hiding=asdict(self.hiding_of_training))
+        self.calibration_ = Calibration.none(count_channels(scaling.schema))
+        parts = split_validation(len(source), self._held_fraction(len(source)), seed, groups=groups)
+        learned, is_held = source, None
+        if self.validation_fraction and not len(parts.validation):
+            whole = source[np.arange(len(source))]
+            is_held = held_values(whole, seed)
+            source, learned = whole, whole.select_tokens(~is_held)
+        self._train(model, learned, parts, scaling, INTERPOLATE, seed, hiding=asdict(self.hiding_of_training))
+        self._calibrate(source, parts, is_held, seed)
         return self
+
+    def _held_fraction(self, n_samples: int) -> float:
+        if not self.validation_fraction:
+            return 0.0
+        return max(self.validation_fraction, min(MIN_HELD / n_samples, 0.25))
+
+    def _calibrate(self, source: Source, parts: Parts, is_held: npt.NDArray[np.bool_] | None, seed: int) -> None:
+        chosen = parts.validation if len(parts.validation) else parts.training
+        tokens = evenly_spread(source, chosen) if is_held is None else source[chosen]
+        held_out: HeldOut = "series" if len(parts.validation) else "nothing" if is_held is None else "values"
+        scaled, hiding = self.scaling_.apply(tokens), self.hiding_of_training
+        with self._answering() as answer:
+            self.calibration_ = calibrate(answer, scaled, hiding, seed, held_out, is_held, self._is_normalized)
+        if self.out is not None:
+            self._write_description(Path(self.out))
 
     @property
     def hiding_of_training(self) -> Hiding:
@@ -64,15 +104,38 @@ class RoMAEInterpolator(RoMAEEstimator):
         own = {"strategy": self.hiding, "fraction": self.hiding_fraction}
         return TrainingConfig.from_dict({"hiding": {**own, **(self.training or {}).get("hiding", {})}}).hiding
 
-    def predict(self, X: Any, at: Any, *, return_std: bool = False, quantiles: Sequence[float] | None = None) -> Any:
+    def _fitted(self) -> dict[str, Any]:
+        return {"calibration": self.calibration_.to_dict()}
+
+    def _restore(self, fitted: dict[str, Any], model: Pretrained) -> None:
+        super()._restore(fitted, model)
+        self.calibration_ = Calibration.none(count_channels(self.scaling_.schema))
+        if "calibration" in fitted:
+            self.calibration_ = Calibration.from_dict(fitted["calibration"])
+
+    # -- asking -----------------------------------------------------------------------------------------------
+
+    def predict(
+        self,
+        X: Any,
+        at: Any,
+        *,
+        return_std: bool = False,
+        quantiles: Sequence[float] | None = None,
+        of: Of = "measurement",
+    ) -> Any:
         """Values at positions ``at``, given the observations ``X``.
 
         Args:
             X: samples, as in ``fit``.
             at: a list with one (q, D) array a sample, D in the tokens' own axes and units (channel as its index in
                 ``channels``); or a frame with columns id, time and (if channels are an axis) channel.
-            return_std: give the standard deviation too.
-            quantiles: give these quantiles instead, each in (0, 1).
+            return_std: give the standard deviation too: that of the normal distribution whose central 90 % is as wide
+                as the calibrated interval.
+            quantiles: give these quantiles instead, each in (0, 1), calibrated on held-out data.
+            of: what the spread is of. "measurement": of what would be measured there, with the error that is usual
+                in its series and channel; this is what was calibrated. "value": of the value behind it, where errors
+                are given; as good as they are.
 
         Returns:
             For a list: a list of (q, V) arrays, V the channels as at fit (1 where channels are an axis); with
@@ -86,13 +149,16 @@ class RoMAEInterpolator(RoMAEEstimator):
             queries = frame_queries(at, tokens, self.scaling_.schema, self.columns)
         else:
             queries = list_queries(at, tokens, self.scaling_.schema)
-        mean, std = self._answer(tokens, queries)
+        if of not in ("measurement", "value"):
+            raise ValueError(f"of must be 'measurement' or 'value', got {of!r}")
+        if quantiles is not None and not all(0.0 < q < 1.0 for q in quantiles):
+            raise ValueError(f"quantiles must be in (0, 1), got {list(quantiles)}")
+        answered = self._answer(tokens, queries, of)
         if quantiles is not None:
-            if not all(0.0 < q < 1.0 for q in quantiles):
-                raise ValueError(f"quantiles must be in (0, 1), got {list(quantiles)}")
-            answers = {_name(q): mean + std * ndtri(q) for q in quantiles}
+            self._warn_if_not_calibrated()
+            answers = {quantile_name(q): answered.quantile(q) for q in quantiles}
         else:
-            answers = {"value": mean} | ({"std": std} if return_std else {})
+            answers = {"value": answered.value()} | ({"std": answered.std()} if return_std else {})
         if is_framed:
             return frame_answers(at, queries, answers, self.scaling_.schema)
         lists = [np.split(answer, queries.starts[1:]) for answer in answers.values()]
@@ -100,10 +166,18 @@ class RoMAEInterpolator(RoMAEEstimator):
             return lists
         return tuple(lists) if return_std else lists[0]
 
-    def forecast(self, X: Any, at: Any, *, return_std: bool = False, quantiles: Sequence[float] | None = None) -> Any:
+    def forecast(
+        self,
+        X: Any,
+        at: Any,
+        *,
+        return_std: bool = False,
+        quantiles: Sequence[float] | None = None,
+        of: Of = "measurement",
+    ) -> Any:
         """Like ``predict``, for positions after each sample's last observation only; fit with hiding="future".
 
-        at, return_std, quantiles: as in ``predict``.
+        at, return_std, quantiles, of: as in ``predict``.
 
         Raises ValueError for a position that is not in the future of its sample.
         """
@@ -119,61 +193,96 @@ class RoMAEInterpolator(RoMAEEstimator):
                 f"{int(early.sum())} positions are not after the last observation of their sample, first for id "
                 f"{tokens.ids.tolist()[sample]!r} (last at {last[sample]:g}); use predict to ask between observations"
             )
-        return self.predict(tokens, at, return_std=return_std, quantiles=quantiles)
+        return self.predict(tokens, at, return_std=return_std, quantiles=quantiles, of=of)
 
     def impute(self, df: Any) -> Any:
         """The same frame with its empty value cells filled, and a column ``std`` (wide: ``<column>_std``).
 
         df: long (with rows whose value is empty) or wide, its columns named by the estimator's ``columns``. Order,
-        ids, time stamps and units stay; the standard deviation is NaN where a value was observed.
+        ids, time stamps and units stay; the standard deviation, of what would be measured, is NaN where a value was.
         """
-        gaps = Gaps(df, self.columns, self.scaling_.schema)
+        gaps = Cells(df, self.columns, self.scaling_.schema, is_empty=True)
         if not len(gaps.row):
-            return gaps.filled(self._no_answers())
+            return gaps.filled(pa.table({"value": np.zeros(0), "std": np.zeros(0)}))
         return gaps.filled(self.predict(df, gaps.questions(), return_std=True))
 
-    def _no_answers(self) -> Any:
-        return pa.table({"value": np.zeros(0), "std": np.zeros(0)})
+    def anomaly_score(self, X: Any, *, per: Literal["measurement", "series"] = "measurement", n_folds: int = 10) -> Any:
+        """How surprising each observed value is, given the others of its series.
 
-    def _answer(self, tokens: TokenSet, queries: Queries) -> tuple[Array, Array]:
-        """Mean and standard deviation (Q, V) at all queries, in the user's units."""
-        scaling, model = self.scaling_, self.model_
+        Every observation is hidden once, in ``n_folds`` turns with every ``n_folds``-th other in time, and compared
+        with the answer, its own measurement error allowed for: the distance in standard deviations, calibrated so
+        that of ordinary values about 68 % lie below 1 and 95 % below 2.
+
+        Returns:
+            per="measurement": a list with one array a sample, in the order of its tokens (from frames and arrays: by
+            time, then channel); (t,), or (t, V) where a token has several values. NaN: not observed, a static
+            covariate, or the only observation of its sample. For a frame: that frame with a column
+            ``anomaly_score`` (wide: ``<column>_anomaly_score``).
+            per="series": (n,) the root mean square over the observations of each sample, about 1 for ordinary ones.
+        """
+        if per not in ("measurement", "series"):
+            raise ValueError(f"per must be 'measurement' or 'series', got {per!r}")
+        if n_folds < 2:
+            raise ValueError(f"n_folds must be at least 2, got {n_folds}")
+        source = self._source(X)
+        tokens = source[np.arange(len(source))]
+        scaled = self.scaling_.apply(tokens)
+        with self._answering() as answer:
+            scores = np.abs(surprises(answer, scaled, self.calibration_, n_folds, self._is_normalized))
+        if per == "series":
+            return root_mean_square(scores, scaled.lengths)
+        if is_frame(X):
+            schema = self.scaling_.schema
+            return Cells(X, self.columns, schema, is_empty=False).scored(tokens.conform(schema), scores)
+        return np.split(scores[:, 0] if scores.shape[1] == 1 else scores, scaled.starts[1:])
+
+    # -- answering --------------------------------------------------------------------------------------------
+
+    @property
+    def _is_normalized(self) -> bool:
+        return bool(self.model_.config.normalize_targets)
+
+    @contextmanager
+    def _answering(self) -> Iterator[Answer]:
+        """Mean and standard deviation of the hidden tokens of a batch, in scaled units, on the CPU."""
+        device, model = pick_device(self.device), self.model_
+        model.to(device)
+
+        def answer(batch: TokenBatch) -> tuple[Tensor, Tensor | None]:
+            output = model(batch.to(device))
+            return output.prediction.float().cpu(), None if output.std is None else output.std.float().cpu()
+
+        with evaluating(model):
+            yield answer
+
+    def _answer(self, tokens: TokenSet, queries: Queries, of: Of) -> Answers:
+        scaling = self.scaling_
         observed = scaling.apply(tokens)
         starts = scaling.starts(tokens.conform(scaling.schema))
         asked = scaling.apply_positions(queries.positions, queries.lengths, starts)
-        width = scaling.schema.n_predicted
-        mean, std = np.zeros((len(asked), width)), np.zeros((len(asked), width))
-        device = pick_device(self.device)
-        model.to(device)
-        with evaluating(model), counting("answer", len(observed), bool(self.verbose)) as done:
+        mean = np.zeros((len(asked), scaling.schema.n_predicted))
+        spread = np.ones(mean.shape)
+        with self._answering() as answer, counting("answer", len(observed), bool(self.verbose)) as done:
             # a query costs about what an observed token does
             for chosen in batches_by_length(observed.lengths + queries.lengths, MAX_TOKENS):
                 rows = queries.rows(chosen)
                 done(len(chosen))
                 if not len(rows):
                     continue
-                output = model(_asking(observed[chosen], asked[rows], queries.lengths[chosen]).to(device))
-                mean[rows] = output.prediction.cpu().numpy()
-                std[rows] = torch.zeros(1) if output.std is None else output.std.cpu().numpy()
+                means, stds = answer(asking(observed[chosen], asked[rows], queries.lengths[chosen]))
+                mean[rows] = means.numpy()
+                if stds is not None:
+                    spread[rows] = stds.numpy()
+        if of == "measurement":
+            spread = np.hypot(spread, errors_at(queries, observed, self.calibration_)[:, None])
         axis = scaling.schema.channel_axis
-        channel = None if axis is None else queries.positions[:, axis]
-        return scaling.undo(mean, channel=channel), scaling.undo(std, channel=channel, is_spread=True)
+        channel = None if axis is None else queries.positions[:, axis].astype(np.int64)
+        return Answers(mean, spread, channel, scaling, self.calibration_)
 
-
-def _name(quantile: float) -> str:
-    percent = round(100 * quantile, 9)
-    return f"q{percent:02.0f}" if percent == round(percent) else f"q{percent:g}"
-
-
-def _asking(observed: TokenSet, asked: Array, lengths: npt.NDArray[np.int64]) -> TokenBatch:
-    """A batch whose hidden tokens are the queries (their values are never read)."""
-    empty = np.zeros((len(asked), observed.values.shape[1]), np.float32)
-    sample = np.concatenate([observed.sample_idx, np.repeat(np.arange(len(observed)), lengths)])
-    order = np.argsort(sample, kind="stable")
-    both = TokenSet(
-        np.concatenate([observed.values, empty])[order],
-        np.concatenate([observed.positions, asked])[order],
-        observed.lengths + lengths,
-        schema=observed.schema,
-    )
-    return TokenBatch.collate(both).hide(is_hidden=(order >= observed.n_tokens))
+    def _warn_if_not_calibrated(self) -> None:
+        if not self.calibration_.is_fitted:
+            warnings.warn(
+                "these quantiles are the model's own, not calibrated: nothing could be hidden at fit, or the fit was "
+                "stopped before its end (resume it)",
+                stacklevel=3,
+            )

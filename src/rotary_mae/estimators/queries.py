@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from rotary_mae.batches.batch import TokenBatch
 from rotary_mae.data.schema import Schema
 from rotary_mae.data.timestamps import from_seconds, is_timelike, to_seconds
 from rotary_mae.data.tokens import TokenSet, token_indices
@@ -105,6 +106,20 @@ def grid_frame(tokens: TokenSet, n: int, columns: Mapping[str, Any] | None) -> p
     if schema.channel_axis is not None:
         content[named["channel"]] = np.tile(np.repeat(np.asarray(schema.channels), n), len(tokens))
     return pa.table(content)
+
+
+def asking(observed: TokenSet, asked: Array, lengths: npt.NDArray[np.int64]) -> TokenBatch:
+    """A batch whose hidden tokens are the queries (their values are never read)."""
+    empty = np.zeros((len(asked), observed.values.shape[1]), np.float32)
+    sample = np.concatenate([observed.sample_idx, np.repeat(np.arange(len(observed)), lengths)])
+    order = np.argsort(sample, kind="stable")
+    both = TokenSet(
+        np.concatenate([observed.values, empty])[order],
+        np.concatenate([observed.positions, asked])[order],
+        observed.lengths + lengths,
+        schema=observed.schema,
+    )
+    return TokenBatch.collate(both).hide(is_hidden=(order >= observed.n_tokens))
 
 
 def _names(columns: Mapping[str, Any] | None) -> dict[str, str]:

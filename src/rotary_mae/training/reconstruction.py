@@ -15,6 +15,26 @@ Array = npt.NDArray[Any]
 _LOG_2PI = float(np.log(2 * np.pi))
 
 
+def known_values(batch: TokenBatch, is_normalized: bool = False) -> tuple[Array, Array, Array]:
+    """(T, n_predicted) each: the values, whether they were observed, and their channels.
+
+    is_normalized: values are patches; take off their own mean and divide by their deviation, as their targets are.
+    """
+    schema = batch.schema
+    values = batch.values.cpu().numpy().astype(np.float64)
+    truth = values[:, : schema.n_predicted]
+    if is_normalized:
+        spread = truth.var(1, ddof=1, keepdims=True)
+        truth = (truth - truth.mean(1, keepdims=True)) / np.sqrt(spread + 1e-6)
+    is_known = np.ones(truth.shape, bool)
+    if schema.channel_axis is not None:
+        channel = batch.positions[:, schema.channel_axis].cpu().numpy().astype(np.int64)[:, None]
+        return truth, channel < len(schema.channels), channel
+    if observed := schema.columns("observed"):
+        is_known = values[:, observed] > 0
+    return truth, is_known, np.broadcast_to(np.arange(schema.n_predicted), truth.shape)
+
+
 class HiddenValues:
     """Gathers hidden values and answers, batch by batch.
 
@@ -35,7 +55,7 @@ class HiddenValues:
         """A batch with hidden tokens, and the answers (M, n_predicted) for them."""
         hidden = batch.split.hidden_idx.cpu().numpy()
         values = batch.values.cpu().numpy().astype(np.float64)
-        truth, is_known, channel = self._cells(batch, values)
+        truth, is_known, channel = known_values(batch, self.is_normalized)
         is_hidden = np.zeros(len(values), bool)
         is_hidden[hidden] = True
         self._count_visible(truth, channel, is_known & ~is_hidden[:, None])
@@ -53,21 +73,6 @@ class HiddenValues:
             line, last = self._neighbours(batch, truth, is_known, channel, is_hidden)
             part["line"], part["last"] = line[hidden][kept], last[hidden][kept]
         self.parts.append(part)
-
-    def _cells(self, batch: TokenBatch, values: Array) -> tuple[Array, Array, Array]:
-        """(T, n_predicted) each: the values, whether they were observed, and their channels."""
-        schema = self.schema
-        truth = values[:, : schema.n_predicted]
-        if self.is_normalized:
-            spread = truth.var(1, ddof=1, keepdims=True)
-            truth = (truth - truth.mean(1, keepdims=True)) / np.sqrt(spread + 1e-6)
-        is_known = np.ones(truth.shape, bool)
-        if schema.channel_axis is not None:
-            channel = batch.positions[:, schema.channel_axis].cpu().numpy().astype(np.int64)[:, None]
-            return truth, channel < len(schema.channels), channel
-        if observed := schema.columns("observed"):
-            is_known = values[:, observed] > 0
-        return truth, is_known, np.broadcast_to(np.arange(schema.n_predicted), truth.shape)
 
     def _count_visible(self, truth: Array, channel: Array, is_visible: Array) -> None:
         mine, value = channel[is_visible], truth[is_visible]
