@@ -75,7 +75,7 @@ def test_parameters_of_any_kind_survive(tmp_path):
     again = rm.load(tmp_path / "clf")
     assert again.class_weight == given["class_weight"]
     assert again.epochs == 2
-    assert again.training["hiding"] == {"strategy": "block", "fraction": 0.3}
+    assert Hiding(**again.training["hiding"]) == Hiding("block", 0.3)
     # what was loaded can be fitted
     again.fit(X, (y == "rises").astype(int))
     np.testing.assert_array_equal(again.predict_proba(X), clf.predict_proba(X))
