@@ -26,7 +26,9 @@ suppress_warnings = ["config.cache"]
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"  # docstrings say shapes and units, which types do not
 napoleon_numpy_docstring = False
-napoleon_use_ivar = True
+# as lists, since one entry may name two: "rope_base, rope_fraction: ..."
+napoleon_use_param = False
+napoleon_custom_sections = [("Attributes", "params_style")]
 
 html_theme = "furo"
 html_title = f"rotary-mae {release}"

@@ -5,7 +5,9 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sybil import Document, Example
@@ -14,6 +16,9 @@ from sybil.parsers.myst import CodeBlockParser, PythonCodeBlockParser, SkipParse
 import rotary_mae as rm
 from rotary_mae.cli.parser import COMMANDS
 from rotary_mae.estimators.estimator import RoMAEEstimator
+from rotary_mae.models.config import SIZES, Size
+from rotary_mae.training import loop
+from rotary_mae.training.config import TrainingConfig
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -56,7 +61,22 @@ def parsed(page: Path) -> Document:
 WITH_CODE = [page for page in PAGES if re.search(r"^```(python|sh)$", page.read_text(), re.MULTILINE)]
 
 
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every size tiny and every training one epoch, so that pages say what a reader should say and take seconds."""
+    for size in SIZES:
+        monkeypatch.setitem(SIZES, size, Size(width=24, heads=2, depth=1))
+
+    def one_epoch(model: Any, tokens: Any, config: TrainingConfig, **given: Any) -> Any:
+        return loop.train(model, tokens, replace(config, epochs=1), **given)
+
+    for name, module in list(sys.modules.items()):
+        if name.startswith("rotary_mae.estimators.") and getattr(module, "train", None) is loop.train:
+            monkeypatch.setattr(module, "train", one_epoch)
+
+
 @pytest.mark.slow
+@pytest.mark.usefixtures("small")
 @pytest.mark.parametrize("page", WITH_CODE, ids=lambda page: page.stem)
 def test_the_code_of_a_page_runs_from_top_to_bottom(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -33,6 +33,7 @@ _HOME = {
     "RoMAERegressor": "estimators.regressor",
     "RoMAEInterpolator": "estimators.interpolator",
     "load": "estimators.persistence",
+    "plot_interpolation": "report.interpolations",
 }
 
 __all__ = ["__version__", *_HOME]

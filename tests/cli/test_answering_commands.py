@@ -64,6 +64,14 @@ def test_interpolate_on_a_grid_of_long_data(romae: Romae, files: Files, runs: Ru
     assert (answers["std"] > 0).all()
 
 
+def test_interpolate_draws_a_picture_too(romae: Romae, files: Files, runs: Runs, tmp_path: Path) -> None:
+    flags = ["interpolate", runs["gaps"], files.wide_csv, "--at", "grid:3", "--out", tmp_path / "a.csv", "--plot"]
+    assert "written as one of .png, .pdf, .svg" in romae(*flags, tmp_path / "a.jpeg").error
+    assert not (tmp_path / "a.csv").exists()
+    assert romae(*flags, tmp_path / "a.png").code == 0
+    assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
+
+
 def test_interpolate_keeps_time_stamps_and_ids(romae: Romae, files: Files, runs: Runs, tmp_path: Path) -> None:
     questions = wide_frame()[["stay", "when"]].iloc[::-3]
     questions.to_csv(tmp_path / "at.csv", index=False)

@@ -36,10 +36,16 @@ class Split:
 class TokenBatch:
     """B samples as T tokens laid end to end.
 
-    values: (T, V). positions: (T, D) float32. lengths: (B,) on the CPU, whatever the device of the rest: layouts
-    are planned there. schema: what the columns mean. targets: (B,) or (B, k), or None. token_targets: (T, k) or
-    None. weights: (B,) of the samples in the loss, or None. keys: (B,) numbers that name the samples in random
-    draws. is_hidden: (T,) bool on the CPU, or None where nothing is hidden.
+    Args:
+        values: (T, V).
+        positions: (T, D) float32.
+        lengths: (B,) on the CPU, whatever the device of the rest: layouts are planned there.
+        schema: what the columns mean.
+        targets: (B,) or (B, k), or None.
+        weights: (B,) of the samples in the loss, or None.
+        keys: (B,) numbers that name the samples in random draws.
+        is_hidden: (T,) bool on the CPU, True = hidden; or None where nothing is hidden.
+        token_targets: (T, k), or None.
     """
 
     values: Tensor

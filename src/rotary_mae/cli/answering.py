@@ -47,7 +47,7 @@ def embed(run: Path, data: Path, *, out: Path, columns: Columns) -> None:
     write_table(embedding_table(estimator, read_for(estimator, data, columns)), out)
 
 
-def interpolate(run: Path, data: Path, *, at: str, out: Path, columns: Columns) -> None:
+def interpolate(run: Path, data: Path, *, at: str, out: Path, columns: Columns, plot: Path | None = None) -> None:
     """Values at any time and channel, given the series in DATA, by a fit-interpolator run.
 
     The table has a row a question, with the value and its standard deviation (std). Each answer depends on
@@ -59,12 +59,16 @@ def interpolate(run: Path, data: Path, *, at: str, out: Path, columns: Columns) 
         at: a file of questions, with the columns id, time and channel named as in DATA; or grid:N for N even times
             over each series' span, in every channel.
         out: file to write, .csv or .parquet.
+        plot: a picture of the first three series to write too, .png, .pdf or .svg.
     """
     from rotary_mae.cli.reading import read_for
     from rotary_mae.data.tables import check_suffix, read_table, write_table
     from rotary_mae.estimators.queries import grid_frame
+    from rotary_mae.report.interpolations import check_picture, plot_interpolation, save_figure
 
     check_suffix(out)
+    if plot is not None:
+        check_picture(plot)
     estimator = _load(run, "interpolate")
     n_times = _grid(at)
     questions = None if n_times is not None else read_table(at)
@@ -74,6 +78,8 @@ def interpolate(run: Path, data: Path, *, at: str, out: Path, columns: Columns) 
         questions = grid_frame(source[:], n_times, named)
     estimator.set_params(columns=named)
     write_table(estimator.predict(source, at=questions, return_std=True), out)
+    if plot is not None:
+        save_figure(plot_interpolation(estimator, source), plot)
 
 
 def evaluate(

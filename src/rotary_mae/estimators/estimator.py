@@ -19,7 +19,7 @@ from rotary_mae.batches.hiding import Hiding
 from rotary_mae.data.scaling import Scaling
 from rotary_mae.data.storage import replacing as replacing_file
 from rotary_mae.data.subset import Subset
-from rotary_mae.data.tokens import Source
+from rotary_mae.data.tokens import Source, TokenSet
 from rotary_mae.estimators.inputs import as_source
 from rotary_mae.estimators.parameters import to_json
 from rotary_mae.estimators.schedule import Plan, plan_training
@@ -146,6 +146,11 @@ class RoMAEEstimator(BaseEstimator):
         initial = initial_model(self.init)
         schema = None if initial is None or initial.scaling is None else initial.scaling.schema
         return as_source(X, self.columns, self.layout, schema), initial
+
+    def read(self, X: Any) -> TokenSet:
+        """Data ``X`` as a fitted estimator takes it to predict: samples laid out as in training."""
+        source = self._source(X)
+        return source[np.arange(len(source))]
 
     def _source(self, X: Any) -> Source:
         """Data to predict on, laid out as in training."""

@@ -84,7 +84,8 @@ def _draw_line(panel: Any, line: Line, colour: str) -> None:
     panel.plot(line.times, line.linear, color="grey", lw=0.8, label="linear")
     panel.plot(line.times, line.mean, color=colour, lw=1.6, label="RoMAE")
     panel.plot(*line.seen.T, "o", color=colour, ms=4, label="seen")
-    panel.plot(*line.hidden.T, "o", mfc="white", mec=colour, ms=4, label="hidden")
+    if len(line.hidden):
+        panel.plot(*line.hidden.T, "o", mfc="white", mec=colour, ms=4, label="hidden")
     panel.tick_params(labelsize=8)
     shown = np.concatenate([line.seen[:, 1], line.hidden[:, 1], line.mean])
     margin = 0.25 * max(float(np.ptp(shown)), 1e-6)

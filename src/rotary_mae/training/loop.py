@@ -48,8 +48,9 @@ def train(
         title: what the progress bar calls it.
 
     Raises:
-        FileExistsError: ``out`` holds another run. FloatingPointError: the loss or a weight became infinite or NaN;
-            what was saved before stays. KeyboardInterrupt: after Ctrl-C or SIGTERM, with the state saved in ``out``.
+        FileExistsError: ``out`` holds another run.
+        FloatingPointError: the loss or a weight became infinite or NaN; what was saved before stays.
+        KeyboardInterrupt: after Ctrl-C or SIGTERM, with the state saved in ``out``.
     """
     config = config or TrainingConfig()
     if len(tokens) == 0:
