@@ -1,0 +1,1 @@
+"""The paper's tables and figures, measured: ``python -m reproduce list | run EXPERIMENT | table``."""

@@ -1,0 +1,1 @@
+"""Where a pendulum hangs, from noisy pictures at irregular times (Table 5)."""

@@ -1,0 +1,109 @@
+"""One experiment in one profile with one seed: part after part, going on where it was killed, and its result file."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from benchmarks.record import circumstances, write_json
+
+import rotary_mae as rm
+from reproduce.experiment import PROFILES, Experiment, Found, Measure, Part
+
+RESULTS = Path(__file__).parent / "results"
+RUNS = Path("runs") / "reproduce"
+TRIAL_STEPS = 2
+
+
+class Run:
+    """What the parts of an experiment are given.
+
+    settings: of the profile (with those of a trial over them). seed: of everything random but the data and splits,
+    unless the experiment says otherwise.
+    """
+
+    def __init__(self, experiment: Experiment, profile: str, seed: int, folder: Path, is_trial: bool = False) -> None:
+        if profile not in PROFILES:
+            raise ValueError(f"the profile must be one of {PROFILES}, got {profile!r}")
+        self.experiment, self.profile, self.seed = experiment, profile, seed
+        self.folder, self.is_trial = folder, is_trial
+        self.settings: dict[str, Any] = dict(experiment.profiles[profile].settings)
+        if is_trial:
+            self.settings |= experiment.trial
+
+    def train(
+        self, name: str, model: Any, tokens: rm.Source, training: Mapping[str, Any], **options: Any
+    ) -> rm.TrainingResult:
+        """``rotary_mae.train`` in a folder of that name, going on with what is there; a trial stops after two updates.
+
+        training: fields of ``TrainingConfig``. options: other arguments of ``train``.
+        """
+        limit = {"max_steps": TRIAL_STEPS, "progress": False} if self.is_trial else {}
+        config = rm.TrainingConfig.from_dict({"seed": self.seed, **training, **limit})
+        return rm.train(model, tokens, config, out=self.folder / name, resume=True, title=name, **options)
+
+    def seeded(self, seed: int | None = None) -> None:
+        """Set torch's seed (the run's, if None is given): call it before a model is made."""
+        torch.manual_seed(self.seed if seed is None else seed)
+
+    def find(self) -> list[Found]:
+        """Do the parts that are not done yet."""
+        parts = self.experiment.parts(self)
+        return [self._part(name, part, f"[{i}/{len(parts)}] {name}") for i, (name, part) in enumerate(parts.items(), 1)]
+
+    def _part(self, name: str, part: Part, title: str) -> Found:
+        path = self.folder / f"{name}.json"
+        if path.exists():
+            print(f"{title}: done before", flush=True)
+            kept = json.loads(path.read_text())
+            return Found([Measure(**measure) for measure in kept["measures"]], kept["curves"])
+        print(title, flush=True)
+        found = part()
+        write_json(path, {"measures": [asdict(measure) for measure in found.measures], "curves": found.curves})
+        return found
+
+
+def result_path(experiment: str, profile: str, seed: int) -> Path:
+    """Where the result of a run is kept."""
+    return RESULTS / f"{experiment}-{profile}-{seed}.json"
+
+
+def measure(experiment: Experiment, profile: str, seed: int, *, runs: Path = RUNS, is_trial: bool = False) -> Path:
+    """Run an experiment and write its result; of a trial, into the folder of the run."""
+    folder = runs / f"{experiment.name}-{profile}-{seed}{'-trial' if is_trial else ''}"
+    if is_trial:
+        shutil.rmtree(folder, ignore_errors=True)
+    about = circumstances()
+    run = Run(experiment, profile, seed, folder, is_trial)
+    _check_settings(run)
+    found = run.find()
+    result = {
+        "experiment": experiment.name,
+        "profile": profile,
+        "seed": seed,
+        "command": f"python -m reproduce run {experiment.name} --profile {profile} --seed {seed}",
+        "settings": run.settings,
+        **about,
+        "seconds": round(sum(m.seconds or 0.0 for part in found for m in part.measures), 1),
+        "measures": [asdict(m) for part in found for m in part.measures],
+        "curves": {name: curve for part in found for name, curve in part.curves.items()},
+    }
+    path = folder / "result.json" if is_trial else result_path(experiment.name, profile, seed)
+    write_json(path, result)
+    return path
+
+
+def _check_settings(run: Run) -> None:
+    """Parts measured with other settings must not be taken for those of today."""
+    path = run.folder / "settings.json"
+    now = json.loads(json.dumps(run.settings))
+    if path.exists() and json.loads(path.read_text()) != now:
+        raise ValueError(f"{run.folder} was begun with other settings; delete it, or run with --again to begin anew")
+    os.makedirs(run.folder, exist_ok=True)
+    write_json(path, now)

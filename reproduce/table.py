@@ -1,0 +1,158 @@
+"""README.md, results.json and the figures of this folder, from the result files."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from benchmarks.record import write_json
+from benchmarks.tables import markdown
+
+from reproduce.experiment import NAMES, PROFILES, Experiment, Reference, load
+
+HERE = Path(__file__).parent
+RESULTS = HERE / "results"
+
+Result = Mapping[str, Any]
+NAMED_BY = ("dataset", "metric", "split", "method")
+
+
+def write(here: Path = HERE, experiments: Sequence[Experiment] | None = None, is_check: bool = False) -> int:
+    """Write all, or with ``is_check`` give 1 if README.md or results.json are not as they would be written.
+
+    here: folder with ``results``. experiments: all, if None are given.
+    """
+    experiments = [load(name) for name in NAMES] if experiments is None else experiments
+    results = {e.name: read_results(here / "results", e.name) for e in experiments}
+    rows = [row for e in experiments for row in rows_of(e, results[e.name])]
+    drawn = {} if is_check else {e.name: draw(here, e, results[e.name]) for e in experiments}
+    pages = {
+        here / "results.json": json.dumps(rows, indent=1) + "\n",
+        here / "README.md": readme(here, experiments, rows),
+    }
+    old = [path for path, text in pages.items() if not path.exists() or path.read_text() != text]
+    for path in old:
+        print(f"{path} {'is not what the results say: python -m reproduce table' if is_check else 'written'}")
+    for figures in drawn.values():
+        for path in figures:
+            print(f"{path} written")
+    if not is_check:
+        write_json(here / "results.json", rows)
+        (here / "README.md").write_text(pages[here / "README.md"])
+    return int(is_check and bool(old))
+
+
+def read_results(folder: Path, name: str) -> list[Result]:
+    """All results of an experiment, by profile and seed."""
+    found = [json.loads(path.read_text()) for path in folder.glob(f"{name}-*.json")]
+    found = [result for result in found if result["experiment"] == name]
+    return sorted(found, key=lambda result: (PROFILES.index(result["profile"]), result["seed"]))
+
+
+def rows_of(experiment: Experiment, results: Sequence[Result]) -> list[dict[str, Any]]:
+    """One row a dataset, method, metric, split and profile: mean and standard deviation over the seeds."""
+    groups: dict[tuple[str, ...], list[tuple[Result, Mapping[str, Any]]]] = {}
+    for result in results:
+        for measure in result["measures"]:
+            key = (result["profile"], *(measure[k] for k in NAMED_BY))
+            groups.setdefault(key, []).append((result, measure))
+    return [_row(experiment, group) for group in groups.values()]
+
+
+def _row(experiment: Experiment, group: Sequence[tuple[Result, Mapping[str, Any]]]) -> dict[str, Any]:
+    result, measure = group[0]
+    dataset, metric, split, method = (measure[k] for k in NAMED_BY)
+    values = [found["value"] for _, found in group]
+    seconds = [found["seconds"] for _, found in group if found["seconds"] is not None]
+    reference = _reference(experiment, dataset, metric) if method.startswith("RoMAE") else None
+    return {
+        "experiment": experiment.name,
+        "dataset": dataset,
+        "method": method,
+        "metric": metric,
+        "split": split,
+        "profile": result["profile"],
+        "value": float(np.mean(values)),
+        "std": float(np.std(values, ddof=1)) if len(values) > 1 else None,
+        "seeds": [one["seed"] for one, _ in group],
+        "n_parameters": measure["n_parameters"],
+        "seconds": round(float(np.mean(seconds)), 1) if seconds else None,
+        "hardware": " / ".join(dict.fromkeys(one["hardware"] for one, _ in group)),
+        "commit": " / ".join(dict.fromkeys(str(one["commit"]) for one, _ in group)),
+        "published": None if reference is None else reference.published,
+        "best_other": None if reference is None else reference.best_other,
+    }
+
+
+def _reference(experiment: Experiment, dataset: str, metric: str) -> Reference | None:
+    for reference in experiment.references:
+        if (reference.dataset, reference.metric) == (dataset, metric):
+            return reference
+    return None
+
+
+def draw(here: Path, experiment: Experiment, results: Sequence[Result]) -> list[Path]:
+    """Write the figures of each profile that has results."""
+    if experiment.figures is None:
+        return []
+    written = []
+    for profile in PROFILES:
+        mine = [result for result in results if result["profile"] == profile]
+        for name, figure in experiment.figures(mine).items() if mine else ():
+            path = here / "figures" / f"{experiment.name}-{name}-{profile}.png"
+            path.parent.mkdir(exist_ok=True)
+            figure.savefig(path, dpi=110, facecolor="white", metadata={"Software": None})
+            written.append(path)
+    return written
+
+
+# -- the page ---------------------------------------------------------------------------------------------------
+
+
+def readme(here: Path, experiments: Sequence[Experiment], rows: Sequence[Mapping[str, Any]]) -> str:
+    """about.md, and a section an experiment."""
+    sections = [_section(here, e, [row for row in rows if row["experiment"] == e.name]) for e in experiments]
+    return "\n".join([(HERE / "about.md").read_text(), *sections])
+
+
+def _section(here: Path, experiment: Experiment, rows: Sequence[Mapping[str, Any]]) -> str:
+    lines = [f"## {experiment.title} ({experiment.source})\n", experiment.protocol.strip() + "\n"]
+    if rows:
+        header = ["dataset", "method", "metric", "split", "profile", "value", "published", "best other", "seeds"]
+        cells = [_cells(experiment, row) for row in rows]
+        lines.append(markdown([*header, "parameters", "seconds", "hardware", "commit"], cells))
+    else:
+        lines.append("Not measured yet.\n")
+    for path in sorted((here / "figures").glob(f"{experiment.name}-*.png")):
+        lines.append(f"![{path.stem.replace('-', ' ')}](figures/{path.name})\n")
+    return "\n".join(lines)
+
+
+def _cells(experiment: Experiment, row: Mapping[str, Any]) -> list[str]:
+    reference = _reference(experiment, row["dataset"], row["metric"])
+    best = _number(row["best_other"])
+    if row["best_other"] is not None and reference is not None and reference.best_name:
+        best = f"{best} ({reference.best_name})"
+    spread = "" if row["std"] is None else f" ± {_number(row['std'])}"
+    return [
+        row["dataset"],
+        row["method"],
+        row["metric"],
+        row["split"],
+        row["profile"],
+        _number(row["value"]) + spread,
+        _number(row["published"]),
+        best,
+        ", ".join(map(str, row["seeds"])),
+        "" if row["n_parameters"] is None else f"{row['n_parameters']:,}",
+        "" if row["seconds"] is None else f"{row['seconds']:,.0f}",
+        row["hardware"],
+        row["commit"],
+    ]
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.4g}"
