@@ -61,6 +61,10 @@ def test_frames_have_their_times() -> None:
     own = from_images(video, (1, 2, 1), times=[[0.0, 0.1, 5.0], [1.0, 2.0, 2.5]])
     assert own.positions[6:, 0].tolist() == [1, 1, 2, 2, 2.5, 2.5]
     np.testing.assert_array_equal(images_from_tokens(own), video)
+    stamps = np.array(["2024-03-01T00:00:00", "2024-03-01T00:00:30", "2024-03-01T00:10:00"], "datetime64[s]")
+    stamped = from_images(video, (1, 2, 2), times=stamps)
+    assert (stamped.positions[:3, 0] - stamped.positions[0, 0]).tolist() == [0, 30, 600]
+    assert_same(LazyImages(video, (1, 2, 2), times=stamps)[1:], stamped[1:])
     regular = from_images(numbered(1, 4, 2, 2, 1), (2, 2, 2), times=[10, 12, 14, 16])
     assert regular.positions[:, 0].tolist() == [10, 14]
 

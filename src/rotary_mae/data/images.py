@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rotary_mae.data.schema import Schema
+from rotary_mae.data.timestamps import as_positions
 from rotary_mae.data.tokens import TokenSet, sample_indices
 
 Pixels = npt.NDArray[Any]
@@ -31,8 +32,8 @@ def from_images(
             images, or of videos, of different sizes: each has as many tokens as patches fill it.
         patch: (p1, p2) of an image; (frames, p1, p2) of a video. A patch is flattened in the order
             (frames, p1, p2, colours), colours fastest.
-        times: of video frames, (frames,), (n, frames) or a list as ``images``; a patch is then at the time of its
-            first frame. Irregular times need patches of one frame (paper, Proposition 4.1).
+        times: of video frames, numbers or time stamps, (frames,), (n, frames) or a list as ``images``; a patch is
+            then at the time of its first frame. Irregular times need patches of one frame (paper, Proposition 4.1).
         targets: (n,) or (n, k). ids: (n,); 0..n-1 if None.
         pad: True repeats the last frame, row and column until whole patches fit.
 
@@ -50,8 +51,10 @@ def from_images(
     values = _flatten(frames, sizes)
     grid = (frames.shape[1] // sizes[0], frames.shape[2] // sizes[1], frames.shape[3] // sizes[2])
     positions = np.broadcast_to(np.indices(grid).reshape(3, -1).T, (n, np.prod(grid), 3)).astype(np.float64)
+    kind = None
     if times is not None:
-        starts = _patch_times(np.asarray(times, np.float64), n, n_frames, sizes[0])
+        clock, kind = as_positions(times, "times")
+        starts = _patch_times(clock, n, n_frames, sizes[0])
         positions[..., 0] = np.repeat(starts, grid[1] * grid[2], axis=1)
     axes = ("time", "row", "column") if is_video else ("row", "column")
     return TokenSet(
@@ -60,7 +63,7 @@ def from_images(
         np.full(n, values.shape[1]),
         ids=ids,
         targets=targets,
-        schema=Schema(axes, roles=("value",) * values.shape[-1], patch=(*sizes, frames.shape[-1])),
+        schema=Schema(axes, roles=("value",) * values.shape[-1], times=kind, patch=(*sizes, frames.shape[-1])),
     )
 
 
@@ -91,7 +94,7 @@ class LazyImages:
         pad: bool = False,
     ) -> None:
         self.images, self.patch, self.pad = images, tuple(patch), pad
-        self.times = None if times is None else np.asarray(times, np.float64)
+        self.times = None if times is None else np.asarray(times)
         self.targets = None if targets is None else np.asarray(targets)
         self.ids = np.arange(len(images)) if ids is None else np.asarray(ids)
         first = self[:1]
