@@ -77,9 +77,9 @@ def test_init_may_be_a_folder(fitted, tmp_path):
 
 def test_another_size_than_that_of_init_is_an_error(fitted):
     settings = {k: v for k, v in quick().items() if k != "model"}
-    with pytest.raises(ValueError, match="size 'small' does not go with an init of size 'tiny'"):
+    with pytest.raises(ValueError, match="size 'small' does not go with an init of size 'tiny-shallow'"):
         rm.RoMAEClassifier(init=fitted["embedder"], size="small", columns=COLUMNS, **settings).fit(light_curves())
-    rm.RoMAEClassifier(init=fitted["embedder"], size="tiny", columns=COLUMNS, **settings).fit(light_curves())
+    rm.RoMAEClassifier(init=fitted["embedder"], size="tiny-shallow", columns=COLUMNS, **settings).fit(light_curves())
 
 
 @pytest.mark.parametrize("kind", KINDS)

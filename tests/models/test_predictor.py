@@ -30,6 +30,20 @@ def test_the_last_layer_that_computes_cls_alone_gives_what_the_whole_one_gives()
     assert torch.allclose(model(batch).pooled, model.encoder(batch).cls, atol=1e-4)
 
 
+@pytest.mark.parametrize("cls", [True, False])
+def test_pooling_by_the_mean_reads_the_visible_tokens_of_each_sample_alone(cls):
+    model, tokens = loud(rm.RoMAEForPrediction(small_config(cls=cls, pooling="mean"), outputs=3)), some_tokens()
+    batch = rm.TokenBatch.collate(tokens).hide(0.5, seed=0)
+    states, lengths = model.encoder(batch).tokens, batch.split.visible_lengths.tolist()
+    means = torch.stack([part.mean(0) for part in states.split(lengths)])
+    assert torch.allclose(model(batch).pooled, means, atol=1e-5)
+
+
+def test_an_unknown_pooling_is_an_error():
+    with pytest.raises(ValueError, match=r"pooling must be one of \('cls', 'mean'\), got 'max'"):
+        small_config(pooling="max")
+
+
 def test_hidden_tokens_are_as_if_they_were_not_there():
     model, tokens = loud(rm.RoMAEForPrediction(small_config(), outputs=3)), some_tokens()
     batch = rm.TokenBatch.collate(tokens).hide(0.5, seed=0)

@@ -75,3 +75,17 @@ def test_without_validation_the_averaged_weights_are_the_result_and_on_disk(tmp_
     resumed = classifier(seed=1)
     rm.train(resumed, waves(), quiet(average=0.5), out=out, resume=True)
     assert_same_weights(model, resumed)
+
+
+def test_the_last_weights_are_kept_where_validation_shall_not_choose(tmp_path):
+    held, out = waves(LENGTHS[:6], seed=1), tmp_path / "run"
+    last, plain = classifier(), classifier()
+    rm.train(plain, waves(), quiet(average=0.5))
+    result = rm.train(last, waves(), quiet(average=0.5, evaluate_every=1, keep="last"), validation=held, out=out)
+    assert_same_weights(last, plain)
+    assert_same_weights(last, rm.RoMAEForPrediction.from_pretrained(out))
+    assert all("validation_loss" in line for line in result.history)
+    resumed = classifier(seed=1)
+    config = quiet(average=0.5, evaluate_every=1, keep="last")
+    rm.train(resumed, waves(), config, validation=held, out=out, resume=True)
+    assert_same_weights(last, resumed)

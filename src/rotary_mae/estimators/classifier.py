@@ -17,7 +17,7 @@ from rotary_mae.data.tokens import Source
 from rotary_mae.estimators.estimator import RoMAEEstimator
 from rotary_mae.estimators.inference import run_model
 from rotary_mae.estimators.inputs import checked_weights, is_named, labels_for, needed_labels
-from rotary_mae.estimators.schedule import FINE_TUNE
+from rotary_mae.estimators.schedule import CLASSIFY
 from rotary_mae.estimators.starting import seeded_model
 from rotary_mae.estimators.validation import split_validation
 from rotary_mae.models.checkpoint import Pretrained
@@ -54,7 +54,7 @@ class RoMAEClassifier(ClassifierMixin, RoMAEEstimator):
         self._start_from(initial, model)
         parts = split_validation(len(source), self.validation_fraction, seed, encoded, groups)
         labelled: Source = Subset(source, np.arange(len(source)), encoded)
-        self._train(model, labelled, parts, scaling, FINE_TUNE, seed, self._weights(labels, encoded, sample_weight))
+        self._train(model, labelled, parts, scaling, CLASSIFY, seed, self._weights(labels, encoded, sample_weight))
         return self
 
     def _weights(

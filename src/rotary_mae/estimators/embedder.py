@@ -44,11 +44,7 @@ class RoMAEEmbedder(TransformerMixin, RoMAEEstimator):
         model = cast(RoMAEForPreTraining, self.model_)
 
         def pool(batch: TokenBatch) -> torch.Tensor:
-            encoded = model.encoder(batch)
-            sample = encoded.sample_idx[encoded.n_cls :]
-            total = encoded.tokens.new_zeros(len(batch), encoded.tokens.shape[1])
-            n_tokens = batch.lengths.to(total.device).unsqueeze(1)
-            return total.index_add(0, sample, encoded.tokens) / n_tokens
+            return model.encoder(batch).mean_of_tokens
 
         return run_model(model, source, self.scaling_, pool, self.device, bool(self.verbose))
 

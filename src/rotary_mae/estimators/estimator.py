@@ -20,9 +20,10 @@ from rotary_mae.data.scaling import Scaling
 from rotary_mae.data.storage import replacing as replacing_file
 from rotary_mae.data.subset import Subset
 from rotary_mae.data.tokens import Source, TokenSet
+from rotary_mae.estimators.inference import pick_device
 from rotary_mae.estimators.inputs import as_source
 from rotary_mae.estimators.parameters import to_json
-from rotary_mae.estimators.schedule import Plan, plan_training
+from rotary_mae.estimators.schedule import Plan, default_size, mean_length, plan_training
 from rotary_mae.estimators.starting import initial_model, new_scaling
 from rotary_mae.estimators.validation import Parts, any_weight
 from rotary_mae.models.checkpoint import Pretrained, TransferReport, replacing, transfer
@@ -39,8 +40,10 @@ class RoMAEEstimator(BaseEstimator):
 
     Args:
         init: where weights come from: a fitted estimator, a run folder, a model, or None for a new model.
-        size: of a new model: "tiny-shallow", "tiny" (if None), "small", "base" or "large". An error with ``init``.
-        epochs, learning_rate, batch_size: None chooses them for the number of samples.
+        size: of a new model: "tiny-shallow", "tiny", "small", "base" or "large"; None: "tiny" on a GPU, on a CPU
+            "tiny-shallow". An error with ``init``.
+        epochs, learning_rate, batch_size: None chooses them for the number and length of the samples, so that on two
+            CPU cores a few hundred series take minutes and 50 000 of 100 tokens less than an hour.
         dropout: on attention scores and hidden layers; None: 0, or as in ``init``.
         context: neighbours of its channel on each side that a token is read with (see ``RoMAEConfig``); 0 is the
             paper's model. None: as in ``init``; else 4 for series, where it helped on validation parts
@@ -48,14 +51,17 @@ class RoMAEEstimator(BaseEstimator):
         layout: "measurements", "steps" or "auto", for frames and arrays; frozen at fit.
         columns: arguments of ``from_frame`` that name the columns of data frames.
         unit: distance in time (in the data's unit) that becomes 1 in the model; "auto" takes the typical one.
-        validation_fraction: share of the samples that chooses the best weights and when to stop; none below 20.
-        early_stopping: stop when the validation loss has not fallen for long.
+        validation_fraction: share of the samples that is held back to be judged on; none below 20 samples. Where it
+            is a hundred or more it chooses the best weights and when to stop; else the last weights are kept, averaged.
+        early_stopping: stop when the validation loss of a hundred samples or more has not fallen for long.
         compile: compile the token-wise parts of the model. precision: "fp32" or "bf16".
         device: "auto" (a GPU if there is one), "cpu", "cuda" or "cuda:N".
         random_state: seed; a run on a CPU repeats exactly.
         verbose: 1 shows a bar with loss, rate and time left.
         out: a folder for metrics and checkpoints of the training. resume: go on with the run in it.
-        model, training: further settings of ``RoMAEConfig`` and ``TrainingConfig``, by name.
+        model, training: further settings of ``RoMAEConfig`` and ``TrainingConfig``, by name. Among what is chosen for
+            you: averaged weights, and for series the mean of the tokens instead of CLS (``model={"pooling": "cls"}``)
+            and, where labels are learned, augmentation (``training={"augmentation": {}}`` turns it off).
 
     Data may be a TokenSet or other Source, a data frame (with ``columns``), an array (n, channels, times) or
     (n, times) with NaN where nothing was observed, or a list of arrays (channels, times).
@@ -195,9 +201,10 @@ class RoMAEEstimator(BaseEstimator):
                 "n_values": len(schema.roles),
                 "n_axes": len(schema.axes),
                 "n_predicted": schema.n_predicted,
-                "size": self.size or "tiny",
+                "size": self.size or default_size(pick_device(self.device).type == "cuda"),
                 "normalize_targets": schema.patch is not None,
                 "context": self._auto_context if schema.patch is None else 0,
+                "pooling": "mean" if schema.patch is None else "cls",
             }
             return RoMAEConfig.from_dict({**data, **fixed, **given, **(self.model or {})})
         if self.size is not None and self.size != initial.config.size:
@@ -233,14 +240,26 @@ class RoMAEEstimator(BaseEstimator):
             )
             if v is not None
         }
-        settings = {**plan_training(len(parts.training), plan, given), **given}
+        planned = plan_training(
+            plan,
+            len(parts.training),
+            len(parts.validation),
+            mean_length(source),
+            width=model.config.width,
+            is_tuning=self.init is not None,
+            is_fast=pick_device(self.device).type == "cuda",
+        )
+        if scaling.schema.patch is not None:
+            del planned["augmentation"]
+        if not self.early_stopping:
+            planned["patience"] = 0
+        settings = {**planned, **given}
         settings |= {
             "seed": seed,
             "device": self.device,
             "precision": self.precision,
             "compile": self.compile,
             "progress": bool(self.verbose),
-            "patience": plan.patience if self.early_stopping and len(parts.validation) else 0,
         }
         config = TrainingConfig.from_dict({**settings, **(self.training or {}), **fixed})
         if self.out is not None:

@@ -13,7 +13,7 @@ from rotary_mae.data.subset import Subset
 from rotary_mae.estimators.estimator import RoMAEEstimator
 from rotary_mae.estimators.inference import run_model
 from rotary_mae.estimators.inputs import checked_weights, is_named, labels_for, needed_labels
-from rotary_mae.estimators.schedule import FINE_TUNE
+from rotary_mae.estimators.schedule import REGRESS
 from rotary_mae.estimators.starting import seeded_model
 from rotary_mae.estimators.validation import split_validation
 from rotary_mae.models.checkpoint import Pretrained
@@ -52,7 +52,7 @@ class RoMAERegressor(RegressorMixin, RoMAEEstimator):
         self._start_from(initial, model)
         parts = split_validation(len(source), self.validation_fraction, seed, groups=groups)
         weights = checked_weights(sample_weight, len(source))
-        self._train(model, Subset(source, np.arange(len(source)), scaled), parts, scaling, FINE_TUNE, seed, weights)
+        self._train(model, Subset(source, np.arange(len(source)), scaled), parts, scaling, REGRESS, seed, weights)
         return self
 
     def predict(self, X: Any) -> npt.NDArray[np.float64]:

@@ -1,35 +1,91 @@
-"""How long and how fast to train when the user does not say: enough updates on few samples, enough passes on many."""
+"""How long, how fast and on what variations to train when the user does not say."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, field
 from typing import Any
+
+import numpy as np
+
+from rotary_mae.data.tokens import Source
+
+MIN_EPOCHS, MAX_EPOCHS = 3, 400
+MIN_BATCH, MAX_BATCH = 4, 64
+# A GPU reads in the same time many times what a CPU does; some of that goes into the larger model.
+GPU_EFFORT = 4.0
+# Attention costs as much as all the rest at about this length, at the width of the small models.
+EQUAL_COST_LENGTH = 1000.0
+# Wider models want smaller steps.
+SMALL_WIDTH = 180
+# With fewer validation samples than this the best epoch is a matter of luck.
+ENOUGH_TO_CHOOSE = 100
 
 
 @dataclass(frozen=True)
 class Plan:
     """What a kind of training wants.
 
-    n_updates: aimed at on small sets. min_epochs: passes at least, on large ones. batch_size: at most.
-    patience: evaluations without a better one before stopping (of about 50).
+    effort: e passes over a set of T tokens read e T = effort * sqrt(T) of them, so that many small series are seen
+    often and a large set a few times. n_updates: aimed at, by smaller batches. patience: evaluations without a better
+    one before stopping (of about 50). average, augmentation: see ``TrainingConfig``; augmentation of series alone.
     """
 
+    effort: float
     n_updates: int
-    min_epochs: int
-    batch_size: int
     learning_rate: float
-    patience: int
+    patience: int = 15
+    average: float = 0.1
+    augmentation: dict[str, float] = field(default_factory=dict)
 
 
-PRETRAIN = Plan(n_updates=2000, min_epochs=10, batch_size=32, learning_rate=1e-3, patience=15)
-FINE_TUNE = Plan(n_updates=1000, min_epochs=10, batch_size=32, learning_rate=5e-4, patience=15)
-INTERPOLATE = Plan(n_updates=2000, min_epochs=10, batch_size=32, learning_rate=1e-3, patience=15)
+# Chosen on development parts of training sets, see docs/measurements.md. What a regressor is asked for may be a
+# strength or a duration: there only what is left out varies.
+VARIED = {"scale": 0.1, "noise": 0.1, "stretch": 0.1, "thinning": 0.5}
+CLASSIFY = Plan(effort=12_000, n_updates=1500, learning_rate=1e-3, augmentation=VARIED)
+REGRESS = Plan(effort=12_000, n_updates=1500, learning_rate=1e-3, augmentation={"thinning": 0.5})
+PRETRAIN = Plan(effort=12_000, n_updates=1500, learning_rate=1e-3)
+INTERPOLATE = Plan(effort=12_000, n_updates=1500, learning_rate=1e-3)
 
 
-def plan_training(n_samples: int, plan: Plan, given: dict[str, Any]) -> dict[str, Any]:
-    """batch_size, epochs and learning_rate for ``n_samples``, around what the user gave."""
+def default_size(is_fast: bool) -> str:
+    """Size of a new model on a GPU (fast) and on a CPU."""
+    return "tiny" if is_fast else "tiny-shallow"
+
+
+def plan_training(
+    plan: Plan, n_training: int, n_validation: int, length: float, *, width: int, is_tuning: bool, is_fast: bool
+) -> dict[str, Any]:
+    """Settings of ``TrainingConfig`` for so many samples of ``length`` tokens and a model of this width.
+
+    is_tuning: its weights were pre-trained. is_fast: on a GPU.
+    """
+    cost = length * (1.0 + length / EQUAL_COST_LENGTH)
+    effort = plan.effort * (GPU_EFFORT if is_fast else 1.0)
+    epochs = _between(effort / math.sqrt(n_training * cost), MIN_EPOCHS, MAX_EPOCHS)
     # at least about eight updates an epoch, so that a small set is not seen as one batch
-    batch_size = given.get("batch_size") or min(plan.batch_size, max(4, n_samples // 8))
-    per_epoch = -(-n_samples // batch_size)
-    epochs = max(plan.min_epochs, -(-plan.n_updates // per_epoch))
-    return {"batch_size": batch_size, "epochs": epochs, "learning_rate": plan.learning_rate}
+    largest = _between(n_training / 8, MIN_BATCH, MAX_BATCH)
+    batch_size = _between(epochs * n_training / plan.n_updates, MIN_BATCH, largest)
+    rate = plan.learning_rate * min(1.0, SMALL_WIDTH / width) * (0.5 if is_tuning else 1.0)
+    return {
+        "batch_size": batch_size,
+        "epochs": epochs,
+        "learning_rate": rate,
+        "average": plan.average,
+        "keep": "best" if n_validation >= ENOUGH_TO_CHOOSE else "last",
+        "patience": plan.patience if n_validation >= ENOUGH_TO_CHOOSE else 0,
+        "augmentation": plan.augmentation,
+    }
+
+
+def mean_length(source: Source, at_most: int = 256) -> float:
+    """Tokens of a sample of ``source``, of some of its samples if it does not tell."""
+    lengths = getattr(source, "lengths", None)
+    if lengths is None:
+        some = np.linspace(0, len(source) - 1, min(len(source), at_most)).round().astype(np.int64)
+        lengths = source[some].lengths
+    return float(np.mean(lengths))
+
+
+def _between(number: float, least: int, most: int) -> int:
+    return int(min(max(round(number), least), most))

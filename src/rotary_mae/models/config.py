@@ -95,7 +95,9 @@ class RoMAEConfig(_Sized):
         n_axes: D, position axes. The width of a head must divide by 2 D.
         size: one of SIZES; width, heads, depth and hidden replace parts of it (0 = as the size says).
         n_predicted: how many of the values, the first ones, are reconstructed; 0 = all.
-        cls: whether a learned token at position 0 comes before every sample (and is pooled in prediction).
+        cls: whether a learned token at position 0 comes before every sample.
+        pooling: what prediction reads of a sample: "cls", its state (the paper), or "mean", that of its other tokens;
+            without CLS always the mean.
         positions: "rope", or "absolute" sinusoids for comparison.
         rope_base, rope_fraction: frequencies base^(-2 i / axis width), and the fraction of them that rotate.
         timescales: instead, for each axis its timescales in units of position, see ``timescale_frequencies``.
@@ -121,6 +123,7 @@ class RoMAEConfig(_Sized):
     hidden: int = 0
     n_predicted: int = 0
     cls: bool = True
+    pooling: Literal["cls", "mean"] = "cls"
     positions: Literal["rope", "absolute"] = "rope"
     rope_base: float = 10_000.0
     rope_fraction: float = 0.75
@@ -153,6 +156,7 @@ class RoMAEConfig(_Sized):
                 f"{self.n_values}, n_axes={self.n_axes}, n_predicted={self.n_predicted}"
             )
         for name, allowed in (
+            ("pooling", ("cls", "mean")),
             ("positions", ("rope", "absolute")),
             ("queries", ("joint", "independent")),
             ("distribution", ("point", "gaussian")),

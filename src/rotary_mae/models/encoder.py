@@ -52,6 +52,14 @@ class Encoded:
         """(visible tokens, W), in token order."""
         return self.states[self.n_cls :]
 
+    @property
+    def mean_of_tokens(self) -> Tensor:
+        """(B, W) the mean of each sample's visible tokens; of none, 0."""
+        sample, tokens = self.sample_idx[self.n_cls :], self.tokens
+        total = tokens.new_zeros(len(self.lengths), tokens.shape[1]).index_add(0, sample, tokens)
+        n_tokens = torch.from_numpy(self.lengths - bool(self.n_cls)).to(tokens.device, tokens.dtype)
+        return total / n_tokens.clamp(min=1.0).unsqueeze(1)
+
 
 class Encoder(nn.Module):
     """Linear projection of the tokens, CLS, and a stack of transformer blocks."""

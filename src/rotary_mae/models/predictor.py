@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import torch
 from torch import Tensor
 
 from rotary_mae.batches.batch import TokenBatch
@@ -28,7 +27,7 @@ class PredictionOutput:
 
 
 class RoMAEForPrediction(Pretrained):
-    """The encoder with a head on CLS, on the mean of the tokens if there is no CLS, or on each token.
+    """The encoder with a head on CLS or on the mean of the tokens (``config.pooling``), or on each token.
 
     Args:
         config: of the model; its decoder is not made.
@@ -71,11 +70,7 @@ class RoMAEForPrediction(Pretrained):
 
 
 def pool_samples(encoder: Encoder, batch: TokenBatch) -> Tensor:
-    """(B, W) one vector a sample: CLS, or the mean of the visible tokens without it."""
-    encoded = encoder(batch, cls_only=True)
-    if encoded.cls is not None:
-        return encoded.cls
-    tokens = encoded.tokens
-    total = tokens.new_zeros(len(batch), tokens.shape[1]).index_add(0, encoded.sample_idx, tokens)
-    n_tokens = torch.from_numpy(encoded.lengths).to(tokens.device, tokens.dtype)
-    return total / n_tokens.unsqueeze(1)
+    """(B, W) one vector a sample: CLS, or the mean of its visible tokens."""
+    is_cls = encoder.config.pooling == "cls"
+    encoded = encoder(batch, cls_only=is_cls)
+    return encoded.cls if is_cls and encoded.cls is not None else encoded.mean_of_tokens

@@ -26,6 +26,8 @@ class TrainingConfig:
         clip: largest norm of the gradient; 0 does not clip.
         average: share of the updates over which weights are averaged, exponentially, for what is evaluated and kept;
             0 keeps those of single updates. Training itself goes on from its own weights.
+        keep: the weights that training ends with: "best" of the evaluations, or "last", which is wiser where validation
+            is too small to choose; without validation always the last.
         hiding: what pre-training hides. augmentation: of series, while training.
         label_smoothing: of the cross entropy, in [0, 1).
         precision: "fp32", or "bf16" for autocast. compile: compile the token-wise parts of the model.
@@ -53,6 +55,7 @@ class TrainingConfig:
     weight_decay: float = 0.05
     clip: float = 1.0
     average: float = 0.0
+    keep: Literal["best", "last"] = "best"
     hiding: Hiding = field(default_factory=Hiding)
     augmentation: Augmentation = field(default_factory=Augmentation)
     label_smoothing: float = 0.0
@@ -86,6 +89,8 @@ class TrainingConfig:
                 raise ValueError(f"{name} must be in [0, 1], got {getattr(self, name)}")
         if self.precision not in ("fp32", "bf16"):
             raise ValueError(f"precision must be 'fp32' or 'bf16' (fp16 overflows here), got {self.precision!r}")
+        if self.keep not in ("best", "last"):
+            raise ValueError(f"keep must be 'best' or 'last', got {self.keep!r}")
         if self.optimizer not in ("adamw", "sgd"):
             raise ValueError(f"optimizer must be 'adamw' or 'sgd', got {self.optimizer!r}")
 

@@ -32,14 +32,15 @@ def train(
     validation_weight: npt.ArrayLike | None = None,
     title: str | None = None,
 ) -> TrainingResult:
-    """Train a model in place; it ends in evaluation mode with the best weights (the last without validation).
+    """Train a model in place; it ends in evaluation mode with the weights that ``config.keep`` says.
 
     Args:
         model: RoMAEForPreTraining, or RoMAEForPrediction for tokens with numeric targets.
         tokens: a TokenSet or another Source of training samples, as the model shall see them, or raw with
             ``scaling``.
         config: see TrainingConfig.
-        validation: samples that choose the best checkpoint and, with ``config.patience``, when to stop.
+        validation: samples that choose the best checkpoint (unless ``config.keep`` is "last") and, with
+            ``config.patience``, when to stop.
         out: a folder for metrics and checkpoints; nothing is written if None.
         scaling: applied to every batch of tokens and validation, and saved with the weights.
         resume: go on with the run in ``out`` from its last state, if there is one; the result is the same to the

@@ -105,7 +105,7 @@ class Trainer:
         self.started = time.perf_counter() - self.counters.seconds
         so_far = [self.counters.loss_total, self.counters.loss_count]
         self.loss = torch.tensor(so_far, dtype=torch.float64, device=self.accelerator.device)
-        if self.counters.best is not None:
+        if self.counters.best is not None and self.config.keep == "best":
             self.best_weights = self.keeper.best_weights()
 
     def _run_epochs(self, title: str) -> None:
@@ -221,7 +221,7 @@ class Trainer:
             raise KeyboardInterrupt(f"training was interrupted after epoch {epoch + 1}{self.keeper.where}")
 
     def _evaluate(self, reader: BatchReader) -> dict[str, float]:
-        """Metrics of the validation samples; the weights are kept if they are the best so far."""
+        """Metrics of the validation samples; the weights are noted if they are the best so far."""
         with nullcontext() if self.average is None else self.average.applied():
             return self._evaluate_weights(reader)
 
@@ -237,8 +237,9 @@ class Trainer:
         # NaN, as R^2 of one sample is, is never the best
         if not math.isnan(value) and (counters.best is None or sign * value < sign * counters.best):
             counters.best, counters.best_epoch, counters.n_worse = value, counters.epoch + 1, 0
-            self.best_weights = {k: v.detach().cpu().clone() for k, v in self.model.state_dict().items()}
-            self.keeper.save_best()
+            if self.config.keep == "best":
+                self.best_weights = {k: v.detach().cpu().clone() for k, v in self.model.state_dict().items()}
+                self.keeper.save_best()
         else:
             counters.n_worse += 1
         return results
