@@ -82,6 +82,13 @@ def test_quantiles_are_in_order_and_those_of_mean_and_spread(itp):
     assert np.corrcoef(np.concatenate(middle)[:, 0], np.concatenate(mean)[:, 0])[0, 1] > 0.99
 
 
+def test_a_quantile_asked_for_twice_is_given_twice(itp):
+    tokens = itp._source(FRESH)
+    answers = itp.predict(tokens, at=lists(tokens, np.array([59_003.0])), quantiles=[0.5, 0.1, 0.5])
+    assert len(answers) == 3
+    np.testing.assert_array_equal(answers[0][2], answers[2][2])
+
+
 def test_columns_of_fine_quantiles_have_names_of_their_own(itp):
     got = itp.predict(FRESH, at=grid(FRESH), quantiles=[0.001, 0.004, 0.025, 0.05, 0.5])
     assert list(got.columns[-5:]) == ["q0.1", "q0.4", "q2.5", "q05", "q50"]

@@ -156,12 +156,13 @@ class RoMAEInterpolator(RoMAEEstimator):
         answered = self._answer(tokens, queries, of)
         if quantiles is not None:
             self._warn_if_not_calibrated()
-            answers = {quantile_name(q): answered.quantile(q) for q in quantiles}
+            names, answers = [quantile_name(q) for q in quantiles], [answered.quantile(q) for q in quantiles]
         else:
-            answers = {"value": answered.value()} | ({"std": answered.std()} if return_std else {})
+            names = ["value", "std"] if return_std else ["value"]
+            answers = [answered.value(), answered.std()] if return_std else [answered.value()]
         if is_framed:
-            return frame_answers(at, queries, answers, self.scaling_.schema)
-        lists = [np.split(answer, queries.starts[1:]) for answer in answers.values()]
+            return frame_answers(at, queries, dict(zip(names, answers, strict=True)), self.scaling_.schema)
+        lists = [np.split(answer, queries.starts[1:]) for answer in answers]
         if quantiles is not None:
             return lists
         return tuple(lists) if return_std else lists[0]
