@@ -1,12 +1,13 @@
 """Do intervals hold what they claim, and how good are the answers? Interpolation and forecasts of held-out series.
 
-``python -m benchmarks.uncertainty [--seeds 3] [--quick]``. Of every held-out series half of the measurements or the last
-quarter of them are hidden and asked for. Coverage: the share of hidden measurements, with their errors, inside the
-calibrated central intervals, over all held-out series. RMSE and CRPS in units of each channel's standard deviation in
-training, over ``n_compared`` of the held-out series, for which Gaussian processes were fitted too (a series and channel
-each). CRPS of ours from 50 quantiles, of a Gaussian process in closed form, of an answer without spread its absolute
-error. The models are small and trained for a minute on one thread. Local context was chosen by the validation likelihood of
-short runs on the training series of seed 0 (some of which another seed holds out); test series have chosen nothing.
+``python -m benchmarks.uncertainty [--seeds 3] [--quick]``. Of every held-out series half of the measurements, or the
+last quarter of them, are hidden and asked for. Coverage: the share of hidden measurements, with their errors, inside
+the calibrated central intervals, over all held-out series. RMSE and CRPS in units of each channel's standard deviation
+in training, over ``n_compared`` of the held-out series, for which Gaussian processes were fitted too (a series and
+channel each). CRPS of ours from 50 quantiles, of a Gaussian process in closed form, of an answer without spread its
+absolute error. The models are small and trained for a minute on one thread. Local context was chosen by the validation
+likelihood of short runs on the training series of seed 0 (some of which another seed holds out); test series have
+chosen nothing.
 """
 
 from __future__ import annotations

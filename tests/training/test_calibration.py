@@ -76,7 +76,7 @@ def test_few_held_out_series_do_not_outweigh_the_models_own_word() -> None:
         fit_calibration(score, np.zeros(4_000, np.int64), value % n, value, np.zeros(1), "series", n_own=10)
         for n in (5, 2_000)
     )
-    assert 1.5 < few.scale[0] < 2.0
+    assert 1.3 < few.scale[0] < 1.7
     assert many.scale[0] == pytest.approx(3.0, rel=0.05)
 
 

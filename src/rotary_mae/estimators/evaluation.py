@@ -78,7 +78,7 @@ def reconstruction_metrics(estimator: Any, source: Source, hiding: Hiding, seed:
             std = None if output.std is None else output.std.float().cpu().numpy()
             values.add(batch, output.prediction.float().cpu().numpy(), std)
             done(len(indices))
-    return values.metrics()
+    return values.metrics(getattr(estimator, "calibration_", None))
 
 
 def _batches(source: Source) -> Any:

@@ -194,6 +194,12 @@ class RoMAEInterpolator(RoMAEEstimator):
                 f"{int(early.sum())} positions are not after the last observation of their sample, first for id "
                 f"{tokens.ids.tolist()[sample]!r} (last at {last[sample]:g}); use predict to ask between observations"
             )
+        if not _hides_the_future(self.hiding_of_training):
+            warnings.warn(
+                "this model was not trained to forecast, nor are its intervals calibrated for it; fit one with "
+                "hiding='future'",
+                stacklevel=2,
+            )
         return self.predict(tokens, at, return_std=return_std, quantiles=quantiles, of=of)
 
     def impute(self, df: Any) -> Any:
@@ -287,3 +293,7 @@ class RoMAEInterpolator(RoMAEEstimator):
                 "stopped before its end (resume it)",
                 stacklevel=3,
             )
+
+
+def _hides_the_future(hiding: Hiding) -> bool:
+    return hiding.strategy == "future" or (hiding.then is not None and _hides_the_future(hiding.then))

@@ -26,8 +26,8 @@ ENOUGH = 20_000
 """Few series are hidden from again and again, up to ``MAX_DRAWS`` times, until there are so many scores."""
 
 OWN_WORD = 10
-"""Held-out series that count as much as the model's own word: where training stopped at their best likelihood, its
-spread is nearly right, while the coverage of few series is uncertain by several points."""
+"""Held-out series at which these count as much as the model's own word: where training stopped at its best likelihood
+the spread is nearly right, while the coverage of few series is uncertain by several points."""
 
 MAX_SERIES = 1_000
 MAX_READ = 250_000

@@ -31,7 +31,7 @@ N_BEYOND = 5
 """Values that must lie beyond a quantile for it to be read off them."""
 
 POOLING = 20
-"""Series of a channel that count as much as the scores of all channels together."""
+"""Series of a channel at which its own scores count as much as those of all channels together."""
 
 
 @dataclass(frozen=True)
@@ -129,12 +129,12 @@ def fit_calibration(
     A value that was hidden several times has several scores, but tells as much of tails as one.
 
     Series, not values, are what is exchangeable. So a channel of few series is drawn towards the scores of all, and
-    these, if they are of few, towards a normal distribution, as if ``n_own`` series more had followed it.
+    these, if they are of few, towards a normal distribution: half way at ``n_own`` series.
     """
     n_channels = len(errors)
     normal, n = ndtri(LEVELS), len(np.unique(series))
     pooled = _quantiles(score, len(np.unique(value)))
-    pooled = normal if pooled is None else (n * pooled + n_own * normal) / (n + n_own)
+    pooled = normal if pooled is None else _drawn(pooled, normal, n, n_own)
     table = np.tile(pooled, (n_channels, 1))
     n_values, n_series = np.zeros(n_channels, np.int64), np.zeros(n_channels, np.int64)
     for c in range(n_channels):
@@ -142,8 +142,7 @@ def fit_calibration(
         n_values[c], n_series[c] = len(np.unique(value[mine])), len(np.unique(series[mine]))
         own = _quantiles(score[mine], n_values[c])
         if own is not None:
-            weight = n_series[c] / (n_series[c] + POOLING)
-            table[c] = weight * own + (1.0 - weight) * pooled
+            table[c] = _drawn(own, pooled, n_series[c], POOLING)
     return Calibration(
         tuple(LEVELS.tolist()),
         tuple(tuple(row) for row in table.tolist()),
@@ -152,6 +151,12 @@ def fit_calibration(
         tuple(n_series.tolist()),
         held_out,
     )
+
+
+def _drawn(own: Array, others: Array, n: int, n_half: int) -> Array:
+    """Quantiles between ``own`` (of n series) and ``others``; half way at ``n_half``, and soon after almost ``own``."""
+    weight = n**2 / (n**2 + n_half**2)
+    return weight * own + (1.0 - weight) * others
 
 
 def _quantiles(scores: Array, n_values: int) -> Array | None:

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from rotary_mae.batches.batch import TokenBatch
 from rotary_mae.data.schema import Schema
+from rotary_mae.training.calibration import Calibration, count_channels
 
 Array = npt.NDArray[Any]
 
@@ -101,14 +102,14 @@ class HiddenValues:
                 lasts[rows[~seen], columns[~seen]] = known[before.clip(min=0)]
         return lines, lasts
 
-    def metrics(self) -> dict[str, float]:
+    def metrics(self, calibration: Calibration | None = None) -> dict[str, float]:
         """Of the hidden values: n_hidden, and in scaled units
 
         mse of the answers; mse_mean, of the mean of their channel's visible values; mse_linear, of straight lines
         between the visible neighbours in time, and mse_last, of the last visible value before (both the channel's
         mean, where there is none); for models that answer
-        with a spread log_likelihood (a value) and coverage_90, the share inside the central 90 % interval, and
-        log_likelihood_mean, of the channel's mean and standard deviation.
+        with a spread log_likelihood (a value) and coverage_90, the share inside the central 90 % interval (calibrated,
+        with a ``calibration``), and log_likelihood_mean, of the channel's mean and standard deviation.
         """
         whole = {name: np.concatenate([part[name] for part in self.parts]) for name in self.parts[0]}
         truth, channel = whole["truth"], whole["channel"]
@@ -130,7 +131,11 @@ class HiddenValues:
             of_channel = np.maximum(self.visible[2] / count - np.square(self.visible[1] / count), 1e-12)[channel]
             found["log_likelihood"] = _log_likelihood(truth, whole["answer"], variance)
             found["log_likelihood_mean"] = _log_likelihood(truth, mean, of_channel)
-            found["coverage_90"] = float((np.abs(truth - whole["answer"]) <= 1.6448536 * np.sqrt(variance)).mean())
+            calibration = calibration or Calibration.none(count_channels(self.schema))
+            row = np.zeros_like(channel) if self.schema.patch is not None else channel
+            low, high = (calibration.standard_quantile(p)[row] for p in (0.05, 0.95))
+            score = (truth - whole["answer"]) / np.sqrt(variance)
+            found["coverage_90"] = float(((low <= score) & (score <= high)).mean())
         return found
 
 
