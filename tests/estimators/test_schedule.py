@@ -44,6 +44,11 @@ def test_long_samples_are_read_less_often_in_smaller_batches():
     assert long["batch_size"] <= short["batch_size"]
 
 
+def test_batches_of_long_samples_fit_into_memory():
+    for length in (100, 2000, 20_000, 200_000):
+        assert planned(20_000, length)["batch_size"] * length <= max(33_000, length)
+
+
 def test_few_validation_samples_choose_nothing():
     few, many = planned(300, 50, n_validation=30), planned(3000, 50, n_validation=300)
     assert (few["keep"], few["patience"]) == ("last", 0)

@@ -12,6 +12,8 @@ from rotary_mae.data.tokens import Source
 
 MIN_EPOCHS, MAX_EPOCHS = 3, 400
 MIN_BATCH, MAX_BATCH = 4, 64
+# What fits into the memory of small machines.
+BATCH_TOKENS = 32_768
 # A GPU reads in the same time many times what a CPU does; some of that goes into the larger model.
 GPU_EFFORT = 4.0
 # Attention costs as much as all the rest at about this length, at the width of the small models.
@@ -66,6 +68,7 @@ def plan_training(
     # at least about eight updates an epoch, so that a small set is not seen as one batch
     largest = _between(n_training / 8, MIN_BATCH, MAX_BATCH)
     batch_size = _between(epochs * n_training / plan.n_updates, MIN_BATCH, largest)
+    batch_size = min(batch_size, max(1, int(BATCH_TOKENS / length)))
     rate = plan.learning_rate * min(1.0, SMALL_WIDTH / width) * (0.5 if is_tuning else 1.0)
     return {
         "batch_size": batch_size,
