@@ -109,6 +109,7 @@ def test_resuming_needs_no_flags_again(romae: Romae, files: Files, tmp_path: Pat
 
 WRONG = {
     "an unknown flag": ("--epoch 3", r"unrecognized arguments: --epoch 3; did you mean --epochs?"),
+    "names not joined": ("--value flux mag", "several columns are joined by commas, as in --value hr,sbp"),
     "no number": ("--epochs three", "--epochs needs a whole number, got 'three'"),
     "no choice": ("--precision fp16", "--precision needs fp32 or bf16, got 'fp16'"),
     "an unknown model setting": ("--model.widht 24", "has no setting 'widht'; did you mean 'width'?"),

@@ -36,6 +36,12 @@ def test_a_series_goes_by_place_where_samples_have_no_ids():
         assert clf.score(X, pd.Series(y, index=index)) == clf.score(X, y)
 
 
+def test_labels_of_rows_are_not_taken_for_labels_of_ids_that_are_numbers():
+    df = light_curves().assign(object_id=lambda frame: frame["object_id"].str[2:].astype(int))
+    with pytest.raises(ValueError, match=r"a label for each of the \d+ rows, but there are 24 samples"):
+        rm.RoMAEClassifier(columns=NO_TARGET, **quick()).fit(df, df["class"])
+
+
 def test_a_series_may_repeat_an_id_but_not_change_its_mind():
     df = light_curves()
     tokens = rm.from_frame(df, **NO_TARGET)
@@ -158,3 +164,12 @@ def test_targets_that_are_no_numbers_are_a_clear_error():
         rm.RoMAERegressor(**quick()).fit(X, y)
     with pytest.raises(ValueError, match="targets must be finite, 1 of them"):
         rm.RoMAERegressor(**quick()).fit(X, np.r_[np.nan, np.zeros(23)])
+
+
+def test_a_frame_without_columns_says_where_they_are_named():
+    df = light_curves()
+    with pytest.raises(ValueError, match=r"no column 'id'; .*columns=dict\(id=.*the columns are object_id, mjd"):
+        rm.RoMAEClassifier(**quick()).fit(df)
+    interpolator = rm.RoMAEInterpolator(**quick(epochs=1)).fit(rm.from_frame(df, **COLUMNS))
+    with pytest.raises(ValueError, match=r"no column 'value'; .*columns=dict\(id="):
+        interpolator.impute(df)

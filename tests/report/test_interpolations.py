@@ -61,5 +61,7 @@ def test_time_stamps_are_drawn_as_dates_and_gaps_left_out() -> None:
 def test_what_cannot_be_drawn(of_curves: rm.RoMAEInterpolator) -> None:
     with pytest.raises(ValueError, match="no sample 'sn999'; the ids begin with \\['sn000'"):
         rm.plot_interpolation(of_curves, light_curves(), ids=["sn999"])
+    with pytest.raises(TypeError, match="expected a fitted RoMAEInterpolator, got RoMAEEmbedder"):
+        rm.plot_interpolation(rm.RoMAEEmbedder(), light_curves())
     with pytest.raises(ValueError, match="no channel 'u'; there are g, r"):
         rm.plot_interpolation(of_curves, light_curves(), channels=["u"])

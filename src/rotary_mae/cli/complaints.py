@@ -17,6 +17,8 @@ def complaint(message: str, options: Collection[str], command: str) -> str:
         return typed
     is_unknown = "nrecognized arguments" in message or "is not accepted" in message
     unknown = re.findall(r"--[\w.]+", message) or [f"--{name}" for name in re.findall(r"'(\w+)'", message)]
+    if is_unknown and not unknown:
+        return f"{message}; several columns are joined by commas, as in --value hr,sbp; see {command} --help"
     close = [match for flag in unknown for match in get_close_matches(flag, options, n=1)] if is_unknown else []
     return message + (f"; did you mean {' or '.join(close)}?" if close else f"; see {command} --help")
 

@@ -64,7 +64,7 @@ def select(df: Any, wanted: Sequence[str]) -> pa.Table:
     except TypeError:
         raise ValueError(
             f"expected a pandas, polars, pyarrow or astropy table, got {type(df).__name__}; arrays go to from_arrays, "
-            "files through read_table"
+            "files are read first, say with pandas.read_csv or pandas.read_parquet"
         ) from None
     frame = frame.collect() if isinstance(frame, nw.LazyFrame) else frame
     known = frame.columns

@@ -9,8 +9,10 @@ import narwhals as nw
 import numpy as np
 import numpy.typing as npt
 
+from rotary_mae.data.columns import MissingColumn
 from rotary_mae.data.schema import Schema
 from rotary_mae.data.tokens import TokenSet
+from rotary_mae.estimators.inputs import unnamed
 from rotary_mae.estimators.queries import frame_queries
 
 Array = npt.NDArray[Any]
@@ -29,6 +31,12 @@ class Cells:
         value = self.columns.get("value", "value")
         self.values: list[str] = [value] if isinstance(value, str) else list(value)
         self.schema = schema
+        if missing := [name for name in self.values if name not in self.frame.columns]:
+            raise (
+                unnamed(missing[0], self.frame.columns)
+                if not columns
+                else MissingColumn(missing[0], self.frame.columns, "the estimator's columns say that value is there; ")
+            )
         cells = self.frame.select(*self.values)
         empty = [
             (cells[name].is_null() | cells[name].cast(nw.Float64).is_nan().fill_null(True)) for name in self.values

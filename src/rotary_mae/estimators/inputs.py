@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import narwhals as nw
@@ -12,6 +12,7 @@ from sklearn.utils import check_array, column_or_1d
 
 from rotary_mae.data.arrays import from_arrays
 from rotary_mae.data.astropy_tables import arrow_table, is_astropy
+from rotary_mae.data.columns import MissingColumn
 from rotary_mae.data.frames import from_frame
 from rotary_mae.data.schema import Schema
 from rotary_mae.data.tokens import Source, TokenSet
@@ -68,7 +69,16 @@ def _from_frame(X: Any, columns: Mapping[str, Any] | None, layout: str, schema: 
         if not set(wanted) <= set(nw.from_native(X).columns):
             named.pop("target")
         named |= _channels_there(nw.from_native(X), named, schema)
-    return from_frame(X, **{"layout": layout, **named})
+    try:
+        return from_frame(X, **{"layout": layout, **named})
+    except MissingColumn as missing:
+        raise missing if columns else unnamed(missing.name, missing.known) from None
+
+
+def unnamed(name: str, known: Sequence[str]) -> MissingColumn:
+    """The error of a frame that came without ``columns``."""
+    hint = "frames need an estimator with columns=dict(id=..., time=..., value=...), the arguments of from_frame; "
+    return MissingColumn(name, known, hint)
 
 
 def _channels_there(frame: Any, named: Mapping[str, Any], schema: Schema) -> dict[str, Any]:
@@ -114,12 +124,25 @@ def labels_for(source: Source, y: Any, is_keyed: bool = True) -> Array | None:
 
 def needed_labels(source: Source, X: Any, y: Any, kind: str) -> Array:
     """Labels to fit to, (B,) or (B, k); ``X`` is what the user gave as ``source``."""
+    if _goes_by_rows(X, y) and len(X) != len(source):
+        raise ValueError(
+            f"y has a label for each of the {len(X)} rows, but there are {len(source)} samples; give one a sample, say "
+            "df.groupby(id)[label].first(), or name the column: columns=dict(target=...)"
+        )
     labels = labels_for(source, y, is_named(X))
     if labels is None:
         raise ValueError(
             f"fitting a {kind} requires y to be passed, but the target y is None, and the samples have no targets"
         )
     return column_or_1d(labels, warn=True) if labels.ndim == 2 and labels.shape[1] == 1 else labels
+
+
+def _goes_by_rows(X: Any, y: Any) -> bool:
+    """Whether ``y`` is a Series with the row numbers of the frame X, which could be taken for ids that are numbers."""
+    rows, keys = getattr(X, "index", None), getattr(y, "index", None)
+    if not is_frame(X) or rows is None or keys is None or callable(keys):
+        return False
+    return getattr(rows, "name", None) is None and np.array_equal(np.asarray(rows), np.asarray(keys))
 
 
 def checked_weights(sample_weight: Any, n_samples: int) -> Array | None:

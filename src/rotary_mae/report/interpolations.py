@@ -58,8 +58,12 @@ def plot_interpolation(
     Returns:
         A matplotlib figure: ``.savefig("picture.png")`` writes it, a notebook shows it.
 
-    Raises ValueError for ids or channels that are not there, and for samples that are no series.
+    Raises:
+        ValueError: ids or channels that are not there, and samples that are no series.
+        TypeError: another estimator.
     """
+    if not hasattr(interpolator, "forecast"):
+        raise TypeError(f"expected a fitted RoMAEInterpolator, got {type(interpolator).__name__}")
     tokens = interpolator.read(X).conform(interpolator.scaling_.schema)
     if "time" not in tokens.axes or tokens.schema.patch is not None:
         raise ValueError(f"only series can be drawn over time, these samples have the axes {tokens.axes}")
