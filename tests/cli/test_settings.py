@@ -50,7 +50,7 @@ def test_flags_reach_model_and_training(romae: Romae, files: Files, tmp_path: Pa
     described = run_json(out)
     training, model = described["training"], described["model"]
     assert (training["learning_rate"], training["batch_size"], training["seed"]) == (2e-3, 5, 4)
-    assert training["hiding"] == {"strategy": "block", "fraction": 0.25}
+    assert (training["hiding"]["strategy"], training["hiding"]["fraction"]) == ("block", 0.25)
     assert (training["betas"], training["patience"]) == ([0.8, 0.9], 0)
     assert (model["dropout"], model["context"], model["cls"]) == (0.1, 1, False)
     assert (model["width"], model["decoder"]["heads"]) == (24, 2)
@@ -68,7 +68,8 @@ def test_flags_go_over_a_configuration(romae: Romae, files: Files, tmp_path: Pat
     assert said.code == 0, said.err
     described = run_json(tmp_path / "run")
     assert described["training"]["seed"] == 5
-    assert described["training"]["hiding"] == {"strategy": "times", "fraction": 0.5}
+    assert described["training"]["hiding"]["strategy"] == "times"
+    assert described["training"]["hiding"]["fraction"] == 0.5
     assert described["model"]["decoder"]["width"] == 48
     assert described["model"]["n_values"] == 2
 

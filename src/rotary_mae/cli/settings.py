@@ -12,7 +12,8 @@ class Fitting:
 
     Attributes:
         init: run, checkpoint folder or Hugging Face model ("owner/name") to start from; random weights if not said.
-        size: tiny-shallow, tiny, small, base or large; "tiny" if not said. Given by --init, where there is one.
+        size: tiny-shallow, tiny, small, base or large; if not said "tiny" on a GPU, "tiny-shallow" on a CPU. Given by
+            --init, where there is one.
         layout: "measurements" makes a token of every measurement, "steps" of every time with all its channels,
             "auto" steps if at least half of their cells are observed.
         epochs: passes over the data.
@@ -29,12 +30,12 @@ class Fitting:
         seed: of everything random: on a CPU the same seed gives the same run.
         verbose: show progress.
         model: any other setting of the model, as --model.NAME VALUE: n_predicted, width, heads, depth, hidden, cls,
-            positions, rope_base, rope_fraction, timescales, queries, distribution, normalize_targets, drop_path,
-            norm_eps, and decoder.width, decoder.heads, decoder.depth, decoder.hidden.
+            pooling, positions, rope_base, rope_fraction, timescales, queries, distribution, normalize_targets,
+            window, window_axis, drop_path, norm_eps, and decoder.width, decoder.heads, decoder.depth, decoder.hidden.
         training: any other setting of training, as --training.NAME VALUE: max_steps, max_tokens, accumulate,
-            optimizer, warmup_fraction, warmup_steps, betas, momentum, weight_decay, clip, hiding.strategy,
-            hiding.fraction, augmentation.scale (noise, shift, stretch, thinning), label_smoothing, evaluate_every,
-            monitor, patience, save_seconds, num_workers, trackers.
+            optimizer, warmup_fraction, warmup_steps, betas, momentum, weight_decay, clip, average, keep,
+            hiding.strategy, hiding.fraction, hiding.least_fraction, augmentation.scale (noise, shift, stretch,
+            thinning), label_smoothing, evaluate_every, monitor, patience, save_seconds, num_workers, trackers.
     """
 
     init: str | None = None

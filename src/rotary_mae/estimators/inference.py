@@ -15,6 +15,7 @@ from rotary_mae.data.scaling import Scaling
 from rotary_mae.data.tokens import Source
 from rotary_mae.models.checkpoint import Pretrained
 from rotary_mae.training.evaluation import evaluating
+from rotary_mae.training.processes import check_device
 from rotary_mae.training.progress import counting
 
 MAX_TOKENS = 16_384
@@ -34,7 +35,8 @@ def batches_by_length(lengths: npt.NDArray[np.int64], max_tokens: int = MAX_TOKE
 
 
 def pick_device(device: str) -> torch.device:
-    """The device that "auto" means here, or the one named."""
+    """The device that "auto" means here, or the one named; raises ValueError if it is not there."""
+    check_device(device)
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     return torch.device(device)

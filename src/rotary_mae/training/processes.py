@@ -22,7 +22,7 @@ from rotary_mae.training.config import TrainingConfig
 def make_accelerator(config: TrainingConfig, out: str | Path | None) -> Accelerator:
     """Accelerate's view of the machine: device, precision, processes."""
     device = config.device
-    _check_device(device)
+    check_device(device)
     _check_trackers(config.trackers)
     # a process may train twice, with other settings and on another device
     AcceleratorState._reset_state(reset_partial_state=True)
@@ -37,7 +37,8 @@ def make_accelerator(config: TrainingConfig, out: str | Path | None) -> Accelera
         )
 
 
-def _check_device(device: str) -> None:
+def check_device(device: str) -> None:
+    """Raise ValueError for a device that there is not, or that is not known."""
     kind, _, number = device.partition(":")
     is_numbered = kind == "cuda" and number.isdecimal()
     if device not in ("auto", "cpu", "cuda") and not is_numbered:
