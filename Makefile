@@ -32,5 +32,5 @@ clean:
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev,docs,images,audio]'
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev,docs,images,audio,report]'
 	touch $@

@@ -30,7 +30,12 @@ def test_the_demo_writes_numbers_a_picture_and_a_page(tmp_path: Path, monkeypatc
     page = (tmp_path / "demo" / "demo.html").read_text()
     assert f"{np.mean(results['scores']['random forest']):.3f}" in page
     # one file that needs no network
-    assert not re.findall(r'(?:src|href)="(?!data:)', page)
+    ours, plotly, _ = page.partition('<script type="application/json" id="figures">')
+    assert plotly
+    assert not re.findall(r'(?:src|href)="(?!data:)', ours)
+    for title in ("Which class is it?", "Object by object", "How samples lie to each other", "How it learned"):
+        assert title in ours
+    assert "truth without noise" in page
     assert not list((tmp_path / "demo").glob("*.partial"))
 
 

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from rotary_mae.cli.columns import Columns, Names, split
+from rotary_mae.cli.columns import Columns, Names
 
 
 def predict(run: Path, data: Path, *, out: Path, columns: Columns) -> None:
@@ -104,19 +104,12 @@ def evaluate(
         labels: a second file with a row a series, which has the columns --id and --label.
         out: file to write the metrics to, as JSON.
     """
-    from rotary_mae.cli.reading import labels_from, read_for
+    from rotary_mae.cli.reading import read_to_judge
     from rotary_mae.data.storage import replacing
     from rotary_mae.estimators.evaluation import evaluate_estimator
 
     estimator = _load(run, "evaluate")
-    names = split(label) or (estimator.columns or {}).get("target")
-    names = names[0] if isinstance(names, list) and len(names) == 1 else names
-    is_judged_by_labels = hasattr(estimator, "score")
-    reads = names if is_judged_by_labels and labels is None else None
-    source = read_for(estimator, data, columns, reads)
-    y = labels_from(labels, source, columns.named(estimator.columns)["id"], names) if is_judged_by_labels else None
-    if is_judged_by_labels and y is None and getattr(source, "targets", None) is None:
-        raise ValueError(f"{data} has no column {names!r}; say with --label which holds the answers, or give --labels")
+    source, y = read_to_judge(estimator, data, columns, label, labels)
     metrics = evaluate_estimator(estimator, source, y)
     width = max(len(name) for name in metrics)
     for name, value in metrics.items():

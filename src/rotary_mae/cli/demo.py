@@ -18,14 +18,14 @@ from sklearn.metrics import balanced_accuracy_score
 from sklearn.model_selection import train_test_split
 from sklearn.pipeline import make_pipeline
 
-from rotary_mae.batches.hiding import Hiding
 from rotary_mae.cli.demo_page import write_story
 from rotary_mae.cli.demo_story import Material, Story
 from rotary_mae.data.simulate import simulate_with_truth
 from rotary_mae.estimators.baselines import simple_features
 from rotary_mae.estimators.classifier import RoMAEClassifier
-from rotary_mae.estimators.evaluation import reconstruction_metrics
+from rotary_mae.estimators.evidence import gather_evidence
 from rotary_mae.estimators.interpolator import RoMAEInterpolator
+from rotary_mae.report.page import require_plotly
 
 
 def demo(data: Literal["simulated", "s82"] = "simulated", out: Path = Path("runs/demo"), seed: int = 0) -> None:
@@ -37,25 +37,25 @@ def demo(data: Literal["simulated", "s82"] = "simulated", out: Path = Path("runs
         out: folder for demo.html, interpolation.png and results.json; older ones are replaced.
         seed: of everything random.
     """
+    require_plotly()
     started = time.perf_counter()
     out.mkdir(parents=True, exist_ok=True)
     console = Console(stderr=True)
     material = _simulated(seed) if data == "simulated" else _stripe82(seed)
     console.print(f"[bold]{material.name}[/bold]: {material.tokens}")
     story = Story()
-    interpolator, test = None, np.zeros(0, np.int64)
-    for i, one in enumerate(material.seeds):
-        fitted, held = _one_seed(material, one, story, console)
-        if i == 0:
-            interpolator, test = fitted, held
-    if interpolator is None:
-        raise ValueError("the demo needs at least one seed")
-    console.print("Filling in hidden observations of objects never seen ...")
-    held_out = material.tokens[test]
-    story.interpolation = reconstruction_metrics(interpolator, held_out, Hiding("uniform", 0.5))
+    for one in material.seeds:
+        interpolator, classifier, test = _one_seed(material, one, story, console)
+        if one == material.seeds[0]:
+            console.print("Filling in hidden observations of objects never seen ...")
+            never_seen = material.tokens[test]
+            about = {"part": "objects never seen in training"}
+            filled = gather_evidence(interpolator, never_seen, about)
+            classified = gather_evidence(classifier, never_seen, about)
+            story.interpolation = dict(filled.about["metrics"])
     story.seconds = time.perf_counter() - started
     _write_results(out, material, story)
-    page = write_story(out, material, story, interpolator, test)
+    page = write_story(out, material, story, filled, classified)
     _tell(console, story, page)
 
 
@@ -97,7 +97,7 @@ def _stripe82(seed: int) -> Material:
 
 def _one_seed(
     material: Material, seed: int, story: Story, console: Console
-) -> tuple[RoMAEInterpolator, npt.NDArray[np.int64]]:
+) -> tuple[RoMAEInterpolator, RoMAEClassifier, npt.NDArray[np.int64]]:
     """Pre-train on one training part and score the methods on its test part."""
     tokens, labels = material.tokens, np.asarray(material.tokens.targets)
     training, test = train_test_split(
@@ -141,7 +141,7 @@ def _one_seed(
     forest.fit(simple_features(tokens[labelled]), labels[labelled])
     score = balanced_accuracy_score(labels[test], forest.predict(simple_features(tokens[test])))
     story.scores.setdefault("random forest", []).append(float(score))
-    return interpolator, test
+    return interpolator, methods["RoMAE, pre-trained"], test
 
 
 def _write_results(out: Path, material: Material, story: Story) -> None:

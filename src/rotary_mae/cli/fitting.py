@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from rotary_mae.cli.columns import Columns, Names, split
 from rotary_mae.cli.settings import Fitting
+
+if TYPE_CHECKING:
+    from rotary_mae.data.tokens import Source
 
 
 def pretrain(data: Path, *, out: Path, columns: Columns, fitting: Fitting, resume: bool = False) -> None:
@@ -129,6 +132,20 @@ def _fit(
     estimator.fit(source, y)
     if is_main_process():
         _tell(out, estimator)
+        _keep_answers(out, data, estimator, source, y)
+
+
+def _keep_answers(out: Path, data: Path, estimator: Any, source: Source, y: Any) -> None:
+    """What the trained model says of its validation part, for romae report."""
+    from rotary_mae.cli.reading import described_data
+    from rotary_mae.data.subset import Subset
+    from rotary_mae.estimators.evidence import gather_evidence
+
+    held = estimator.validation_idx_
+    if not len(held):
+        return
+    about = {"part": "validation", **described_data(data, source)}
+    gather_evidence(estimator, Subset(source, held), about, None if y is None else y[held]).save(out)
 
 
 def _tell(out: Path, estimator: Any) -> None:

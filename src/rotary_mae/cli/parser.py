@@ -27,6 +27,7 @@ COMMANDS = {
     "embed": ("answering:embed", "series as vectors, from a pretrain run"),
     "interpolate": ("answering:interpolate", "values and their spread at any time, from a fit-interpolator run"),
     "evaluate": ("answering:evaluate", "how good a run is on data"),
+    "report": ("reporting:report", "a page about a run: curves, metrics, calibration, answers to leaf through"),
     "info": ("info:info", "what a run is, or what a data file holds"),
     "convert": ("convert:convert", "a checkpoint of the paper's code as a run to start from"),
 }

@@ -13,6 +13,7 @@ import pyarrow as pa
 from rotary_mae.cli.columns import Columns, flag_of, split
 from rotary_mae.data.columns import MissingColumn
 from rotary_mae.data.schema import Schema
+from rotary_mae.data.summary import summarise
 from rotary_mae.data.tables import open_data, read_labels
 from rotary_mae.data.tokens import Source
 from rotary_mae.estimators.inputs import as_source, labels_for
@@ -73,6 +74,35 @@ def labels_from(path: Path | None, source: Source, id: str, names: str | list[st
     except MissingColumn as missing:
         flag = "--id" if missing.name == id else "--label (or --target)"
         raise ValueError(f"{path}: {missing}; say with {flag} which one is meant") from missing
+
+
+def read_to_judge(
+    estimator: Any, path: Path, columns: Columns, label: str | list[str] | None, labels: Path | None
+) -> tuple[Source, Any]:
+    """Samples for a fitted estimator and, from a second file, their labels (else None: the samples carry them).
+
+    label: the column of the labels; None as in training, for those that are judged by labels. Raises ValueError where
+    such an estimator gets none.
+    """
+    is_judged_by_labels = hasattr(estimator, "score")
+    wanted = split(label)
+    names = wanted or ((estimator.columns or {}).get("target") if is_judged_by_labels else None)
+    names = names[0] if isinstance(names, list) and len(names) == 1 else names
+    source = read_for(estimator, path, columns, names if labels is None else None)
+    y = labels_from(labels, source, columns.named(estimator.columns)["id"], names) if names or labels else None
+    if is_judged_by_labels and y is None and getattr(source, "targets", None) is None:
+        raise ValueError(f"{path} has no column {names!r}; say with --label which holds the answers, or give --labels")
+    return source, y
+
+
+def described_data(path: Path, source: Source) -> dict[str, Any]:
+    """Where samples came from and what they hold, in words, as JSON can hold it."""
+    summary = summarise(source)
+    channels = [["channel", "samples", "values", "lowest", "median", "highest"]]
+    for channel in summary.channels:
+        numbers = [f"{number:.4g}" for number in (channel.low, channel.median, channel.high)]
+        channels.append([channel.name, f"{channel.n_samples:,}", f"{channel.n_values:,}", *numbers])
+    return {"source": str(path), "data": {"lines": summary.lines(), "channels": channels}}
 
 
 def is_main_process() -> bool:

@@ -76,7 +76,7 @@ def summarise(source: Source) -> Summary:
     tokens = source[chosen]
     schema = tokens.schema
     lengths = np.asarray(getattr(source, "lengths", tokens.lengths))
-    sample, time, channel, value = _observed(tokens)
+    sample, time, channel, value = observed_values(tokens)
     n_steps = _distinct(sample, time)
     n_channels = max(len(schema.channels), 1 if schema.channel_axis is not None else schema.n_predicted)
     return Summary(
@@ -97,8 +97,8 @@ def summarise(source: Source) -> Summary:
     )
 
 
-def _observed(tokens: TokenSet) -> tuple[npt.NDArray[np.int64], ...]:
-    """Sample, time, channel and value of everything that was observed, each (N,)."""
+def observed_values(tokens: TokenSet) -> tuple[npt.NDArray[np.int64], ...]:
+    """Sample, position on the first axis, channel and value of everything that was observed, each (N,)."""
     schema = tokens.schema
     is_real = ~tokens.is_static
     sample, time = tokens.sample_idx[is_real], tokens.positions[is_real, 0]

@@ -280,6 +280,7 @@ class RoMAEEstimator(BaseEstimator):
             validation_weight=any_weight(sample_weight, parts.validation),
         )
         self.model_ = model
+        self.validation_idx_ = parts.validation
         if self.out is not None:
             self._write_description(Path(self.out))
         return self.training_

@@ -54,11 +54,15 @@ def _needed(source: Source, y: Any) -> Array:
 
 
 def _classification(estimator: RoMAEClassifier, source: Source, labels: Array) -> dict[str, float]:
+    return prediction_metrics(estimator.predict_proba(source), classes_as_numbers(estimator, labels))
+
+
+def classes_as_numbers(estimator: RoMAEClassifier, labels: Array) -> npt.NDArray[np.int64]:
+    """(n,) the place of each label among the classes; raises ValueError for labels never seen in training."""
     index = {name: i for i, name in enumerate(estimator.classes_.tolist())}
     if unseen := sorted({str(label) for label in labels.tolist() if label not in index}):
         raise ValueError(f"labels {unseen} were never seen in training; the classes are {list(index)}")
-    encoded = np.array([index[label] for label in labels.tolist()], np.int64)
-    return prediction_metrics(estimator.predict_proba(source), encoded)
+    return np.array([index[label] for label in labels.tolist()], np.int64)
 
 
 def reconstruction_metrics(estimator: Any, source: Source, hiding: Hiding, seed: int = 0) -> dict[str, float]:

@@ -1,10 +1,9 @@
-"""Pictures of interpolations, scores and training, with matplotlib and no window."""
+"""Pictures of interpolations for pages and slides, with matplotlib and no window."""
 
 from __future__ import annotations
 
-import base64
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -92,41 +91,6 @@ def _draw_line(panel: Any, line: Line, colour: str) -> None:
     panel.set_ylim(shown.min() - margin, shown.max() + margin)
 
 
-def score_figure(scores: Mapping[str, Sequence[float]], name: str, chance: float | None = None) -> Figure:
-    """Bars of scores, one dot a seed; ``chance`` is where guessing stands."""
-    figure, axes = _figure(6.4, 0.6 * len(scores) + 1.0)
-    panel = axes[0, 0]
-    from_below = list(scores.items())[::-1]
-    for i, (_, values) in enumerate(from_below):
-        panel.barh(i, np.mean(values), color=COLOURS[0] if i == len(scores) - 1 else "#9aa5b1", height=0.6)
-        panel.plot(values, [i] * len(values), "k.", ms=5)
-        panel.text(0.01, i, f"{np.mean(values):.3f}", va="center", color="white", fontsize=10)
-    panel.set_yticks(range(len(scores)), [name for name, _ in from_below])
-    panel.set_xlim(0, 1)
-    panel.set_xlabel(name)
-    if chance is not None:
-        panel.axvline(chance, color="grey", ls="--", lw=0.8)
-    panel.spines[["top", "right"]].set_visible(False)
-    return figure
-
-
-def curve_figure(curves: Mapping[str, Sequence[Mapping[str, float]]]) -> Figure:
-    """Loss over epochs of each training, on training and validation samples."""
-    figure, axes = _figure(4.2 * len(curves), 2.8, 1, len(curves))
-    for panel, (name, history) in zip(axes[0], curves.items(), strict=True):
-        panel.plot([h["epoch"] for h in history], [h["loss"] for h in history], color=COLOURS[0], label="training")
-        checked = [h for h in history if "validation_loss" in h]
-        if checked:
-            epochs, losses = [h["epoch"] for h in checked], [h["validation_loss"] for h in checked]
-            panel.plot(epochs, losses, color=COLOURS[1], label="validation")
-        panel.set_title(name, fontsize=10)
-        panel.set_xlabel("epoch")
-        panel.legend(fontsize=8, frameon=False)
-        panel.spines[["top", "right"]].set_visible(False)
-    axes[0, 0].set_ylabel("loss")
-    return figure
-
-
 def reconstruction_figure(
     original: Sequence[npt.NDArray[Any]], masked: Sequence[npt.NDArray[Any]], filled: Sequence[npt.NDArray[Any]]
 ) -> Figure:
@@ -166,8 +130,3 @@ def png_bytes(figure: Figure, dpi: int = 110) -> bytes:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=dpi, facecolor="white")
     return buffer.getvalue()
-
-
-def data_address(figure: Figure) -> str:
-    """The figure as an address that a page can hold in itself."""
-    return "data:image/png;base64," + base64.b64encode(png_bytes(figure)).decode()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -52,8 +53,13 @@ class HiddenValues:
         self.has_lines = len(time) == 1 and schema.patch is None
         self.time_axis = time[0] if time else 0
 
-    def add(self, batch: TokenBatch, prediction: Array, std: Array | None) -> None:
-        """A batch with hidden tokens, and the answers (M, n_predicted) for them."""
+    def add(
+        self, batch: TokenBatch, prediction: Array, std: Array | None, also: Mapping[str, Array] | None = None
+    ) -> None:
+        """A batch with hidden tokens, and the answers (M, n_predicted) for them.
+
+        also: further columns of ``rows``, each (M, n_predicted).
+        """
         hidden = batch.split.hidden_idx.cpu().numpy()
         values = batch.values.cpu().numpy().astype(np.float64)
         truth, is_known, channel = known_values(batch, self.is_normalized)
@@ -68,6 +74,7 @@ class HiddenValues:
             "channel": channel[hidden][kept],
             "error": np.broadcast_to(values[hidden][:, error] if error else 0.0, kept.shape)[kept],
         }
+        part |= {name: column[kept] for name, column in (also or {}).items()}
         if std is not None:
             part["std"] = std[kept].astype(np.float64)
         if self.has_lines:
@@ -102,6 +109,13 @@ class HiddenValues:
                 lasts[rows[~seen], columns[~seen]] = known[before.clip(min=0)]
         return lines, lasts
 
+    def rows(self) -> dict[str, Array]:
+        """A row a hidden value, in scaled units: truth, answer, channel, error of the measurement, mean of the visible
+        values of the channel; std, line and last where there are such; and what was added to them."""
+        whole = {name: np.concatenate([part[name] for part in self.parts]) for name in self.parts[0]}
+        whole["mean"] = (self.visible[1] / np.maximum(self.visible[0], 1.0))[whole["channel"]]
+        return whole
+
     def metrics(self, calibration: Calibration | None = None) -> dict[str, float]:
         """Of the hidden values: n_hidden, and in scaled units
 
@@ -111,12 +125,11 @@ class HiddenValues:
         with a spread log_likelihood (a value) and coverage_90, the share inside the central 90 % interval (calibrated,
         with a ``calibration``), and log_likelihood_mean, of the channel's mean and standard deviation.
         """
-        whole = {name: np.concatenate([part[name] for part in self.parts]) for name in self.parts[0]}
-        truth, channel = whole["truth"], whole["channel"]
+        whole = self.rows()
+        truth, channel, mean = whole["truth"], whole["channel"], whole["mean"]
         if not truth.size:
             raise ValueError("no value could be hidden: every sample has a single token")
         count = np.maximum(self.visible[0], 1.0)
-        mean = (self.visible[1] / count)[channel]
         found = {
             "n_hidden": float(len(truth)),
             "mse": float(np.square(whole["answer"] - truth).mean()),

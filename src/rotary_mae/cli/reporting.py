@@ -1,0 +1,57 @@
+"""The command that writes the report of a run."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from rotary_mae.cli.columns import Columns, Names
+
+
+def report(
+    run: Path,
+    *,
+    columns: Columns,
+    data: Path | None = None,
+    out: Path | None = None,
+    label: Names | None = None,
+    labels: Path | None = None,
+) -> None:
+    """One HTML page about a run, to open anywhere without a network.
+
+    What it was trained on, learning curves, metrics with intervals, confusion and calibration or coverage,
+    interpolations to leaf through, and a map of the embeddings; of a run that has not ended, what there is so far.
+
+    Args:
+        run: folder of a run.
+        data: judge on these samples, not on the validation part: CSV or Parquet file, file of samples, or cache folder.
+        out: file to write; report.html in the run's folder if not said.
+        label: column of DATA with the class or number; as in training if not said. Of a pretrain or fit-interpolator
+            run it colours the map.
+        labels: a second file with a row a series, which has the columns --id and --label.
+    """
+    from rotary_mae.report.page import require_plotly
+
+    require_plotly()
+    from rotary_mae.cli.reading import described_data, read_to_judge
+    from rotary_mae.estimators.description import describe_run, is_run
+    from rotary_mae.estimators.evidence import gather_evidence
+    from rotary_mae.estimators.persistence import load
+    from rotary_mae.report.run_report import write_run_report
+    from rotary_mae.training.evidence import Evidence
+
+    if not is_run(run):
+        raise ValueError(f"{run} is not the folder of a run; give what a training command was given as --out")
+    if data is None and (label is not None or labels is not None):
+        raise ValueError("--label and --labels say what the answers are in --data: give that too")
+    evidence = Evidence.load(run)
+    if data is not None:
+        estimator = load(run)
+        source, y = read_to_judge(estimator, data, columns, label, labels)
+        trained_on = {} if evidence is None else {k: evidence.about[k] for k in ("source", "data")}
+        evidence = gather_evidence(
+            estimator, source, {**described_data(data, source), **trained_on, "part": str(data)}, y
+        )
+    page = run / "report.html" if out is None else out
+    write_run_report(page, run, describe_run(run), evidence)
+    print(f"{page}: open it in a browser", file=sys.stderr)

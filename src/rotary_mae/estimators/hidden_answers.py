@@ -1,0 +1,114 @@
+"""Values hidden from a fitted model, and its answers for them, in the user's units."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from rotary_mae.batches.batch import TokenBatch
+from rotary_mae.data.tokens import TokenSet, token_indices
+from rotary_mae.estimators.inference import batches_by_length, pick_device
+from rotary_mae.estimators.interpolator import RoMAEInterpolator
+from rotary_mae.training.evaluation import evaluating
+from rotary_mae.training.loader import VALIDATION_EPOCH
+from rotary_mae.training.progress import counting
+from rotary_mae.training.reconstruction import HiddenValues
+
+Array = npt.NDArray[Any]
+
+QUANTILES = (0.025, 0.05, 0.1, 0.25, 0.75, 0.9, 0.95, 0.975)
+"""The ends of the central 95, 90, 80 and 50 % intervals."""
+
+
+class HiddenAnswers:
+    """Hides a part of each sample as in training, the same every time, and asks a fitted estimator for it.
+
+    tokens: unscaled, laid out as the model's schema. seen: the same samples without the hidden tokens. quantiles: those
+    that are answered; none where the model gives no spread.
+    """
+
+    def __init__(self, estimator: Any, tokens: TokenSet) -> None:
+        self.estimator, self.tokens = estimator, tokens
+        self.scaling, self.hiding = estimator.scaling_, estimator.hiding_of_training
+        scaled = self.scaling.apply(tokens).with_targets(None)
+        batch = TokenBatch.collate(scaled).hide(self.hiding, seed=0, epoch=VALIDATION_EPOCH)
+        assert batch.is_hidden is not None
+        self.is_hidden = batch.is_hidden.numpy()
+        self.seen = tokens.select_tokens(~self.is_hidden)
+        has_spread = isinstance(estimator, RoMAEInterpolator)
+        self.quantiles = QUANTILES if has_spread else ()
+        answer, std, also = self._interpolated() if has_spread else self._reconstructed(scaled)
+        self.values = HiddenValues(self.scaling.schema, estimator.model_.config.normalize_targets)
+        whose = {"sample": tokens.sample_idx, "time": tokens.positions[:, 0]}
+        also |= {k: np.repeat(v[self.is_hidden, None], answer.shape[1], 1) for k, v in whose.items()}
+        self.values.add(batch, answer, std, also)
+
+    def metrics(self) -> dict[str, float]:
+        """See ``HiddenValues.metrics``; coverage_90 is that of the quantiles."""
+        found = self.values.metrics()
+        if self.quantiles:
+            rows = self.values.rows()
+            low, high = (rows[f"q{self.quantiles.index(q)}"] for q in (0.05, 0.95))
+            truth = self._in_units(rows["truth"], rows["channel"])
+            found["coverage_90"] = float(((low <= truth) & (truth <= high)).mean())
+        return found
+
+    def table(self, names: Array) -> pa.Table:
+        """A row a hidden value, as ``Evidence.values`` has it; ``names`` of the channels."""
+        rows = self.values.rows()
+        channel = rows["channel"]
+        columns = {"sample": rows["sample"], "channel": names[channel], "time": rows["time"]}
+        columns |= {name: self._in_units(rows[name], channel) for name in ("truth", "answer", "mean")}
+        if "line" in rows:
+            columns["line"] = self._in_units(np.where(np.isnan(rows["line"]), rows["mean"], rows["line"]), channel)
+        columns["scale"] = self._in_units(np.ones(len(channel)), channel, is_spread=True)
+        return pa.table(columns | {f"q{k}": rows[f"q{k}"] for k in range(len(self.quantiles))})
+
+    def _in_units(self, scaled: Array, channel: Array, is_spread: bool = False) -> Array:
+        """(N,) in the user's units, of the channels (N,)."""
+        if self.scaling.schema.channel_axis is not None:
+            return self.scaling.undo(scaled[:, None], channel=channel, is_spread=is_spread)[:, 0]
+        rows = np.repeat(scaled[:, None], self.scaling.schema.n_predicted, 1)
+        picked: Array = np.take_along_axis(self.scaling.undo(rows, is_spread=is_spread), channel[:, None], 1)[:, 0]
+        return picked
+
+    def _interpolated(self) -> tuple[Array, Array, dict[str, Array]]:
+        """Scaled means and standard deviations (M, n_predicted), and quantiles in the user's units."""
+        asked = self.tokens.positions[self.is_hidden]
+        counts = np.bincount(self.tokens.sample_idx[self.is_hidden], minlength=len(self.tokens))
+        at = np.split(asked, np.cumsum(counts)[:-1])
+        # of the values behind the measurements, whose own errors are added where they count
+        mean, std = (np.concatenate(a) for a in self.estimator.predict(self.seen, at=at, return_std=True, of="value"))
+        quantiles = self.estimator.predict(self.seen, at=at, quantiles=self.quantiles)
+        axis = self.scaling.schema.channel_axis
+        channel = None if axis is None else asked[:, axis]
+        answer = self.scaling.apply_targets(mean, channel=channel)
+        scaled_std = std / self.scaling.undo(np.ones_like(std), channel=channel, is_spread=True)
+        return answer, scaled_std, {f"q{k}": np.concatenate(q) for k, q in enumerate(quantiles)}
+
+    def _reconstructed(self, scaled: TokenSet) -> tuple[Array, Array | None, dict[str, Array]]:
+        """Scaled answers (M, n_predicted) as in pre-training, and their standard deviations if there are such."""
+        model = self.estimator.model_
+        device = pick_device(self.estimator.device)
+        model.to(device)
+        rank = np.cumsum(self.is_hidden) - 1
+        answer = np.zeros((int(self.is_hidden.sum()), scaled.schema.n_predicted))
+        std: Array | None = None
+        is_shown = bool(self.estimator.verbose)
+        with evaluating(model), counting("hide and answer", len(scaled), is_shown) as done:
+            for indices in batches_by_length(scaled.lengths):
+                tokens = token_indices(scaled.starts[indices], scaled.lengths[indices])
+                is_hidden = self.is_hidden[tokens]
+                done(len(indices))
+                if not is_hidden.any():
+                    continue
+                output = model(TokenBatch.collate(scaled[indices]).hide(is_hidden=is_hidden).to(device))
+                rows = rank[tokens[is_hidden]]
+                answer[rows] = output.prediction.float().cpu().numpy()
+                if output.std is not None:
+                    std = np.zeros_like(answer) if std is None else std
+                    std[rows] = output.std.float().cpu().numpy()
+        return answer, std, {}
