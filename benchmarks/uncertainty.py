@@ -45,7 +45,7 @@ SETTINGS: dict[str, Any] = {
     "n_training": {"stripe82": 386, "physionet": 400, "simulated": 600},
     "n_test": {"stripe82": 97, "physionet": 300, "simulated": 300},
     "n_compared": {"stripe82": 30, "physionet": 30, "simulated": 60},
-    "epochs": {"stripe82": 12, "physionet": 8, "simulated": 25},
+    "epochs": {"stripe82": 20, "physionet": 12, "simulated": 35},
     "batch_size": 16,
 }
 
