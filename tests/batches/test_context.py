@@ -10,7 +10,7 @@ from rotary_mae.batches.context import SMALLEST_SPREAD, context_width, local_con
 
 
 def naive(values, positions, sample, k):
-    """For each step the neighbour after, then the one before: differences and closeness; then level and spread."""
+    """For each step the neighbour after, then the one before: differences and closeness; then the line's shape."""
     rows = []
     for i in range(len(values)):
         line = [
@@ -26,7 +26,9 @@ def naive(values, positions, sample, k):
                 else:
                     row += [0.0] * (values.shape[1] + 1)
         centred, spread = values[i] - values[line].mean(0), np.sqrt(values[line].var(0) + SMALLEST_SPREAD**2)
-        rows.append([*row, *centred, *(centred / spread), *np.log(spread)])
+        skewness = (((values[line] - values[line].mean(0)) / spread) ** 3).mean(0)
+        skewness = np.sign(skewness) * np.log(1 + np.abs(skewness))
+        rows.append([*row, *centred, *(centred / spread), *np.log(spread), *skewness])
     return np.array(rows).reshape(len(values), -1)
 
 

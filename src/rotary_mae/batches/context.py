@@ -9,7 +9,7 @@ SMALLEST_SPREAD = 1e-2
 
 def context_width(k: int, n_values: int) -> int:
     """Number of features that ``local_context`` gives."""
-    return 2 * k * (n_values + 1) + 3 * n_values
+    return 2 * k * (n_values + 1) + 4 * n_values
 
 
 def local_context(values: Tensor, positions: Tensor, sample_idx: Tensor, k: int) -> Tensor:
@@ -18,7 +18,8 @@ def local_context(values: Tensor, positions: Tensor, sample_idx: Tensor, k: int)
     values: (T, V), positions: (T, D), sample_idx: (T,). A line is the tokens of a sample that have the same
     position on all axes but the first (the same channel). For each of 2 k neighbours: the value differences and
     closeness 1 / (1 + gap), all 0 where there is no such neighbour; then the values less the line's mean, the same
-    divided by the line's standard deviation, and the logarithm of that deviation.
+    divided by the line's standard deviation, the logarithm of that deviation, and the line's skewness, drawn together
+    as by sign(s) log(1 + |s|).
 
     Design choice of this library, not of the paper: values that matter relative to a sample's own level (magnitudes
     of a star, vital signs of a patient) are small beside the differences between samples.
@@ -26,7 +27,7 @@ def local_context(values: Tensor, positions: Tensor, sample_idx: Tensor, k: int)
     order, line = sorted_lines(positions, sample_idx)
     time, ordered = positions[order, 0], values[order]
     features = [_neighbours(ordered, time, line, step) for step in range(1, k + 1)]
-    features.append(_level_and_spread(ordered, line))
+    features.append(_shape_of_line(ordered, line))
     back = torch.empty_like(order).index_copy_(0, order, torch.arange(len(order), device=order.device))
     return torch.cat(features, dim=1).index_select(0, back)
 
@@ -55,11 +56,13 @@ def _neighbours(values: Tensor, time: Tensor, line: Tensor, step: int) -> Tensor
     return torch.cat((torch.cat((after, nothing)), torch.cat((nothing, before))), dim=1)
 
 
-def _level_and_spread(values: Tensor, line: Tensor) -> Tensor:
-    """(T, 3 V) values less their line's mean, the same over its standard deviation, and the log of that."""
+def _shape_of_line(values: Tensor, line: Tensor) -> Tensor:
+    """(T, 4 V) values less their line's mean, the same over its standard deviation, the log of that, and skewness."""
     zeros = values.new_zeros(len(line), values.shape[1])
     n_tokens = zeros[:, :1].index_add(0, line, torch.ones_like(values[:, :1])).clamp(min=1.0)
     centred = values - (zeros.index_add(0, line, values) / n_tokens)[line]
     variance = zeros.index_add(0, line, centred.square()) / n_tokens
     spread = (variance + SMALLEST_SPREAD**2).sqrt()[line]
-    return torch.cat((centred, centred / spread, spread.log()), dim=1)
+    standard = centred / spread
+    skewness = (zeros.index_add(0, line, standard**3) / n_tokens)[line]
+    return torch.cat((centred, standard, spread.log(), skewness.sign() * skewness.abs().log1p()), dim=1)

@@ -105,8 +105,8 @@ class RoMAEConfig(_Sized):
             each sees the visible tokens and itself alone, so that no answer depends on what else is asked.
         distribution: "point" or "gaussian", which predicts a standard deviation beside each value.
         normalize_targets: reconstruct every patch with its own mean taken off and divided by its deviation.
-        context: k neighbours on each side, and the level and spread of its channel, that a token is projected with
-            (see ``local_context``; queries are told of their surroundings too); 0 is the paper.
+        context: k neighbours on each side, and the level, spread and skewness of its channel, that a token is
+            projected with (see ``local_context``; queries are told of their surroundings too); 0 is the paper.
         window: a token sees the tokens at most so far from it along ``window_axis`` (in the unit of the positions that
             the model sees), and CLS, which sees all: cost linear in the length. None: every token sees every token.
         dropout: on attention scores and the MLP's hidden layer. drop_path: stochastic depth (last layer).
