@@ -1,0 +1,1 @@
+"""What was measured at hidden times in intensive care, PhysioNet 2012 (Table 7)."""
