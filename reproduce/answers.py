@@ -17,8 +17,8 @@ Array = npt.NDArray[Any]
 SAMPLES_AT_ONCE = 64
 
 
-def token_answers(model: rm.RoMAEForPrediction, tokens: rm.Source) -> Array:
-    """(T, outputs) of a model with an answer for every token."""
+def predictions(model: rm.RoMAEForPrediction, tokens: rm.Source) -> Array:
+    """(B, outputs), or (T, outputs) of a model with an answer for every token."""
     with _asking(model) as device:
         return np.concatenate([model(batch.to(device)).logits.cpu().numpy() for batch, _ in _batches(tokens)])
 

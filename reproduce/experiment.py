@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from reproduce.run import Run
 
-NAMES = ("positions", "pendulum", "spirals", "synthetic", "physionet")
+NAMES = ("positions", "pendulum", "spirals", "synthetic", "physionet", "frequencies", "speed", "ablations")
 """Folders of ``reproduce`` that hold an experiment, in the order of the table."""
 
 PROFILES = ("quick", "paper")

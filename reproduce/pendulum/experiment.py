@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 import rotary_mae as rm
-from reproduce.answers import token_answers
+from reproduce.answers import predictions
 from reproduce.experiment import Experiment, Found, Measure, Part, Profile, Reference
 from reproduce.pendulum.data import Pendulums, make_pendulums
 from reproduce.pendulum.views import Views, as_tokens
@@ -54,8 +54,8 @@ def mean_squared_error(answers: npt.NDArray[Any], series: Pendulums) -> float:
 def both_sides(model: rm.RoMAEForPrediction, series: Pendulums, pool: int) -> npt.NDArray[Any]:
     """The mean of what a model says of the pictures and of their mirror images."""
     mirrored = Pendulums(series.frames[..., ::-1], series.times, series.angles, series.clarity)
-    turned = token_answers(model, as_tokens(mirrored, pool)) * [-1.0, 1.0]
-    return (token_answers(model, as_tokens(series, pool)) + turned) / 2
+    turned = predictions(model, as_tokens(mirrored, pool)) * [-1.0, 1.0]
+    return (predictions(model, as_tokens(series, pool)) + turned) / 2
 
 
 def parts(run: Run) -> Mapping[str, Part]:
@@ -68,7 +68,7 @@ def parts(run: Run) -> Mapping[str, Part]:
         found = [
             Measure(DATASET, METRIC, "validation", result.best or np.nan, "RoMAE", model.n_parameters(), result.seconds)
         ]
-        answers = token_answers(model, as_tokens(series["test"], pool))
+        answers = predictions(model, as_tokens(series["test"], pool))
         error = mean_squared_error(answers, series["test"])
         found.append(Measure(DATASET, METRIC, "test", error, "RoMAE", model.n_parameters(), result.seconds))
         error = mean_squared_error(both_sides(model, series["test"], pool), series["test"])

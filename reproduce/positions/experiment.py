@@ -11,7 +11,7 @@ import numpy.typing as npt
 from matplotlib.figure import Figure
 
 import rotary_mae as rm
-from reproduce.answers import token_answers
+from reproduce.answers import predictions
 from reproduce.experiment import Experiment, Found, Measure, Part, Profile, Reference
 from reproduce.run import Run
 
@@ -56,7 +56,7 @@ def fitted(
 def errors(model: rm.RoMAEForPrediction, tokens: rm.TokenSet, span: float) -> Array:
     """(T,) answer less position."""
     assert tokens.token_targets is not None
-    return (token_answers(model, tokens) - tokens.token_targets)[:, 0] * spread(span)
+    return (predictions(model, tokens) - tokens.token_targets)[:, 0] * spread(span)
 
 
 def dataset(size: str, has_cls: bool) -> str:

@@ -2,9 +2,13 @@
 
 import numpy as np
 import pytest
+from reproduce.ablations.sets import channels_as_values, light_curves
+from reproduce.frequencies import experiment as frequencies
+from reproduce.frequencies.data import WAVES, cycloid, make_waves
 from reproduce.pendulum import experiment as pendulum
 from reproduce.pendulum import views as pendulum_views
 from reproduce.pendulum.data import N_CLEAN, clarity_of_frames, draw, make_pendulums, swing
+from reproduce.physionet import experiment as physionet
 from reproduce.positions.experiment import TEST_SEED, TRAIN_SEED, equal_values, spread
 from reproduce.spirals import experiment as spirals
 from reproduce.spirals import views as spiral_views
@@ -12,6 +16,8 @@ from reproduce.spirals.data import NOISE, make_spirals
 from reproduce.synthetic import experiment as synthetic
 from reproduce.synthetic import views as series_views
 from reproduce.synthetic.data import best_possible, make_series, smoothing
+
+import rotary_mae as rm
 
 
 def test_a_pendulum_falls_and_loses_energy() -> None:
@@ -121,8 +127,6 @@ def test_mixed_spirals_are_spirals() -> None:
 
 
 def test_what_is_hidden_in_training_is_as_much_as_in_the_test() -> None:
-    import rotary_mae as rm
-
     batch = rm.TokenBatch.collate(spiral_views.as_tokens(make_spirals(8, 0)))
     config = rm.TrainingConfig.from_dict({"hiding": spirals.AS_ASKED})
     hidden = batch.hide(config.hiding, seed=0).is_hidden
@@ -177,3 +181,71 @@ def test_no_series_is_in_two_splits() -> None:
         assert [len(part) for part in parts.values()] == [6, 5, 4]
         everything = np.concatenate([of(part) for part in parts.values()])
         assert len(np.unique(everything)) == 15
+
+
+def test_waves_have_their_frequency_and_height() -> None:
+    for kind in WAVES:
+        waves = make_waves(kind, 20, seed=0, frequency=5)
+        spectrum = np.abs(np.fft.rfft(waves.values, axis=1)) / 50
+        assert (spectrum[:, 1:].argmax(1) == 4).all(), kind
+        assert np.abs(waves.values).max() <= 1.1
+        assert (waves.is_hidden.sum(1) == 50).all()
+    sums = make_waves("sines", 400, seed=0).values
+    assert sums.max() > 1.5, "some are sums of two"
+
+
+def test_a_cycloid_is_the_path_of_a_point_on_a_wheel() -> None:
+    angle = np.linspace(0, 2 * np.pi, 101)[:-1]
+    rolled = (angle - np.sin(angle)) / (2 * np.pi)
+    assert np.allclose(cycloid(rolled + 3), -np.cos(angle), atol=1e-4)
+
+
+def test_errors_in_time_and_in_the_spectrum() -> None:
+    waves = make_waves("sines", 30, seed=0, frequency=3)
+    assert frequencies.errors(waves.values[waves.is_hidden], waves) == (0.0, 0.0)
+    in_time, in_spectrum = frequencies.errors(np.zeros(30 * 50), waves)
+    assert in_time == pytest.approx(0.5, rel=0.1)
+    assert in_spectrum > 0
+
+
+def test_simple_answers_are_read_off_what_is_visible() -> None:
+    positions = [[0, 0], [1, 0], [2, 0], [1, 1], [0, 0], [3, 0]]
+    tokens = rm.TokenSet([10.0, 99, 14, 5, 20, 99], positions, [4, 2], axes=("time", "channel"), channels=("a", "b"))
+    hidden = np.array([False, True, False, True, False, True])
+    answers = physionet.simple_answers(tokens, hidden)
+    mean = (10 + 14 + 20) / 3
+    assert np.allclose(answers["straight lines between neighbours in time"], [12, 0, 20])
+    assert np.allclose(answers["last value of the variable"], [10, 0, 20])
+    assert np.allclose(answers["mean of the variable"], [mean, 0, mean])
+
+
+def test_stays_are_in_one_split_and_hidden_times_are_whole() -> None:
+    n = 50
+    times = np.tile([0.0, 0.0, 5.0, 5.0, 9.0, 9.0], n)
+    channels = np.tile([0.0, 1.0], 3 * n)
+    tokens = rm.TokenSet(
+        np.zeros(6 * n), np.stack([times, channels], 1), [6] * n, axes=("time", "channel"), channels=("a", "b")
+    )
+    parts = physionet.splits(tokens, 0.2)
+    ids = np.concatenate([part.ids for part in parts.values()])
+    assert sorted(ids) == list(range(n))
+    assert [len(part) for part in parts.values()] == [32, 8, 10]
+    hidden = physionet.hidden_times(tokens).reshape(n, 3, 2)
+    assert (hidden[..., 0] == hidden[..., 1]).all()
+    assert (hidden.sum(1) == 2).all()
+
+
+def test_channels_become_values_that_are_not_predicted() -> None:
+    curves = rm.simulate_light_curves(6, seed=0)
+    tokens = channels_as_values(curves)
+    assert tokens.axes == ("time",)
+    assert tokens.schema.n_predicted == curves.schema.n_predicted == 1
+    assert (tokens.values[:, -4:].argmax(1) == curves.positions[:, 1]).all()
+    assert (tokens.values[:, -4:].sum(1) == 1).all()
+
+
+def test_samples_that_judge_are_not_trained_on() -> None:
+    parts = light_curves(40, "auto", seed=1)
+    assert not set(parts.training.ids) & set(parts.validation.ids)
+    assert len(parts.validation) == 10
+    assert parts.n_classes == 4

@@ -1,0 +1,1 @@
+"""Which frequencies survive interpolation (Fig. 3-5)."""

@@ -1,0 +1,46 @@
+"""Two updates of every experiment and profile, as the command does it."""
+
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from reproduce.experiment import NAMES, PROFILES, Experiment, load
+from reproduce.run import measure
+from tests.conftest import has_data
+
+DATA = {"physionet": "physionet2012", "ablations": "uea"}
+TOY = {"width": 24, "heads": 2, "depth": 1, "decoder": {"width": 24, "heads": 2, "depth": 1}}
+
+
+def check(experiment: Experiment, profile: str, runs: Path) -> None:
+    result = json.loads(measure(experiment, profile, 0, runs=runs, is_trial=True).read_text())
+    assert result["measures"]
+    assert all(np.isfinite(m["value"]) for m in result["measures"])
+    known = {(m["dataset"], m["metric"]) for m in result["measures"]}
+    # the trial of positions has one size of three
+    named = {(r.dataset, r.metric) for r in experiment.references if not re.search("small|base", r.dataset)}
+    assert named <= known, "a published number has no row"
+    if experiment.figures is not None:
+        assert experiment.figures([result])
+
+
+@pytest.mark.parametrize("name", ["spirals", "synthetic", "pendulum", "speed", "positions"])
+def test_a_toy_of_it_runs(name: str, tmp_path: Path) -> None:
+    experiment = load(name)
+    small = {"model": {**experiment.profiles["quick"].settings.get("model", {}), **TOY}}
+    if name == "pendulum":
+        small["model"].pop("decoder")
+    trial = {**experiment.trial, **({} if name in ("speed", "positions") else small)}
+    check(replace(experiment, trial=trial), "quick", tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("profile", PROFILES)
+@pytest.mark.parametrize("name", NAMES)
+def test_two_updates_of_every_profile(name: str, profile: str, tmp_path: Path) -> None:
+    if name in DATA and not has_data(DATA[name]):
+        pytest.skip(f"{DATA[name]} is not under ROMAE_DATA")
+    check(load(name), profile, tmp_path)
