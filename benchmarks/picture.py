@@ -44,7 +44,7 @@ def main() -> None:
     seen, kept = chosen.select_tokens(~is_hidden.numpy()), chosen.select_tokens(is_hidden.numpy())
     grid = np.linspace(0, 2880, 289)
     at = [np.concatenate([np.column_stack([grid, np.full(len(grid), c)]) for c in channels])] * len(chosen)
-    means, stds = interpolator.predict(seen, at=at, return_std=True)
+    low, mid, high = interpolator.predict(seen, at=at, quantiles=[0.05, 0.5, 0.95])
     examples = []
     for i, stay in enumerate(chosen.ids):
         lines = []
@@ -52,7 +52,8 @@ def main() -> None:
             part = slice(j * len(grid), (j + 1) * len(grid))
             known, hidden = (_points(these, i, c) for these in (seen, kept))
             linear = np.interp(grid / 60, *known.T)
-            lines.append(Line(name, known, hidden, grid / 60, means[i][part, 0], stds[i][part, 0], linear))
+            answer, *ends = (answers[i][part, 0] for answers in (mid, low, high))
+            lines.append(Line(name, known, hidden, grid / 60, answer, *ends, linear))
         examples.append(Example(f"stay {stay}", lines))
     picture = png_bytes(interpolation_figure(examples, "value", "hours in intensive care", is_inverted=False))
     (ROOT / "docs" / "interpolation.png").write_bytes(picture)

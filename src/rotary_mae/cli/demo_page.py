@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -108,12 +107,11 @@ def _examples(evidence: Evidence) -> list[Example]:
 def _line(channel: str, seen: pa.Table, hidden: pa.Table, curve: pa.Table) -> Line:
     time, answer = curve["time"].to_numpy(), curve["answer"].to_numpy()
     known = _points(seen, "value")
-    # the picture draws 90 % bands of standard deviations
-    std: npt.NDArray[Any] = (curve["high_90"].to_numpy() - curve["low_90"].to_numpy()) / (2 * 1.6448536)
+    low, high = curve["low_90"].to_numpy(), curve["high_90"].to_numpy()
     order = np.argsort(known[:, 0])
     linear = np.interp(time, *known[order].T) if len(known) else np.full(len(time), np.nan)
     truth = curve["truth"].to_numpy() if "truth" in curve.column_names else None
-    return Line(channel, known, _points(hidden, "truth"), time, answer, std, linear, truth)
+    return Line(channel, known, _points(hidden, "truth"), time, answer, low, high, linear, truth)
 
 
 def _points(table: pa.Table, column: str) -> npt.NDArray[np.float64]:

@@ -22,16 +22,18 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 class Line:
     """One channel of one object.
 
-    seen, hidden: (n, 2) times and values given to the model, and kept from it. times, mean, std: (q,) the answer.
-    linear: (q,) straight lines between what was seen. truth: (q,) without noise, where it is known.
+    seen, hidden: (n, 2) times and values given to the model, and kept from it. times, answer: (q,). low, high: (q,)
+    ends of the 90 % interval. linear: (q,) straight lines between what was seen. truth: (q,) without noise, where it
+    is known.
     """
 
     channel: str
     seen: Array
     hidden: Array
     times: Array
-    mean: Array
-    std: Array
+    answer: Array
+    low: Array
+    high: Array
     linear: Array
     truth: Array | None = None
 
@@ -76,17 +78,16 @@ def interpolation_figure(examples: Sequence[Example], value_name: str, time_name
 
 
 def _draw_line(panel: Any, line: Line, colour: str) -> None:
-    band = 1.645 * line.std
-    panel.fill_between(line.times, line.mean - band, line.mean + band, color=colour, alpha=0.2, lw=0, label="90 %")
+    panel.fill_between(line.times, line.low, line.high, color=colour, alpha=0.2, lw=0, label="90 %")
     if line.truth is not None:
         panel.plot(line.times, line.truth, color="black", lw=0.8, ls=":", label="truth")
     panel.plot(line.times, line.linear, color="grey", lw=0.8, label="linear")
-    panel.plot(line.times, line.mean, color=colour, lw=1.6, label="RoMAE")
+    panel.plot(line.times, line.answer, color=colour, lw=1.6, label="RoMAE")
     panel.plot(*line.seen.T, "o", color=colour, ms=4, label="seen")
     if len(line.hidden):
         panel.plot(*line.hidden.T, "o", mfc="white", mec=colour, ms=4, label="hidden")
     panel.tick_params(labelsize=8)
-    shown = np.concatenate([line.seen[:, 1], line.hidden[:, 1], line.mean])
+    shown = np.concatenate([line.seen[:, 1], line.hidden[:, 1], line.answer])
     margin = 0.25 * max(float(np.ptp(shown)), 1e-6)
     panel.set_ylim(shown.min() - margin, shown.max() + margin)
 

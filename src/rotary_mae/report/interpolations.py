@@ -19,7 +19,6 @@ from rotary_mae.report.figures import Example, Line, interpolation_figure
 Array = npt.NDArray[Any]
 
 N_SAMPLES, N_CHANNELS = 3, 4
-_DEVIATIONS_OF_90 = 2 * 1.6448536
 
 
 class Interpolates(Protocol):
@@ -150,9 +149,8 @@ def _line(sample: TokenSet, channel: int, grid: Array, low: Array, mid: Array, h
     linear = np.interp(grid, *seen.T) if len(seen) else np.full(len(grid), np.nan)
     times = _drawable(grid, sample)
     known = np.column_stack([_drawable(seen[:, 0], sample), seen[:, 1]])
-    std = (high - low) / _DEVIATIONS_OF_90
     name = sample.channels[channel] if sample.channels else "value"
-    return Line(name, known, np.zeros((0, 2)), times, mid, std, linear)
+    return Line(name, known, np.zeros((0, 2)), times, mid, low, high, linear)
 
 
 def _observed(sample: TokenSet, channel: int) -> Array:
