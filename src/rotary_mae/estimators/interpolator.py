@@ -50,9 +50,10 @@ class RoMAEInterpolator(RoMAEEstimator):
 
     Fitted: ``calibration_``, how the spread of answers was calibrated, channel by channel, on values hidden in the
     same way; its ``held_out`` says on which. "series": the validation part (of at least 10 series, up to a quarter of
-    all), from which training learns nothing but when to stop. "values": where there are too few series for one (below
-    20), a seventh of the values of each, which training never sees; they tell little of other series. "nothing": the
-    training series, with validation_fraction=0; intervals are too narrow where the model knows these by heart.
+    all), from which training learns nothing but, if it has a hundred or more, when to stop. "values": where there are
+    too few series for one (below 20), a seventh of the values of each, which training never sees; they tell little of
+    other series. "nothing": the training series, with validation_fraction=0; intervals are too narrow where the model
+    knows these by heart.
     """
 
     _auto_context = 0
