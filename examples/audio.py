@@ -14,14 +14,12 @@ import numpy as np
 from sklearn.ensemble import RandomForestClassifier
 
 import rotary_mae as rm
-from rotary_mae.data.audio import spectrograms_from_tokens
 from rotary_mae.datasets import load_esc10
-from rotary_mae.report.figures import png_bytes, reconstruction_figure
 
 
 def mel_features(tokens: rm.TokenSet) -> np.ndarray:
     """Mean and deviation over time of each of the 128 bands."""
-    return np.stack([np.r_[s.mean(0), s.std(0)] for s in spectrograms_from_tokens(tokens)])
+    return np.stack([np.r_[s.mean(0), s.std(0)] for s in rm.spectrograms_from_tokens(tokens)])
 
 
 def main(out: Path, folds: Sequence[int], epochs: int) -> None:
@@ -35,8 +33,7 @@ def main(out: Path, folds: Sequence[int], epochs: int) -> None:
     print(f"random forest on means of mel bands {baseline.score(mel_features(test), test.targets):.3f}")
 
     out.mkdir(parents=True, exist_ok=True)
-    shown = embedder.reconstruct(test[::27], fraction=0.5)
-    (out / "audio.png").write_bytes(png_bytes(reconstruction_figure(*shown.pictures())))
+    rm.plot_reconstruction(embedder, test[::27], fraction=0.5).savefig(out / "audio.png")
     print(f"original, seen and reconstructed spectrograms: {out / 'audio.png'}")
 
 

@@ -13,7 +13,6 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import train_test_split
 
 import rotary_mae as rm
-from rotary_mae.report.figures import png_bytes, reconstruction_figure
 
 
 def main(out: Path, n: int, epochs: int) -> None:
@@ -31,8 +30,7 @@ def main(out: Path, n: int, epochs: int) -> None:
     print(f"logistic regression on pixels {baseline.score(pixels[test], labels[test]):.3f}")
 
     out.mkdir(parents=True, exist_ok=True)
-    shown = embedder.reconstruct(tokens[test[:6]], fraction=0.5)
-    (out / "digits.png").write_bytes(png_bytes(reconstruction_figure(*shown.pictures())))
+    rm.plot_reconstruction(embedder, tokens[test[:6]], fraction=0.5).savefig(out / "digits.png")
     print(f"original, seen and reconstructed digits: {out / 'digits.png'}")
 
 

@@ -13,12 +13,10 @@ import numpy as np
 from sklearn.ensemble import RandomForestClassifier
 
 import rotary_mae as rm
-from rotary_mae.data.images import LazyImages
 from rotary_mae.datasets import load_tiny_imagenet
-from rotary_mae.report.figures import png_bytes, reconstruction_figure
 
 
-def patch_colours(images: LazyImages) -> np.ndarray:
+def patch_colours(images: rm.LazyImages) -> np.ndarray:
     """Mean colour of each of the 64 patches."""
     return images[:].values.reshape(len(images), 64, 64, 3).mean(2).reshape(len(images), -1)
 
@@ -35,8 +33,7 @@ def main(out: Path, n_per_class: int, epochs: int) -> None:
     print(f"random forest on patch colours {baseline.score(patch_colours(test), test.targets):.3f}, chance 0.1")
 
     out.mkdir(parents=True, exist_ok=True)
-    shown = embedder.reconstruct(test[:500:83], fraction=0.5)
-    (out / "images.png").write_bytes(png_bytes(reconstruction_figure(*shown.pictures())))
+    rm.plot_reconstruction(embedder, test[:500:83], fraction=0.5).savefig(out / "images.png")
     print(f"original, seen and reconstructed images: {out / 'images.png'}")
 
 

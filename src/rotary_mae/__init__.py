@@ -15,6 +15,10 @@ _HOME = {
     "from_arrays": "data.arrays",
     "from_images": "data.images",
     "from_audio": "data.audio",
+    "LazyImages": "data.images",
+    "LazyAudio": "data.audio",
+    "images_from_tokens": "data.images",
+    "spectrograms_from_tokens": "data.audio",
     "read_parquet": "data.storage",
     "open_cache": "data.storage",
     "write_cache": "data.storage",
@@ -34,6 +38,7 @@ _HOME = {
     "RoMAEInterpolator": "estimators.interpolator",
     "load": "estimators.persistence",
     "plot_interpolation": "report.interpolations",
+    "plot_reconstruction": "report.reconstructions",
 }
 
 __all__ = ["__version__", *_HOME]

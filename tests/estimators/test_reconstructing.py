@@ -97,8 +97,7 @@ def test_estimators_take_sound_of_unequal_lengths() -> None:
 
 
 def test_pictures_show_what_was_seen_and_what_was_not(embedder: rm.RoMAEEmbedder) -> None:
-    found = embedder.reconstruct(rm.from_images(stripes(2)[0], (4, 4)))
-    figure = reconstruction_figure(*found.pictures())
+    figure = rm.plot_reconstruction(embedder, rm.from_images(stripes(2)[0], (4, 4)))
     panels = [panel.get_images()[0].get_array() for panel in figure.axes]
     assert len(panels) == 6
     assert np.asarray(panels[1])[..., 3].mean() == 0.5  # hidden patches are see-through

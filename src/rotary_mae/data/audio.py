@@ -97,8 +97,13 @@ def spectrograms_from_tokens(tokens: TokenSet) -> list[npt.NDArray[np.float32]]:
 class LazyAudio:
     """Sound kept as it is, on disk or in memory, and made into patches when asked for: a Source.
 
-    Takes what ``from_audio`` takes; ``waves`` is any sequence of these. ``lengths`` and ``ids`` are (B,),
-    ``targets`` is (B,), (B, k) or None. To read, resample and transform only once, ``write_cache`` it.
+    Args:
+        waves: any sequence of what ``from_audio`` takes.
+        sample_rate, patch: see ``from_audio``.
+        targets: (n,), (n, k) or None. ids: (n,); 0..n-1 if None.
+
+    ``lengths`` (B,) are the tokens of each clip. Every epoch reads, resamples and transforms anew: ``source[:]``
+    does it once into memory, ``write_cache`` onto the disk.
     """
 
     def __init__(

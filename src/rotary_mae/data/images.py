@@ -78,9 +78,13 @@ class Images(Protocol):
 class LazyImages:
     """Images kept as they are and cut into patches when asked for: a Source.
 
-    Takes what ``from_images`` takes, of one size; ``images`` may be memory-mapped, and stays uint8, or anything
-    that gives an array for an array of indices. ``lengths`` and ``ids`` are (B,), ``targets`` is (B,), (B, k) or
-    None.
+    Args:
+        images: as ``from_images`` takes them, of one size; may be memory-mapped, and stays uint8, or anything
+            that gives such an array for an array of indices.
+        patch, times, pad: see ``from_images``.
+        targets: (n,), (n, k) or None. ids: (n,); 0..n-1 if None.
+
+    ``lengths`` (B,) are the tokens of each image.
     """
 
     def __init__(
@@ -124,7 +128,11 @@ class LazyImages:
 def images_from_tokens(tokens: TokenSet, size: tuple[int, int] | None = None) -> npt.NDArray[np.float32]:
     """The images (n, height, width, colours) or videos (n, frames, height, width, colours) behind patches.
 
-    ``size``: (height, width) to cut to, if they were padded. Raises ValueError if patches are missing.
+    Args:
+        tokens: from ``from_images``, of one size.
+        size: (height, width) to cut to, if they were padded.
+
+    Raises ValueError for other tokens, and if patches are missing.
     """
     if tokens.schema.patch is None or "mel" in tokens.axes:
         raise ValueError(f"these tokens are no patches of images; expected tokens from from_images, got {tokens!r}")
