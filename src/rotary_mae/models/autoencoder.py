@@ -90,6 +90,11 @@ class RoMAEForPreTraining(Pretrained):
         loss = loss_sum / torch.where(loss_count > 0, loss_count, 1.0)
         return PreTrainingOutput(loss, loss_sum, loss_count, answers, std, encoded.tokens, encoded.cls)
 
+    @property
+    def _is_asked_alike(self) -> bool:
+        """Whether all queries are the same before they are rotated."""
+        return self.query_context is None and self.config.positions == "rope"
+
     def _surroundings(self, batch: TokenBatch) -> Surroundings | None:
         if self.query_context is None:
             return None
@@ -134,8 +139,8 @@ class RoMAEForPreTraining(Pretrained):
         *first, last = self.decoder.blocks
         if first:
             everything = layout(self.config, everyone)
-            for block in first:
-                x = block(x, angles, everything, sample_idx)
+            for i, block in enumerate(first):
+                x = block(x, angles, everything, sample_idx, n_memory if i == 0 and self._is_asked_alike else None)
         asked = layout(self.config, everyone, Lying(hidden_lengths, None, query_positions))
         # the last layer computes only what is read
         return last.read(x, slice(n_memory, None), angles, asked, sample_idx)
@@ -160,7 +165,10 @@ class RoMAEForPreTraining(Pretrained):
             before = memory
             if i < last:
                 memory = block(memory, memory_angles, encoded.ragged, sample_idx[:n_memory])
-            queries = block.query(before, queries, memory_angles, query_angles, asked, sample_idx[n_memory:])
+            n_distinct = 0 if i == 0 and self._is_asked_alike else None
+            queries = block.query(
+                before, queries, memory_angles, query_angles, asked, sample_idx[n_memory:], n_distinct
+            )
         return queries
 
     def _loss(self, prediction: Tensor, std: Tensor | None, batch: TokenBatch) -> tuple[Tensor, Tensor]:

@@ -86,27 +86,34 @@ def rectangles(x: Tensor, side: Side) -> list[Tensor]:
     return [part.unflatten(0, shape) for part, shape in zip(parts, side.shapes, strict=True)]
 
 
+def kernel_dtype(x: Tensor) -> torch.dtype:
+    """What queries, keys and values computed as ``x`` are attended to in."""
+    # the CPU's kernel takes up to three times as long in bf16, and hardly ever less
+    return torch.float32 if x.device.type == "cpu" and x.dtype == torch.bfloat16 else x.dtype
+
+
 def attend(q: Tensor, k: Tensor, v: Tensor, ragged: Layout, dropout: float = 0.0) -> Tensor:
     """Softmax attention of every query to the keys of its own sample.
 
     q: (Tq, heads, head width), already rotated; k, v: (Tk, heads, head width). Returns (Tq, heads * head
     width). In a ``Windowed`` layout it is the keys in the query's window.
     """
-    if q.device.type == "cpu" and q.dtype == torch.bfloat16:
-        # the CPU's kernel takes up to three times as long in bf16, and hardly ever less
-        with torch.autocast("cpu", enabled=False):
-            return attend(q.float(), k.float(), v.float(), ragged, dropout).to(q.dtype)
+    exact = kernel_dtype(q)
+    if q.dtype != exact:
+        return attend(q.to(exact), k.to(exact), v.to(exact), ragged, dropout).to(q.dtype)
     q, k, v = pad(q, ragged.queries), pad(k, ragged.keys), pad(v, ragged.keys)
     q_parts, k_parts, v_parts = rectangles(q, ragged.queries), rectangles(k, ragged.keys), rectangles(v, ragged.keys)
     answers = []
     for group, part_q, part_k, part_v in zip(ragged.groups, q_parts, k_parts, v_parts, strict=True):
-        answer = F.scaled_dot_product_attention(
-            part_q.transpose(1, 2),
-            part_k.transpose(1, 2),
-            part_v.transpose(1, 2),
-            attn_mask=None if group.bias is None else group.bias.to(q.dtype),
-            dropout_p=dropout,
-        )
+        # autocast would take what kernel_dtype chose back to bf16
+        with torch.autocast("cpu", enabled=False):
+            answer = F.scaled_dot_product_attention(
+                part_q.transpose(1, 2),
+                part_k.transpose(1, 2),
+                part_v.transpose(1, 2),
+                attn_mask=None if group.bias is None else group.bias.to(q.dtype),
+                dropout_p=dropout,
+            )
         answers.append(answer.transpose(1, 2).flatten(0, 1).flatten(1))
     if not answers:
         return q.flatten(1)

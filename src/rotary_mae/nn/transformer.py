@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from rotary_mae.nn.attention import Layout, attend, attend_with_self
+from rotary_mae.nn.attention import Layout, attend, attend_with_self, kernel_dtype
 from rotary_mae.nn.norm import rms_norm
 from rotary_mae.nn.rope import pairs_adjacent, turn
 
@@ -107,9 +107,15 @@ class Block(nn.Module):
     def _finish(self) -> Callable[..., Tensor]:
         return compiled(finish_block) if self.is_compiled else finish_block
 
-    def forward(self, x: Tensor, angles: Angles, ragged: Layout, sample_idx: Tensor) -> Tensor:
-        """(T, width) tokens to (T, width); ``sample_idx`` (T,) says whose they are, for stochastic depth."""
-        q, k, v = self._qkv(x, angles)
+    def forward(
+        self, x: Tensor, angles: Angles, ragged: Layout, sample_idx: Tensor, n_distinct: int | None = None
+    ) -> Tensor:
+        """(T, width) tokens to (T, width); ``sample_idx`` (T,) says whose they are, for stochastic depth.
+
+        n_distinct: the tokens from there on are all the same, as mask tokens are before the first layer, and so are
+        projected once.
+        """
+        q, k, v = self._qkv(x, angles, n_distinct)
         return self.finish(x, attend(q, k, v, ragged, self._rate), sample_idx)
 
     def read(self, x: Tensor, read: slice, angles: Angles, ragged: Layout, sample_idx: Tensor) -> Tensor:
@@ -127,10 +133,14 @@ class Block(nn.Module):
         query_angles: Angles,
         ragged: Layout,
         query_sample: Tensor,
+        n_distinct: int | None = None,
     ) -> Tensor:
-        """New states of ``queries`` (M, width), each of which sees ``x`` of its sample and itself."""
+        """New states of ``queries`` (M, width), each of which sees ``x`` of its sample and itself.
+
+        n_distinct: see ``forward``; of the queries.
+        """
         k, v = self._kv(x, angles)
-        q, k_self, v_self = self._qkv(queries, query_angles)
+        q, k_self, v_self = self._qkv(queries, query_angles, n_distinct)
         return self.finish(queries, attend_with_self(q, k, v, k_self, v_self, ragged, self._rate), query_sample)
 
     def finish(self, x: Tensor, attended: Tensor, sample_idx: Tensor) -> Tensor:
@@ -149,9 +159,15 @@ class Block(nn.Module):
             self._rate,
         )
 
-    def _qkv(self, x: Tensor, angles: Angles) -> tuple[Tensor, Tensor, Tensor]:
+    def _qkv(self, x: Tensor, angles: Angles, n_distinct: int | None = None) -> tuple[Tensor, Tensor, Tensor]:
         """Queries, keys and values, (T, heads, head width) each."""
-        heads = self._heads(x, torch.cat(self._weights(angles)))
+        weight = torch.cat(self._weights(angles))
+        if n_distinct is None:
+            heads = self._heads(x, weight)
+        else:
+            n_same = len(x) - n_distinct
+            distinct, same = self._heads(x[: n_distinct + 1], weight).split((n_distinct, min(n_same, 1)))
+            heads = torch.cat((distinct, same.expand(n_same, -1, -1)))
         qk, v = heads.split((2 * self.n_heads, self.n_heads), dim=1)
         q, k = angles.turn(qk).split(self.n_heads, dim=1)
         return q, k, v
@@ -164,7 +180,9 @@ class Block(nn.Module):
 
     def _heads(self, x: Tensor, weight: Tensor) -> Tensor:
         projected = self._project(x, self.attention_norm, weight, self.eps)
-        return projected.unflatten(-1, (-1, x.shape[-1] // self.n_heads))
+        heads = projected.unflatten(-1, (-1, x.shape[-1] // self.n_heads))
+        # rotated in float32 anyway: once to what the kernel takes, not there and back
+        return heads.to(kernel_dtype(heads))
 
     def _weights(self, angles: Angles) -> tuple[Tensor, Tensor]:
         """Projections to queries (W, W), and to keys and values (2 W, W), with components in the order of ``turn``."""
