@@ -1,7 +1,7 @@
-"""Peak memory of training, in a process of its own: ``python -m benchmarks.memory WORKLOAD CONTENDER SEED DIVISOR``.
+"""Peak memory of a task, in a process of its own: ``python -m benchmarks.memory WORKLOAD CONTENDER TASK SEED DIVISOR``.
 
-Prints MiB: the highest resident memory while one round is trained, less the resident memory after the imports, with
-the model, its gradients and its optimizer made and two samples trained on. Linux only.
+Prints MiB: the highest resident memory while one round is worked on, less the resident memory after the imports, with
+the model, its gradients and its optimizer made and two samples worked on. Linux only.
 """
 
 from __future__ import annotations
@@ -15,16 +15,17 @@ _STATUS = Path("/proc/self/status")
 _RESET = Path("/proc/self/clear_refs")
 
 
-def measured_apart(workload: str, contender: str, seed: int, divisor: int) -> float | None:
+def measured_apart(workload: str, contender: str, task: str, seed: int, divisor: int = 1) -> float | None:
     """MiB, measured in a child process; None where the system does not tell."""
     if not _RESET.exists():
         return None
-    command = [sys.executable, "-m", "benchmarks.memory", workload, contender, str(seed), str(divisor)]
+    command = [sys.executable, "-m", "benchmarks.memory", workload, contender, task, str(seed), str(divisor)]
     folder = Path(__file__).parent.parent
     return float(subprocess.run(command, capture_output=True, text=True, check=True, cwd=folder).stdout)
 
 
-def _resident(what: str) -> float:
+def resident(what: str) -> float:
+    """MiB that the system says of this process: VmRSS now, VmHWM at most."""
     found = re.search(what + r":\s+(\d+) kB", _STATUS.read_text())
     if found is None:
         raise RuntimeError(f"{_STATUS} does not say {what}")
@@ -33,18 +34,20 @@ def _resident(what: str) -> float:
 
 def main() -> None:
     """Measure and print."""
-    from benchmarks.contenders import Trainer
-    from benchmarks.workloads import WORKLOADS
+    from benchmarks.contenders import Worker
+    from benchmarks.workloads import named
 
-    workload, contender = WORKLOADS[sys.argv[1]].reduced(int(sys.argv[4])), sys.argv[2]
-    tokens = workload.draw(int(sys.argv[3]))
-    trainer = Trainer(workload, contender)
-    trainer.step(tokens[:2])
-    before = _resident("VmRSS")
+    name, contender, task, seed, divisor = sys.argv[1:]
+    workload = named(name)
+    workload = workload.reduced(int(divisor)) if int(divisor) > 1 else workload
+    tokens = workload.draw(int(seed))
+    worker = Worker(workload, contender, task)
+    worker.step(named("length-64").draw(0)[:2] if workload.n_samples == 1 else tokens[:2])
+    before = resident("VmRSS")
     _RESET.write_text("5")  # the peak starts from here
     for batch in workload.batches(tokens):
-        trainer.step(batch)
-    print(_resident("VmHWM") - before)
+        worker.step(batch)
+    print(resident("VmHWM") - before)
 
 
 if __name__ == "__main__":

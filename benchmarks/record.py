@@ -42,6 +42,12 @@ def write_json(path: Path, content: Any) -> Path:
     return path
 
 
+def markdown(header: list[str], rows: list[list[str]]) -> str:
+    """A table in Markdown."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "".join("| " + " | ".join(line) + " |\n" for line in lines)
+
+
 def _processor() -> str:
     info = Path("/proc/cpuinfo")
     if info.exists():

@@ -15,19 +15,12 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.record import RESULTS
+from benchmarks import profiles, speed_tables
+from benchmarks.record import RESULTS, markdown
 
 ROOT = Path(__file__).parent.parent
-PAGES = ("README.md", "benchmarks/README.md", "docs/measurements.md")
+PAGES = ("README.md", "docs/speed.md", "benchmarks/README.md", "docs/measurements.md")
 _PLACE = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end of table -->)", re.DOTALL)
-
-Row = list[str]
-
-
-def markdown(header: Row, rows: list[Row]) -> str:
-    """A table in Markdown."""
-    lines = [header, ["---"] * len(header), *rows]
-    return "".join("| " + " | ".join(line) + " |\n" for line in lines)
 
 
 def stripe82(result: dict[str, Any]) -> str:
@@ -57,21 +50,6 @@ def physionet(result: dict[str, Any]) -> str:
     return markdown(["method", "mean squared error"], [[names[key], f"{found[key]:.3f}"] for key in names])
 
 
-def speed(result: dict[str, Any]) -> str:
-    """Samples a second of each contender, how many times the padded reference's, and peak memory."""
-    contenders = ("packed", "compiled", "compiled-bf16")
-    names = ["rotary-mae", "compiled", "compiled, bf16"]
-    rows = []
-    for found in result["workloads"].values():
-        median, peak = found["median"], found["peak_mib"]
-        cells = [f"{median[c]['samples_per_second']:.1f} (x {median[c]['ratio']:.1f})" for c in contenders]
-        memory = "not measured" if peak["packed"] is None else f"{peak['padded']:.0f} / {peak['packed']:.0f}"
-        rows.append([found["text"], f"{median['padded']['samples_per_second']:.1f}", *cells, memory])
-    header = [f"training, samples/s (median of {result['n_rounds']} rounds)", "padded reference", *names]
-    table = markdown([*header, "peak MiB, padded / ours"], rows)
-    return f"{table}\n{result['hardware']}, torch {result['versions']['torch']}.\n"
-
-
 def context(result: dict[str, Any]) -> str:
     """Scores without and with local context, a row a set and metric."""
     rows = []
@@ -98,7 +76,7 @@ def overview() -> str:
         values = [row["balanced_accuracy"] for row in stars["rows"] if row["method"] == method]
         return f"{np.mean(values):.3f} ± {np.std(values):.3f}"
 
-    curves = training["workloads"]["light-curves"]["median"]
+    curves = training["tasks"]["pretraining"]["light-curves"]["median"]
     rows = [
         [
             "RRab or RRc? 483 real RR Lyrae, a fifth held out: balanced accuracy, more is better",
@@ -122,7 +100,14 @@ def overview() -> str:
 TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "stripe82": stripe82,
     "physionet": physionet,
-    "speed": speed,
+    "speed": speed_tables.pretraining,
+    "speed_classification": speed_tables.classification,
+    "speed_embedding": speed_tables.embedding,
+    "profiles": profiles.table,
+    "scaling_lengths": speed_tables.lengths,
+    "scaling_spreads": speed_tables.spreads,
+    "scaling_disk": speed_tables.disk,
+    "scaling_processes": speed_tables.processes,
     "context": context,
 }
 
@@ -137,7 +122,14 @@ def filled(text: str) -> str:
 
     def table(match: re.Match[str]) -> str:
         name = match[2]
-        made = overview() if name == "overview" else TABLES[name](_read(name))
+        # one file may fill several tables: speed_embedding is of speed.json
+        stem = name if (RESULTS / f"{name}.json").exists() else name.partition("_")[0]
+        if name == "overview":
+            made = overview()
+        elif (RESULTS / f"{stem}.json").exists():
+            made = TABLES[name](_read(stem))
+        else:
+            made = "Not measured yet.\n"
         return f"{match[1]}\n{made}\n{match[3]}"
 
     return _PLACE.sub(table, text)

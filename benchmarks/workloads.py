@@ -1,4 +1,4 @@
-"""What is trained on when speed is measured: four kinds of data, drawn anew for every round."""
+"""What is worked on when speed is measured: kinds of data, drawn anew for every round, and those of the curves."""
 
 from __future__ import annotations
 
@@ -48,9 +48,9 @@ class Workload:
         values = rng.standard_normal((n_tokens, self.n_values), np.float32)
         return rm.TokenSet(values, positions, lengths, axes=names, channels=channels)
 
-    def config(self) -> rm.RoMAEConfig:
-        """The model of the paper for this data."""
-        return rm.RoMAEConfig(n_values=self.n_values, n_axes=len(self.axes), size=self.size)
+    def config(self, window: float | None = None) -> rm.RoMAEConfig:
+        """The model of the paper for this data, or one with a window along the first axis."""
+        return rm.RoMAEConfig(n_values=self.n_values, n_axes=len(self.axes), size=self.size, window=window)
 
     def batches(self, tokens: rm.TokenSet) -> Iterator[rm.TokenSet]:
         """The samples in their order, ``batch_size`` at a time."""
@@ -130,3 +130,30 @@ WORKLOADS = {
         ),
     )
 }
+
+N_TOKENS = 16_384
+"""Tokens of a batch, whatever the length of its samples, on the curve of lengths."""
+
+
+def of_length(length: int) -> Workload:
+    """``N_TOKENS`` tokens as samples of one length, about one token a unit of time; a small model."""
+    n = max(1, N_TOKENS // length)
+    axes = (("time", float(length)),)
+    return Workload(f"length-{length}", f"{n} x {length}", n, n, 1, axes, "tiny-shallow", 0.5, constant(length))
+
+
+def of_spread(sigma: float) -> Workload:
+    """64 samples of 128 tokens in the mean (before clipping to 4-2048), log-normal with this deviation."""
+    lengths = lognormal(4, 2048, 128.0 * float(np.exp(-(sigma**2) / 2)), sigma)
+    text = f"log-normal lengths, sigma {sigma}"
+    return Workload(f"spread-{sigma}", text, 64, 64, 1, (("time", 128.0),), "tiny-shallow", 0.5, lengths)
+
+
+def named(name: str) -> Workload:
+    """A workload of the table, or one of a curve: length-N, spread-SIGMA."""
+    kind, _, number = name.rpartition("-")
+    if kind == "length":
+        return of_length(int(number))
+    if kind == "spread":
+        return of_spread(float(number))
+    return WORKLOADS[name]

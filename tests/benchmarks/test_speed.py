@@ -1,13 +1,16 @@
 """The speed benchmark: its data are as it says, its result adds up, its table is made from it."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from benchmarks.contenders import CONTENDERS, Trainer
+from benchmarks.contenders import CONTENDERS, TASKS, Worker
+from benchmarks.flops import needed
 from benchmarks.record import RESULTS
 from benchmarks.speed import one_round, summarised
-from benchmarks.tables import ROOT, filled, speed
+from benchmarks.speed_tables import pretraining
+from benchmarks.tables import ROOT, filled
 from benchmarks.workloads import WORKLOADS
 
 COMMITTED = RESULTS / "speed.json"
@@ -20,15 +23,32 @@ def test_lengths_have_the_mean_that_the_text_says(name: str, mean: int) -> None:
     assert workload.lengths(np.random.default_rng(0), 50_000).mean() == pytest.approx(mean, rel=0.02)
 
 
-def test_the_eager_contenders_train_on_the_same_samples() -> None:
-    workload = WORKLOADS["light-curves"].reduced(32)
-    trainers = {name: Trainer(workload, name) for name in ("padded", "packed")}
-    found = one_round(trainers, workload, seed=3)
+@pytest.mark.parametrize("task", TASKS)
+def test_the_eager_contenders_do_the_same_work_on_the_same_samples(task: str) -> None:
+    workload = replace(WORKLOADS["light-curves"].reduced(32), size="tiny-shallow")
+    workers = {name: Worker(workload, name, task) for name in ("padded", "packed")}
+    found = one_round(workers, workload, seed=3, task=task)
     assert found["n_samples"] == 4
     assert all(seconds > 0 for seconds in found["seconds"].values())
     tokens = workload.draw(3)
-    losses = {name: trainer.step(tokens) for name, trainer in trainers.items()}
-    assert losses["packed"] == pytest.approx(losses["padded"], rel=0.5)
+    losses = {name: worker.step(tokens) for name, worker in workers.items()}
+    # which tokens are hidden is drawn
+    assert losses["packed"] == pytest.approx(losses["padded"], rel=0.5 if task == "pretraining" else 1e-3)
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_the_work_needed_is_what_the_model_does(task: str) -> None:
+    from torch.nn.attention import SDPBackend, sdpa_kernel
+    from torch.utils.flop_counter import FlopCounterMode
+
+    workload = replace(WORKLOADS["even-series"], n_samples=4, batch_size=4, size="tiny-shallow")
+    worker, tokens = Worker(workload, "packed", task), workload.draw(0)
+    # as plain matrix products, which are counted
+    with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
+        worker.step(tokens)
+    expected = needed(workload.config(), tokens.lengths, task, workload.fraction)
+    # what is saved: a gradient of the input, and mask tokens that are projected once
+    assert 0.88 < counter.get_total_flops() / expected < 1.01
 
 
 def test_medians_are_of_the_rounds_of_the_ratio_too() -> None:
@@ -49,11 +69,12 @@ def test_medians_are_of_the_rounds_of_the_ratio_too() -> None:
 @pytest.mark.skipif(not COMMITTED.exists(), reason="python -m benchmarks.speed was not run")
 def test_the_committed_result_adds_up_and_is_the_table() -> None:
     result = json.loads(COMMITTED.read_text())
-    assert set(result["workloads"]) == set(WORKLOADS)
-    for found in result["workloads"].values():
+    assert set(result["tasks"]) <= set(TASKS)
+    assert set(result["tasks"]["pretraining"]) == set(WORKLOADS)
+    for found in (workload for of_task in result["tasks"].values() for workload in of_task.values()):
         assert set(found["median"]) == set(CONTENDERS)
         assert found["median"] == summarised(found["rounds"])
         assert len(found["rounds"]) == result["n_rounds"]
     page = (ROOT / "benchmarks/README.md").read_text()
-    assert speed(result) in page
+    assert pretraining(result) in page
     assert page == filled(page)

@@ -236,3 +236,14 @@ def test_stored_frames_know_their_time_stamps(tmp_path: Path) -> None:
     tokens.to_parquet(tmp_path / "set.parquet")
     back = read_parquet(tmp_path / "set.parquet").to_frame("pyarrow")
     assert back["time"].type == pa.timestamp("us", "Asia/Tokyo")
+
+
+def test_pages_that_were_given_back_are_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(storage, "_SAMPLES_KEPT", 1)
+    tokens = from_arrays(np.random.default_rng(0).normal(size=(20, 2, 9)))
+    cache = write_cache(tokens, tmp_path / "cache")
+    first, again = cache[3:15], cache[3:15]
+    assert np.array_equal(first.values, tokens[3:15].values)
+    assert np.array_equal(again.values, first.values)
+    assert np.array_equal(again.ids, tokens[3:15].ids)
+    assert np.array_equal(cache.lengths, tokens.lengths)

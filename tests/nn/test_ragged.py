@@ -1,11 +1,13 @@
 """Groups of samples: the cheapest cuts there are, and index maps that lose no token."""
 
+import time
 from itertools import combinations, pairwise
 
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rotary_mae.nn import ragged as ragged_module
 from rotary_mae.nn.ragged import PER_CALL, PER_TOKEN, Ragged, cut_into_groups
 
 
@@ -28,6 +30,18 @@ def test_cuts_are_the_cheapest_of_all(pairs):
     assert cuts[0] == 0
     assert cuts[-1] == n
     assert np.isclose(cost_of(cuts, queries, keys), best)
+
+
+def test_thousands_of_samples_are_planned_in_no_time_and_nearly_as_well(monkeypatch):
+    lengths = np.sort(np.random.default_rng(0).lognormal(4, 1, 3000).astype(int).clip(1, 400))[::-1]
+    started = time.process_time()
+    cuts = cut_into_groups(lengths, lengths)
+    assert time.process_time() - started < 1.0
+    assert cuts[0] == 0
+    assert cuts[-1] == 3000
+    assert all(a < b for a, b in pairwise(cuts))
+    monkeypatch.setattr(ragged_module, "MOST_PLANNED", 3000)
+    assert cost_of(cuts, lengths, lengths) < 1.02 * cost_of(cut_into_groups(lengths, lengths), lengths, lengths)
 
 
 def test_no_samples_no_cuts():

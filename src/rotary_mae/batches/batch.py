@@ -103,7 +103,7 @@ class TokenBatch:
     def to(self, device: torch.device | str) -> TokenBatch:
         """The same batch with its tensors on another device; lengths, keys and is_hidden stay on the CPU."""
         moved: dict[str, Any] = {
-            name: tensor.to(device, non_blocking=True)
+            name: _moved(tensor, device)
             for name in ("values", "positions", "targets", "token_targets", "weights")
             if (tensor := getattr(self, name)) is not None
         }
@@ -113,7 +113,7 @@ class TokenBatch:
     def sample_idx(self) -> Tensor:
         """(T,) the sample of each token."""
         index = torch.repeat_interleave(torch.arange(len(self)), self.lengths)
-        return index.to(self.device, non_blocking=True)
+        return _moved(index, self.device)
 
     @cached_property
     def split(self) -> Split:
@@ -123,8 +123,8 @@ class TokenBatch:
         sample = np.repeat(np.arange(len(lengths)), lengths)
         n_hidden = np.bincount(sample[hidden], minlength=len(lengths))
         return Split(
-            torch.from_numpy(np.flatnonzero(~hidden)).to(self.device, non_blocking=True),
-            torch.from_numpy(np.flatnonzero(hidden)).to(self.device, non_blocking=True),
+            _moved(torch.from_numpy(np.flatnonzero(~hidden)), self.device),
+            _moved(torch.from_numpy(np.flatnonzero(hidden)), self.device),
             lengths - n_hidden,
             n_hidden,
         )
@@ -206,7 +206,13 @@ class TokenBatch:
             positions[:, axis] += np.repeat(FIRST_POSITION - first, lengths).astype(np.float32)
             if static is not None:
                 positions[static, axis] = FIRST_POSITION
-        return replace(self, positions=torch.from_numpy(positions).to(self.device, non_blocking=True))
+        return replace(self, positions=_moved(torch.from_numpy(positions), self.device))
+
+
+def _moved(tensor: Tensor, device: torch.device | str) -> Tensor:
+    # from memory that is not pinned a GPU copies only after all that it was told before
+    is_upload = torch.device(device).type == "cuda" and tensor.device.type == "cpu"
+    return (tensor.pin_memory() if is_upload else tensor).to(device, non_blocking=True)
 
 
 def _target_tensor(targets: npt.NDArray[Any]) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import mmap
 import os
 import shutil
 from collections.abc import Iterable, Iterator
@@ -23,6 +24,7 @@ from rotary_mae.data.tokens import Source, TokenSet, sample_indices, token_indic
 _KEY = b"rotary_mae"
 _NUMBERS_PER_BLOCK = 1 << 22
 _SAMPLES_PER_BLOCK = 512  # of a source that does not tell its lengths
+_SAMPLES_KEPT = 1 << 12  # read before the pages of a cache are given back
 
 
 # -- Parquet ----------------------------------------------------------------------------------------------
@@ -258,6 +260,7 @@ class CachedTokens:
         self.values, self.positions = arrays["values"], arrays["positions"]
         self.lengths, self.starts, self.ids = arrays["lengths"], arrays["starts"], arrays["ids"]
         self.targets = arrays.get("targets")
+        self._n_read = 0
 
     def _open(self, name: str, shape: list[int]) -> npt.NDArray[Any]:
         path = self.folder / f"{name}.npy"
@@ -288,7 +291,7 @@ class CachedTokens:
         chosen = sample_indices(index, len(self))
         lengths = np.asarray(self.lengths[chosen])
         tokens = token_indices(np.asarray(self.starts[chosen]), lengths)
-        return TokenSet(
+        read = TokenSet(
             self.values[tokens],
             self.positions[tokens],
             lengths,
@@ -296,6 +299,18 @@ class CachedTokens:
             targets=None if self.targets is None else np.asarray(self.targets[chosen]),
             schema=self.schema,
         )
+        self._give_back(len(chosen))
+        return read
+
+    def _give_back(self, n_read: int) -> None:
+        """Let go of the pages read so far: a sample maps some dozen, and all count as memory of this process."""
+        self._n_read += n_read
+        if self._n_read < _SAMPLES_KEPT or not hasattr(mmap, "MADV_DONTNEED"):
+            return
+        self._n_read = 0
+        for array in (self.values, self.positions, self.lengths, self.starts, self.ids, self.targets):
+            if array is not None and isinstance(array.base, mmap.mmap):
+                array.base.madvise(mmap.MADV_DONTNEED)
 
     def __reduce__(self) -> tuple[Any, ...]:
         # to another process goes the place, not the arrays

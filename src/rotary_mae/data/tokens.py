@@ -284,7 +284,7 @@ def sample_indices(index: Any, n_samples: int) -> npt.NDArray[np.int64]:
             raise IndexError(f"samples have one index; got {len(index)} of them: {index!r}")
         index = index[0]
     if isinstance(index, slice):
-        return np.arange(n_samples)[index]
+        return np.arange(*index.indices(n_samples))
     array = np.asarray(index)
     if array.size == 0:
         array = array.astype(np.int64)

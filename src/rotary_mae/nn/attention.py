@@ -8,8 +8,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from rotary_mae.nn.ragged import Ragged, Side
+from rotary_mae.nn.ragged import Packed, Ragged, Side
 from rotary_mae.nn.window import Windowed
+
+varlen_attn: Any
+try:
+    from torch.nn.attention import varlen
+except ImportError:  # torch before 2.10
+    varlen_attn = None
+else:
+    varlen_attn = varlen.varlen_attn
 
 Layout = Ragged | Windowed
 
@@ -101,6 +109,8 @@ def attend(q: Tensor, k: Tensor, v: Tensor, ragged: Layout, dropout: float = 0.0
     exact = kernel_dtype(q)
     if q.dtype != exact:
         return attend(q.to(exact), k.to(exact), v.to(exact), ragged, dropout).to(q.dtype)
+    if isinstance(ragged, Ragged) and takes_packed(q, dropout):
+        return _attend_packed(q, k, v, ragged)
     q, k, v = pad(q, ragged.queries), pad(k, ragged.keys), pad(v, ragged.keys)
     q_parts, k_parts, v_parts = rectangles(q, ragged.queries), rectangles(k, ragged.keys), rectangles(v, ragged.keys)
     answers = []
@@ -119,6 +129,32 @@ def attend(q: Tensor, k: Tensor, v: Tensor, ragged: Layout, dropout: float = 0.0
         return q.flatten(1)
     padded = answers[0] if len(answers) == 1 else torch.cat(answers)
     return unpad(padded, ragged.queries)
+
+
+def takes_packed(q: Tensor, dropout: float) -> bool:
+    """Whether flash attention over samples laid end to end can do this: on a GPU, in bf16 or fp16, without dropout."""
+    if varlen_attn is None or q.device.type != "cuda" or dropout > 0.0 or q.shape[-1] > 256:
+        return False
+    return q.dtype in (torch.bfloat16, torch.float16) and torch.cuda.get_device_capability(q.device) >= (8, 0)
+
+
+def _attend_packed(q: Tensor, k: Tensor, v: Tensor, ragged: Ragged) -> Tensor:
+    width, (asked, held) = q.shape[-1], (ragged.packed_queries, ragged.packed_keys)
+    parts = [_laid(_wide(x), side) for x, side in ((q, asked), (k, held), (v, held))]
+    answer: Tensor = varlen_attn(*parts, asked.bounds, held.bounds, asked.longest, held.longest, scale=width**-0.5)
+    if asked.order is not None and asked.place is not None:
+        answer = _Pad.apply(answer, asked.place, asked.order, False)
+    return answer[..., :width].flatten(1)
+
+
+def _laid(x: Tensor, side: Packed) -> Tensor:
+    """(T, ...) flat tokens, sample after sample."""
+    return x if side.order is None else _Pad.apply(x, side.order, side.place, False)
+
+
+def _wide(x: Tensor) -> Tensor:
+    """Heads whose width is a multiple of 8, as flash attention wants them; zeros change no score."""
+    return F.pad(x, (0, -x.shape[-1] % 8))
 
 
 def attend_with_self(

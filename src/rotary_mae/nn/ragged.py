@@ -8,7 +8,9 @@ calls. Everything here is index arithmetic, done once a batch on the CPU and sha
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +23,8 @@ Lengths = npt.NDArray[np.int64]
 # a padded token costs as much as PER_TOKEN scores, one more call as much as PER_CALL scores.
 PER_TOKEN = 20.0
 PER_CALL = 6_000.0
+
+MOST_PLANNED = 1024
 
 
 @dataclass(frozen=True)
@@ -66,8 +70,23 @@ class Side:
     spread: Spread | None = None
 
 
+@dataclass(frozen=True)
+class Packed:
+    """One side for kernels that take samples of any lengths laid end to end.
+
+    order, place: (T,) the flat token at each place of the samples laid end to end, and the place of each flat token;
+    both None where the tokens lie so. bounds: (B + 1,) int32 where each sample begins, and the end. longest: most
+    tokens of a sample.
+    """
+
+    order: Tensor | None
+    place: Tensor | None
+    bounds: Tensor
+    longest: int
+
+
 class Ragged:
-    """The plan of attention for a batch.
+    """The plan of attention for a batch: as length groups, or packed, whichever the kernel asks for.
 
     Args:
         lengths: (B,) tokens of each sample that are attended to.
@@ -85,26 +104,75 @@ class Ragged:
         query_order: Lengths | None = None,
         device: torch.device | str = "cpu",
     ) -> None:
-        self.lengths = lengths
-        is_self = query_lengths is None
-        asked = lengths if query_lengths is None else query_lengths
-        self.query_lengths = asked
-        by_length = np.argsort(-lengths, kind="stable")
+        self.lengths, self.order, self.device = lengths, order, device
+        self.is_self = query_lengths is None
+        self.query_lengths = lengths if query_lengths is None else query_lengths
+        self.query_order = query_order
+
+    @cached_property
+    def _members(self) -> list[Lengths]:
+        """The samples of each group."""
+        by_length = np.argsort(-self.lengths, kind="stable")
         # a sample that asks nothing needs no call
-        by_length = by_length[asked[by_length] > 0]
-        cuts = cut_into_groups(asked[by_length], lengths[by_length])
-        members = [by_length[a:b] for a, b in pairwise(cuts)]
-        self.groups = _groups(members, asked, lengths, device)
-        self.keys = _side(members, lengths, order, device)
-        self.queries = self.keys if is_self else _side(members, asked, query_order, device)
+        by_length = by_length[self.query_lengths[by_length] > 0]
+        cuts = cut_into_groups(self.query_lengths[by_length], self.lengths[by_length])
+        return [by_length[a:b] for a, b in pairwise(cuts)]
+
+    @cached_property
+    def groups(self) -> list[Group]:
+        """The rectangles of the length groups."""
+        return _groups(self._members, self.query_lengths, self.lengths, self.device)
+
+    @cached_property
+    def keys(self) -> Side:
+        """Keys in their groups."""
+        return _side(self._members, self.lengths, self.order, self.device)
+
+    @cached_property
+    def queries(self) -> Side:
+        """Queries in their groups."""
+        return self.keys if self.is_self else _side(self._members, self.query_lengths, self.query_order, self.device)
+
+    @cached_property
+    def packed_keys(self) -> Packed:
+        """Keys end to end."""
+        return _packed(self.lengths, self.order, self.device)
+
+    @cached_property
+    def packed_queries(self) -> Packed:
+        """Queries end to end."""
+        return self.packed_keys if self.is_self else _packed(self.query_lengths, self.query_order, self.device)
+
+
+def moved(array: npt.NDArray[Any], device: torch.device | str) -> Tensor:
+    """The array on a device, without waiting for what the device is doing."""
+    tensor = torch.from_numpy(array)
+    # from memory that is not pinned a GPU copies only after all that it was told before
+    return (tensor.pin_memory() if torch.device(device).type == "cuda" else tensor).to(device, non_blocking=True)
+
+
+def _packed(lengths: Lengths, order: Lengths | None, device: torch.device | str) -> Packed:
+    bounds = moved(np.append(0, np.cumsum(lengths)).astype(np.int32), device)
+    longest = int(lengths.max(initial=0))
+    if order is None:
+        return Packed(None, None, bounds, longest)
+    place = np.empty_like(order)
+    place[order] = np.arange(len(order))
+    return Packed(moved(order, device), moved(place, device), bounds, longest)
 
 
 def cut_into_groups(query_lengths: Lengths, key_lengths: Lengths) -> list[int]:
     """Where to cut samples sorted by falling key length, as [0, ..., B], at the least total cost.
 
-    Exact, by dynamic programming over the last cut.
+    Exact, by dynamic programming over the last cut; of more than ``MOST_PLANNED`` samples, runs are kept together so
+    that planning stays cheap.
     """
     n = len(key_lengths)
+    if n > MOST_PLANNED:
+        starts = np.arange(0, n, -(-n // MOST_PLANNED))
+        longest_queries = np.maximum.reduceat(query_lengths, starts)
+        chosen = cut_into_groups(longest_queries, key_lengths[starts])
+        return [*starts[chosen[:-1]].tolist(), n]
     best = np.zeros(n + 1)
     last = np.zeros(n + 1, np.int64)
     for end in range(1, n + 1):
@@ -129,7 +197,7 @@ def _groups(members: list[Lengths], asked: Lengths, lengths: Lengths, device: to
         if lengths[group].min() < n_keys:
             real = np.arange(n_keys) < lengths[group][:, None]
             scores = np.where(real, np.float32(0), np.float32("-inf"))
-            bias = torch.from_numpy(scores).to(device, non_blocking=True)[:, None, None, :]
+            bias = moved(scores, device)[:, None, None, :]
         groups.append(Group(len(group), n_queries, n_keys, bias))
     return groups
 
@@ -161,7 +229,7 @@ def _side(members: list[Lengths], lengths: Lengths, order: Lengths | None, devic
         return Side(shapes, None, None)
     return Side(
         shapes,
-        torch.from_numpy(pad).to(device, non_blocking=True),
-        torch.from_numpy(unpad).to(device, non_blocking=True),
+        moved(pad, device),
+        moved(unpad, device),
         bool(is_absent.any()),
     )

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from rotary_mae.nn.ragged import Group, Lengths, Side, Spread, cut_into_groups
+from rotary_mae.nn.ragged import Group, Lengths, Side, Spread, cut_into_groups, moved
 
 Floats = npt.NDArray[np.float32]
 
@@ -160,7 +160,7 @@ def _bias(
     is_seen |= is_cls_key.unsqueeze(1)
     is_seen &= torch.from_numpy(np.arange(key_idx.shape[1]) < n_keys[:, None]).unsqueeze(1)
     bias = torch.zeros(is_seen.shape).masked_fill_(~is_seen, float("-inf"))
-    return bias.unsqueeze(1).to(device, non_blocking=True)
+    return moved(bias.unsqueeze(1).numpy(), device)
 
 
 def _query_side(idx: list[Lengths], members: list[_Blocks], side: _Sorted, device: torch.device | str) -> Side:
@@ -168,7 +168,7 @@ def _query_side(idx: list[Lengths], members: list[_Blocks], side: _Sorted, devic
     flat, real = _buffer(idx, [blocks.n_queries for blocks in members], side)
     unpad = np.empty(len(side.flat), np.int64)
     unpad[flat[real]] = real
-    return Side(_shapes(idx), _moved(flat, device), _moved(unpad, device))
+    return Side(_shapes(idx), moved(flat, device), moved(unpad, device))
 
 
 def _key_side(idx: list[Lengths], members: list[_Blocks], side: _Sorted, device: torch.device | str) -> Side:
@@ -176,8 +176,8 @@ def _key_side(idx: list[Lengths], members: list[_Blocks], side: _Sorted, device:
     flat, real = _buffer(idx, [blocks.n_keys for blocks in members], side)
     counts = np.bincount(flat[real], minlength=len(side.flat))
     places = real[np.argsort(flat[real], kind="stable")]
-    spread = Spread(_moved(places, device), _moved(np.cumsum(counts) - counts, device))
-    return Side(_shapes(idx), _moved(flat, device), None, spread=spread)
+    spread = Spread(moved(places, device), moved(np.cumsum(counts) - counts, device))
+    return Side(_shapes(idx), moved(flat, device), None, spread=spread)
 
 
 def _buffer(idx: list[Lengths], lengths: list[Lengths], side: _Sorted) -> tuple[Lengths, Lengths]:
@@ -191,7 +191,3 @@ def _buffer(idx: list[Lengths], lengths: list[Lengths], side: _Sorted) -> tuple[
 
 def _shapes(idx: list[Lengths]) -> tuple[tuple[int, int], ...]:
     return tuple((len(part), part.shape[1]) for part in idx)
-
-
-def _moved(index: Lengths, device: torch.device | str) -> torch.Tensor:
-    return torch.from_numpy(index).to(device, non_blocking=True)

@@ -1,0 +1,82 @@
+"""Where the time of a pre-training step goes: ``python -m benchmarks.profiles``, to results/profiles.json.
+
+Shares of the time of all operators by torch's profiler, without what they call, on one batch of each workload.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from typing import Any
+
+import torch
+from torch.profiler import ProfilerActivity, profile
+
+from benchmarks.contenders import Worker
+from benchmarks.record import circumstances, markdown, write_result
+from benchmarks.workloads import WORKLOADS, Workload
+
+# the first kind whose word is part of an operator's name
+KINDS = {
+    "attention, backward": ("attention_for_cpu_backward",),
+    "attention, forward": ("attention_for_cpu",),
+    "optimizer": ("adamw", "optimizer"),
+    "matrix products": ("aten::mm", "aten::addmm", "aten::bmm", "aten::linear"),
+    "fused by the compiler": ("compiledfxgraph",),
+    "gathers": ("index",),
+    "cat and copies": ("aten::cat", "copy_", "contiguous", "aten::clone"),
+    "activation": ("silu",),
+    "products and sums by element": ("aten::mul", "aten::add", "aten::div", "aten::pow", "aten::sum", "aten::rsqrt"),
+}
+
+
+def kind_of(operator: str) -> str:
+    """The kind of an operator."""
+    name = operator.lower()
+    return next((kind for kind, words in KINDS.items() if any(word in name for word in words)), "all else")
+
+
+def profiled(workload: Workload, contender: str) -> dict[str, Any]:
+    """Seconds of a step and the share of each kind."""
+    worker = Worker(workload, contender)
+    tokens = workload.draw(0)[: workload.batch_size]
+    for batch in (tokens[:3], tokens):
+        worker.step(batch)
+    started = time.perf_counter()
+    worker.step(tokens)
+    seconds = time.perf_counter() - started
+    with profile(activities=[ProfilerActivity.CPU]) as found:
+        worker.step(tokens)
+    spent = dict.fromkeys([*KINDS, "all else"], 0.0)
+    for event in found.key_averages():
+        spent[kind_of(event.key)] += event.self_cpu_time_total
+    total = sum(spent.values())
+    return {"seconds": seconds, "shares": {kind: time_ / total for kind, time_ in spent.items()}}
+
+
+def table(result: dict[str, Any]) -> str:
+    """A row a workload and contender."""
+    kinds = [*KINDS, "all else"]
+    rows = [
+        [f"{name}, {contender}", *(f"{100 * found['shares'][kind]:.0f} %" for kind in kinds)]
+        for contender, by_workload in result["contenders"].items()
+        for name, found in by_workload.items()
+    ]
+    return markdown(["one step", *kinds], rows)
+
+
+def main() -> None:
+    """Profile and write."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--contenders", nargs="+", default=["packed", "compiled", "compiled-bf16"])
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    contenders: dict[str, Any] = {}
+    for contender in arguments.contenders:
+        contenders[contender] = {name: profiled(workload, contender) for name, workload in WORKLOADS.items()}
+    print(write_result("profiles", {**circumstances(), "contenders": contenders}))
+
+
+if __name__ == "__main__":
+    main()
