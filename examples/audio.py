@@ -3,7 +3,7 @@
     python examples/audio.py --out runs/audio
 
 400 clips of 4 to 7 seconds, each as long as it is; the fifth fold is held out. The clips are downloaded with all
-of ESC-50 (600 MB), unless ROMAE_DATA has them. Needs the extra ``audio``. About three minutes on two cores.
+of ESC-50 (600 MB), unless ROMAE_DATA has them. Needs the extra ``audio``. Some minutes on two cores.
 """
 
 import argparse
@@ -23,7 +23,7 @@ def mel_features(tokens: rm.TokenSet) -> np.ndarray:
 
 
 def main(out: Path, folds: Sequence[int], epochs: int) -> None:
-    train, test = load_esc10(folds)[:], load_esc10([5])[:]  # [:] decodes them once, into memory
+    train, test = (load_esc10(part, patch=(16, 32))[:] for part in (folds, [5]))  # [:] decodes them once, into memory
 
     embedder = rm.RoMAEEmbedder(size="tiny-shallow", epochs=epochs, random_state=0, verbose=1).fit(train)
     classifier = rm.RoMAEClassifier(init=embedder, epochs=epochs, random_state=0, verbose=1).fit(train)

@@ -2,7 +2,7 @@
 
     python examples/digits.py --out runs/digits
 
-1797 grey images of 8 x 8 pixels in patches of 2 x 2: 16 tokens each. About two minutes on two cores.
+1797 grey images of 8 x 8 pixels in patches of 2 x 2: 16 tokens each. Some minutes on two cores.
 """
 
 import argparse

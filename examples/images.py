@@ -2,8 +2,8 @@
 
     python examples/images.py --out runs/images
 
-200 training and 50 validation images of each of ten classes, 64 x 64 pixels in 64 patches. The archive (240 MB) is
-downloaded, unless ROMAE_DATA has it. Needs the extra ``images``. About three minutes on two cores.
+100 training and 50 validation images of each of ten classes, 64 x 64 pixels in 64 patches. The archive (240 MB) is
+downloaded, unless ROMAE_DATA has it. Needs the extra ``images``. Some minutes on two cores.
 """
 
 import argparse
@@ -40,6 +40,6 @@ def main(out: Path, n_per_class: int, epochs: int) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("runs/images"), help="folder of the picture")
-    parser.add_argument("--n-per-class", type=int, default=200, help="training images of each class")
-    parser.add_argument("--epochs", type=int, default=12, help="of each training")
+    parser.add_argument("--n-per-class", type=int, default=100, help="training images of each class")
+    parser.add_argument("--epochs", type=int, default=10, help="of each training")
     main(**vars(parser.parse_args()))
