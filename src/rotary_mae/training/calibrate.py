@@ -25,9 +25,9 @@ MAX_DRAWS = 8
 ENOUGH = 20_000
 """Few series are hidden from again and again, up to ``MAX_DRAWS`` times, until there are so many scores."""
 
-OWN_WORD = 5
-"""Held-out series at which these count as much as the model's own word: both are then off by several points, and in
-different ways."""
+OWN_WORD = 20
+"""From so many held-out series on, they alone count; of fewer, the model's own word does its part: both are then off
+by several points, and in different ways."""
 
 MAX_SERIES = 1_000
 MAX_READ = 250_000

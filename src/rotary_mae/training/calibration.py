@@ -30,8 +30,8 @@ N_LEAST = 4
 N_BEYOND = 5
 """Values that must lie beyond a quantile for it to be read off them."""
 
-POOLING = 20
-"""Series of a channel at which its own scores count as much as those of all channels together."""
+POOLING = 40
+"""From so many series on, a channel's own scores alone count; before, those of all channels do their part."""
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,7 @@ def fit_calibration(
     A value that was hidden several times has several scores, but tells as much of tails as one.
 
     Series, not values, are what is exchangeable. So a channel of few series is drawn towards the scores of all, and
-    these, if they are of few, towards a normal distribution: half way at ``n_own`` series.
+    these, if they are of few, towards a normal distribution, below ``n_own`` of them.
     """
     n_channels = len(errors)
     normal, n = ndtri(LEVELS), len(np.unique(series))
@@ -153,9 +153,10 @@ def fit_calibration(
     )
 
 
-def _drawn(own: Array, others: Array, n: int, n_half: int) -> Array:
-    """Quantiles between ``own`` (of n series) and ``others``; half way at ``n_half``, and soon after almost ``own``."""
-    weight = n**2 / (n**2 + n_half**2)
+def _drawn(own: Array, others: Array, n: int, n_enough: int) -> Array:
+    """Quantiles between ``own``, of n series, and ``others``, which ``n_enough`` series have no need of."""
+    # not a share that only fades: a channel known exactly would still be spread by what others are
+    weight = min(1.0, n / n_enough) if n_enough else 1.0
     return weight * own + (1.0 - weight) * others
 
 
