@@ -55,7 +55,10 @@ def test_other_data_is_judged_on_when_given(romae: Romae, files: Files, runs: di
     out = tmp_path / "page.html"
     said = romae("report", runs["classify"], "--data", files.long_csv, "--out", out)
     assert said.code == 0, said.err
-    assert f"Judged on {files.long_csv}: 24 samples." in words(out)
+    assert f"Judged on {files.long_csv}: 24 samples. Among them are those it was trained on" in words(out)
+    assert romae("report", runs["classify"], "--data", files.long_parquet, "--out", out).code == 0
+    assert f"Judged on {files.long_parquet}: 24 samples." in words(out)
+    assert "Among them" not in words(out)
     assert sum(sum(row) for row in figures(out)["confusion"][0]["data"][0]["customdata"]) == 24
     evaluated = romae("evaluate", runs["classify"], files.long_csv).out
     accuracy = float(re.search(r"^accuracy\s+(\S+)", evaluated, re.MULTILINE)[1])  # type: ignore[index]

@@ -49,9 +49,9 @@ def report(
         estimator = load(run)
         source, y = read_to_judge(estimator, data, columns, label, labels)
         trained_on = {} if evidence is None else {k: evidence.about[k] for k in ("source", "data")}
-        evidence = gather_evidence(
-            estimator, source, {**described_data(data, source), **trained_on, "part": str(data)}, y
-        )
+        is_same = data.resolve() == Path(trained_on.get("source", "")).resolve()
+        about = {**described_data(data, source), **trained_on, "part": str(data), "is_trained_on": is_same}
+        evidence = gather_evidence(estimator, source, about, y)
     page = run / "report.html" if out is None else out
     write_run_report(page, run, describe_run(run), evidence)
     print(f"{page}: open it in a browser", file=sys.stderr)

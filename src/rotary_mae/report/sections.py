@@ -243,4 +243,5 @@ def _who(evidence: Evidence) -> str:
             f"Judged on the validation part: {n:,} samples{drawn} that were not trained on. They did choose which "
             "epoch is kept, so numbers flatter a little; romae report RUN --data DATA judges on samples of your own."
         )
-    return f"Judged on {about['part']}: {n:,} samples{drawn}."
+    known = " Among them are those it was trained on, so the numbers flatter." if about.get("is_trained_on") else ""
+    return f"Judged on {about['part']}: {n:,} samples{drawn}.{known}"
