@@ -104,7 +104,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         commands: dict[str, Any] = {"list": list_experiments, "run": run, "try": try_settings, "table": table}
         given = sys.argv[1:] if arguments is None else arguments
-        done = auto_cli(commands, args=[f"{word}=true" if word in SWITCHES else word for word in given])
+        done = auto_cli(
+            commands, prog="python -m reproduce", args=[f"{word}=true" if word in SWITCHES else word for word in given]
+        )
         return done if isinstance(done, int) else 0
     except KeyboardInterrupt as interruption:
         print(f"reproduce: interrupted: {interruption}; the same command goes on", file=sys.stderr)

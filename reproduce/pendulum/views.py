@@ -80,3 +80,11 @@ def tokens_of(
         ids=ids,
         token_targets=np.stack([np.sin(angle), np.cos(angle)], axis=1),
     )
+
+
+def together(series: Pendulums, pool: int = 1) -> rm.TokenSet:
+    """The same tokens with all answers of a series as its target (n, 2 k), as the official code has them."""
+    tokens = as_tokens(series, pool)
+    assert tokens.token_targets is not None
+    answers = tokens.token_targets.reshape(len(series), -1)
+    return rm.TokenSet(tokens.values, tokens.positions, tokens.lengths, axes=tokens.axes, targets=answers)
