@@ -98,7 +98,7 @@ def test_code_is_in_blocks_that_are_run() -> None:
 
 def test_every_public_name_is_on_the_page_of_names() -> None:
     page = (DOCS / "api.md").read_text()
-    shown = re.findall(r"auto(?:class|function):: (\w+)$", page, re.MULTILINE)
+    shown = re.findall(r"auto(?:class|function|exception):: (\w+)$", page, re.MULTILINE)
     assert sorted(shown) == sorted(set(rm.__all__) - {"__version__"})
 
 
@@ -128,6 +128,8 @@ def test_every_public_name_and_parameter_is_explained(name: str, thing: object, 
     first = doc.strip().partition("\n\n")[0]
     assert first.rstrip().endswith((".", ":")), f"{name}: the first paragraph is a sentence"
     # X and y mean the same everywhere, and the estimators' own docstring says what
+    if isinstance(thing, type) and issubclass(thing, Warning):
+        return
     parameters = set(inspect.signature(thing).parameters) - {"self", "X", "y", "args", "kwargs"}  # type: ignore[arg-type]
     # what a member does with its only argument is its first sentence
     if "." in name and len(parameters) == 1:

@@ -36,6 +36,7 @@ _HOME = {
     "RoMAEClassifier": "estimators.classifier",
     "RoMAERegressor": "estimators.regressor",
     "RoMAEInterpolator": "estimators.interpolator",
+    "DataShiftWarning": "estimators.shift",
     "load": "estimators.persistence",
     "plot_interpolation": "report.interpolations",
     "plot_reconstruction": "report.reconstructions",

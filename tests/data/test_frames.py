@@ -317,10 +317,6 @@ BAD_FRAMES = {
         "static column 'redshift' must be finite, got inf for id 'c'",
     ),
     "text static": (broken(redshift="near"), "column 'redshift' must be numbers"),
-    "no label": (
-        light_curves().replace({"class": {"AGN": None}}),
-        "target column 'class' is null for id 'a'",
-    ),
     "unobserved id": (
         broken(flux=lambda d: d["flux"].mask(d["object_id"] == "b")),
         "id 'b' has no observation",
@@ -414,3 +410,19 @@ assert "torch" not in sys.modules
 
 def test_neither_pandas_nor_polars_nor_torch_is_needed() -> None:
     subprocess.run([sys.executable, "-c", WITHOUT_PANDAS], check=True)
+
+
+@pytest.mark.parametrize(
+    ("labels", "expected"), [(("x", None, "y"), ("x", None, "y")), ((1.5, None, 2.0), (1.5, np.nan, 2.0))]
+)
+def test_an_id_without_label_has_none(labels, expected):
+    df = pd.DataFrame({"id": [0, 0, 1, 1, 2], "time": [1, 2, 1, 2, 1], "value": 1.0})
+    df["label"] = pd.Series([labels[i] for i in df["id"]])
+    targets = from_frame(df, target="label").targets
+    assert len(targets) == 3
+    np.testing.assert_array_equal(targets, np.array(expected, targets.dtype))
+
+
+def test_whole_numbers_with_gaps_stay_whole():
+    df = pl.DataFrame({"id": [0, 1, 2], "time": [1.0, 1.0, 1.0], "value": [1.0, 2.0, 3.0], "label": [7, None, -1]})
+    assert from_frame(df, target="label").targets.tolist() == [7, None, -1]

@@ -163,7 +163,7 @@ def test_targets_that_are_no_numbers_are_a_clear_error():
     with pytest.raises(ValueError, match="train a classifier"):
         rm.RoMAERegressor(**quick()).fit(X, y)
     with pytest.raises(ValueError, match="targets must be finite, 1 of them"):
-        rm.RoMAERegressor(**quick()).fit(X, np.r_[np.nan, np.zeros(23)])
+        rm.RoMAERegressor(**quick()).fit(X, np.r_[np.inf, np.zeros(23)])
 
 
 def test_a_frame_without_columns_says_where_they_are_named():

@@ -37,6 +37,7 @@ def classify(
     label: str | None = None,
     labels: Path | None = None,
     class_weight: Literal["balanced"] | None = None,
+    n_estimators: int = 1,
     resume: bool = False,
 ) -> None:
     """Train a classifier of whole series, from scratch or from a pre-trained run (--init RUN).
@@ -47,11 +48,13 @@ def classify(
         label: column with the class, the same in all rows of a series.
         labels: a second file with a row a series, which has the columns --id and --label.
         class_weight: "balanced" gives rare classes as much weight as frequent ones.
+        n_estimators: models to train from different seeds; their probabilities are averaged.
         resume: go on with the run in --out where it was stopped; the result is as if it had not been.
     """
     from rotary_mae.estimators.classifier import RoMAEClassifier
 
-    _fit(RoMAEClassifier, data, out, columns, fitting, resume, target=label, labels=labels, class_weight=class_weight)
+    own: dict[str, Any] = {"class_weight": class_weight, "n_estimators": n_estimators}
+    _fit(RoMAEClassifier, data, out, columns, fitting, resume, target=label, labels=labels, **own)
 
 
 def regress(
@@ -62,6 +65,7 @@ def regress(
     fitting: Fitting,
     target: Names | None = None,
     labels: Path | None = None,
+    n_estimators: int = 1,
     resume: bool = False,
 ) -> None:
     """Train a model that predicts one or several numbers of whole series.
@@ -71,13 +75,15 @@ def regress(
         out: folder for the run: settings, metrics as JSON lines, last and best checkpoint.
         target: column with the number (several joined by commas), the same in all rows of a series.
         labels: a second file with a row a series, which has the columns --id and --target.
+        n_estimators: models to train from different seeds; their answers are averaged.
         resume: go on with the run in --out where it was stopped; the result is as if it had not been.
     """
     from rotary_mae.estimators.regressor import RoMAERegressor
 
     names = split(target)
     single = names[0] if names is not None and len(names) == 1 else names
-    _fit(RoMAERegressor, data, out, columns, fitting, resume, target=single, labels=labels)
+    own: dict[str, Any] = {"n_estimators": n_estimators}
+    _fit(RoMAERegressor, data, out, columns, fitting, resume, target=single, labels=labels, **own)
 
 
 def fit_interpolator(
@@ -154,3 +160,5 @@ def _tell(out: Path, estimator: Any) -> None:
     best = "" if result.best is None else f"; best validation {monitor} {result.best:.4f} in epoch {result.best_epoch}"
     done = f"{len(result.history)} epochs, {result.steps} updates, {result.seconds:.0f} s"
     print(f"{out}: {done}{best}", file=sys.stderr)
+    if not estimator.verbose:
+        print(estimator.summary_, file=sys.stderr)

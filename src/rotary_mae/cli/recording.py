@@ -45,7 +45,7 @@ def recording(out: Path, command: str, settings: str, data: Path, resume: bool) 
     except KeyboardInterrupt:
         raise KeyboardInterrupt(_how_to_go_on(folder, command, data)) from None
     finally:
-        if is_main_process() and not folder.description.exists():
+        if is_main_process() and folder.in_progress is None:
             _forget(folder)
 
 
@@ -54,9 +54,10 @@ def _heading(command: str) -> str:
 
 
 def _how_to_go_on(folder: RunFolder, command: str, data: Path) -> str:
-    if not folder.last.exists():
+    running = folder.in_progress
+    if running is None or not running.last.exists():
         return f"no state had been saved in {folder.path} yet"
-    return f"the state is in {folder.last}; go on with: romae {command} {data} --out {folder.path} --resume"
+    return f"the state is in {running.last}; go on with: romae {command} {data} --out {folder.path} --resume"
 
 
 def _forget(folder: RunFolder) -> None:

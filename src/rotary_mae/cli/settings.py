@@ -24,6 +24,7 @@ class Fitting:
         unit: what counts as a distance of 1 in time, in the unit of --time; "auto" takes the typical spacing.
         validation_fraction: share of the samples that are not trained on, and choose the best checkpoint.
         early_stopping: stop when the validation samples have not got better for long.
+        max_minutes: shorten the schedule, if need be, so that all ends in about this time; the pace is measured first.
         compile: compile the model first: minutes at the start, quicker updates afterwards.
         precision: "bf16" is quicker on GPUs that know it.
         device: "auto", "cpu", "cuda" or "cuda:N".
@@ -32,8 +33,8 @@ class Fitting:
         model: any other setting of the model, as --model.NAME VALUE: n_predicted, width, heads, depth, hidden, cls,
             pooling, positions, rope_base, rope_fraction, timescales, queries, distribution, normalize_targets,
             window, window_axis, drop_path, norm_eps, and decoder.width, decoder.heads, decoder.depth, decoder.hidden.
-        training: any other setting of training, as --training.NAME VALUE: max_steps, max_tokens, accumulate,
-            optimizer, warmup_fraction, warmup_steps, betas, momentum, weight_decay, clip, average, keep,
+        training: any other setting of training, as --training.NAME VALUE: max_steps, max_seconds, max_tokens,
+            accumulate, optimizer, warmup_fraction, warmup_steps, betas, momentum, weight_decay, clip, average, keep,
             hiding.strategy, hiding.fraction, hiding.least_fraction, augmentation.scale (noise, shift, stretch,
             thinning), label_smoothing, evaluate_every, monitor, patience, save_seconds, num_workers, trackers.
     """
@@ -49,6 +50,7 @@ class Fitting:
     unit: float | Literal["auto"] = "auto"
     validation_fraction: float = 0.1
     early_stopping: bool = True
+    max_minutes: float | None = None
     compile: bool = False
     precision: Literal["fp32", "bf16"] = "fp32"
     device: str = "auto"
@@ -70,7 +72,7 @@ class Fitting:
         """Arguments of an estimator; ``is_shown`` is False where another process shows the progress."""
         same = (
             "init size layout epochs learning_rate batch_size dropout context unit validation_fraction early_stopping "
-            "compile precision device"
+            "max_minutes compile precision device"
         )
         return {
             **{name: getattr(self, name) for name in same.split()},

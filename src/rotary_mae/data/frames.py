@@ -48,7 +48,8 @@ def from_frame(
         value: one column, or (wide) a list of them, whose order is kept. NaN or null = not observed.
         error: standard deviation of the measurement, a column per value column; needs layout "measurements".
         static: columns of numbers that are constant within an id; null = unknown.
-        target: column (or columns of numbers) constant within an id, kept as ``TokenSet.targets``.
+        target: column (or columns of numbers) constant within an id, kept as ``TokenSet.targets``; null in all rows
+            of an id = it has no label (None, or NaN of numbers).
         layout: "measurements" (a token a measurement), "steps" (a token a time step with all channels) or
             "auto": long tables become measurements; wide ones steps if at least half of the cells of their
             steps are observed; a single channel becomes steps unless it comes with errors or statics.
@@ -166,15 +167,21 @@ def _targets(table: pa.Table, names: list[str], sample: IntArray, ids: npt.NDArr
     for name in names:
         code, entries = columns.codes(table, name)
         first = _first_known(code, code >= 0, sample, ids, name)
-        if (first < 0).any():
-            raise ValueError(
-                f"target column {name!r} is null for {name_id(ids, int(np.argmax(first < 0)))} "
-                f"({int((first < 0).sum())} such ids); drop these ids, or leave target out"
-            )
-        found.append(entries[code[first]])
+        found.append(_with_gaps(entries, code[first], first < 0))
     if not found:
         return None
     return found[0] if len(found) == 1 else np.column_stack(found)
+
+
+def _with_gaps(entries: npt.NDArray[Any], code: IntArray, is_missing: npt.NDArray[np.bool_]) -> npt.NDArray[Any]:
+    """Labels by their codes; where missing None, or of numbers NaN."""
+    if not is_missing.any():
+        return entries[code]
+    if not len(entries):
+        return np.full(len(code), np.nan)
+    labels = entries[np.where(is_missing, 0, code)].astype(float if entries.dtype.kind == "f" else object)
+    labels[is_missing] = np.nan if entries.dtype.kind == "f" else None
+    return labels
 
 
 # -- back -------------------------------------------------------------------------------------------------

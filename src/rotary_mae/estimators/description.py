@@ -8,6 +8,7 @@ from typing import Any
 
 from rotary_mae.data.scaling import Scaling
 from rotary_mae.estimators.estimator import DESCRIPTION
+from rotary_mae.estimators.summary import Summary
 from rotary_mae.models.checkpoint import find_folder, read_description, read_weights
 from rotary_mae.models.config import RoMAEConfig
 from rotary_mae.training.run_folder import RunFolder
@@ -44,6 +45,10 @@ def _of_estimator(described: dict[str, Any]) -> dict[str, str]:
         lines["columns"] = ", ".join(f"{name} {_joined(value)}" for name, value in columns.items() if value)
     if classes := described["fitted"].get("classes"):
         lines["classes"] = _joined(classes)
+    if (n_members := described["parameters"].get("n_estimators", 1)) > 1:
+        lines["members"] = f"{n_members}, from different seeds; what follows is of the first"
+    if summary := described.get("summary"):
+        lines["worth"] = str(Summary.from_json(summary))
     return lines
 
 

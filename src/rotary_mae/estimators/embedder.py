@@ -12,6 +12,7 @@ from sklearn.base import TransformerMixin
 from rotary_mae.batches.batch import TokenBatch
 from rotary_mae.batches.hiding import Hiding
 from rotary_mae.estimators.estimator import RoMAEEstimator
+from rotary_mae.estimators.hidden import hiding_summary
 from rotary_mae.estimators.inference import run_model
 from rotary_mae.estimators.reconstructing import Reconstruction, reconstruct
 from rotary_mae.estimators.schedule import PRETRAIN
@@ -23,7 +24,8 @@ from rotary_mae.models.autoencoder import RoMAEForPreTraining
 class RoMAEEmbedder(TransformerMixin, RoMAEEstimator):
     """Pre-trains a masked autoencoder; ``transform`` gives each sample as a vector.
 
-    Parameters are those of all estimators (see ``RoMAEEstimator``). Fitted: ``model_``, ``training_``.
+    Parameters are those of all estimators (see ``RoMAEEstimator``). Fitted: ``model_``, ``training_``,
+    ``summary_``.
     """
 
     def fit(self, X: Any, y: Any = None, *, groups: Any = None) -> Self:
@@ -36,6 +38,7 @@ class RoMAEEmbedder(TransformerMixin, RoMAEEstimator):
         self._start_from(initial, model)
         parts = split_validation(len(source), self.validation_fraction, seed, groups=groups)
         self._train(model, source, parts, scaling, PRETRAIN, seed)
+        self._finish(hiding_summary(self, source, parts))
         return self
 
     def transform(self, X: Any) -> npt.NDArray[np.float32]:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import inspect
 import json
-from collections.abc import Mapping
+import sys
+import time
+import warnings
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -18,18 +22,22 @@ from sklearn.utils.validation import check_is_fitted
 from rotary_mae.batches.hiding import Hiding
 from rotary_mae.data.scaling import Scaling
 from rotary_mae.data.storage import replacing as replacing_file
-from rotary_mae.data.subset import Subset
 from rotary_mae.data.tokens import Source, TokenSet
+from rotary_mae.estimators.contest import Contest
 from rotary_mae.estimators.inference import pick_device
 from rotary_mae.estimators.inputs import as_source
+from rotary_mae.estimators.lesson import Lesson, member_folder, member_seed
 from rotary_mae.estimators.parameters import to_json
 from rotary_mae.estimators.schedule import Plan, default_size, mean_length, plan_training
-from rotary_mae.estimators.starting import initial_model, new_scaling
-from rotary_mae.estimators.validation import Parts, any_weight
+from rotary_mae.estimators.shift import DataProfile, DataShiftWarning, difference_of
+from rotary_mae.estimators.starting import initial_model, new_scaling, seeded_model
+from rotary_mae.estimators.summary import Summary
+from rotary_mae.estimators.time_limit import in_time
+from rotary_mae.estimators.validation import Parts
 from rotary_mae.models.checkpoint import Pretrained, TransferReport, replacing, transfer
 from rotary_mae.models.config import RoMAEConfig
 from rotary_mae.training.config import TrainingConfig
-from rotary_mae.training.loop import TrainingResult, train
+from rotary_mae.training.loop import TrainingResult
 from rotary_mae.training.run_folder import RunFolder
 
 DESCRIPTION = "estimator.json"
@@ -54,6 +62,9 @@ class RoMAEEstimator(BaseEstimator):
         validation_fraction: share of the samples that is held back to be judged on; none below 20 samples. Where it
             is a hundred or more it chooses the best weights and when to stop; else the last weights are kept, averaged.
         early_stopping: stop when the validation loss of a hundred samples or more has not fallen for long.
+        max_minutes: shorten the schedule, if need be, so that ``fit`` ends in about this time. The pace is measured
+            first, so two such fits need not have the same number of updates, nor the same weights; a run that is
+            resumed keeps the number.
         compile: compile the token-wise parts of the model. precision: "fp32" or "bf16".
         device: "auto" (a GPU if there is one), "cpu", "cuda" or "cuda:N".
         random_state: seed; a run on a CPU repeats exactly.
@@ -68,6 +79,12 @@ class RoMAEEstimator(BaseEstimator):
     """
 
     _auto_context: ClassVar[int] = 4
+    # passes over the validation part after training, which max_minutes leaves time for
+    _passes_after: ClassVar[int] = 2
+    n_estimators: int = 1
+
+    _summary: Summary | None = None
+    _contest: Contest | None = None
 
     def __init__(
         self,
@@ -84,6 +101,7 @@ class RoMAEEstimator(BaseEstimator):
         unit: float | str = "auto",
         validation_fraction: float = 0.1,
         early_stopping: bool = True,
+        max_minutes: float | None = None,
         compile: bool = False,
         precision: str = "fp32",
         device: str = "auto",
@@ -106,6 +124,7 @@ class RoMAEEstimator(BaseEstimator):
         self.unit = unit
         self.validation_fraction = validation_fraction
         self.early_stopping = early_stopping
+        self.max_minutes = max_minutes
         self.compile = compile
         self.precision = precision
         self.device = device
@@ -149,6 +168,9 @@ class RoMAEEstimator(BaseEstimator):
 
     def _to_fit(self, X: Any) -> tuple[Source, Pretrained | None]:
         """Data to fit to, laid out as that of ``init`` if there is one; and the model of ``init``."""
+        self._began = time.perf_counter()
+        self._summary = self._contest = None
+        _check_count("n_estimators", self.n_estimators)
         initial = initial_model(self.init)
         schema = None if initial is None or initial.scaling is None else initial.scaling.schema
         return as_source(X, self.columns, self.layout, schema), initial
@@ -161,7 +183,10 @@ class RoMAEEstimator(BaseEstimator):
     def _source(self, X: Any) -> Source:
         """Data to predict on, laid out as in training."""
         check_is_fitted(self)
-        return as_source(X, self.columns, self.layout, self.scaling_.schema)
+        source = as_source(X, self.columns, self.layout, self.scaling_.schema)
+        if (difference := difference_of(self.profile_, source)) is not None:
+            warnings.warn(difference, DataShiftWarning, stacklevel=4)
+        return source
 
     @property
     def scaling_(self) -> Scaling:
@@ -229,28 +254,50 @@ class RoMAEEstimator(BaseEstimator):
         plan: Plan,
         seed: int,
         sample_weight: npt.NDArray[Any] | None = None,
+        initial: Pretrained | None = None,
         **fixed: Any,
     ) -> TrainingResult:
-        given = {
-            k: v
-            for k, v in (
-                ("epochs", self.epochs),
-                ("learning_rate", self.learning_rate),
-                ("batch_size", self.batch_size),
-            )
-            if v is not None
-        }
+        """Train ``model`` and, for more than one of ``n_estimators``, others like it from other seeds."""
         planned = plan_training(
             plan,
             len(parts.training),
             len(parts.validation),
             mean_length(source),
             width=model.config.width,
-            is_tuning=self.init is not None,
+            is_tuning=self.init is not None or initial is not None,
             is_fast=pick_device(self.device).type == "cuda",
         )
         if scaling.schema.patch is not None:
             del planned["augmentation"]
+        config = self._training_config(planned, seed, fixed)
+        lesson = Lesson.of(source, parts, scaling, config, sample_weight)
+        self.profile_: DataProfile | None = DataProfile.of(source)
+        out = None if self.out is None else Path(self.out)
+        if out is not None:
+            # before training too: what is trained so far can be used, and is known for what it is
+            RunFolder(out).check_free(self.resume)
+            out.mkdir(parents=True, exist_ok=True)
+            if not (self.resume and (out / DESCRIPTION).exists()):
+                self._write_description(out)
+        if self.max_minutes is not None:
+            config = in_time(lesson, model, self._seconds_left(), self.n_estimators, self._passes_after, out)
+        members = [model]
+        results = []
+        for i in range(self.n_estimators):
+            if i:
+                members.append(self._another(model, initial, member_seed(seed, i)))
+            own = dataclasses.replace(config, seed=member_seed(seed, i))
+            place = None if out is None else member_folder(out, i)
+            of = f"member {i + 1}/{self.n_estimators}" if self.n_estimators > 1 else None
+            results.append(lesson.train(members[i], own, place, self.resume, of))
+        self.training_ = results[0]
+        self.validation_idx_ = parts.validation
+        self._set_models(members)
+        return self.training_
+
+    def _training_config(self, planned: dict[str, Any], seed: int, fixed: dict[str, Any]) -> TrainingConfig:
+        shared = ("epochs", "learning_rate", "batch_size")
+        given = {name: value for name in shared if (value := getattr(self, name)) is not None}
         if not self.early_stopping:
             planned["patience"] = 0
         settings = {**planned, **given}
@@ -261,29 +308,61 @@ class RoMAEEstimator(BaseEstimator):
             "compile": self.compile,
             "progress": bool(self.verbose),
         }
-        config = TrainingConfig.from_dict({**settings, **(self.training or {}), **fixed})
-        if self.out is not None:
-            # before training too: what is trained so far can be used, and is known for what it is
-            RunFolder(self.out).check_free(self.resume)
-            Path(self.out).mkdir(parents=True, exist_ok=True)
-            if not (self.resume and (Path(self.out) / DESCRIPTION).exists()):
-                self._write_description(Path(self.out))
-        self.training_ = train(
-            model,
-            Subset(source, parts.training),
-            config,
-            validation=Subset(source, parts.validation) if len(parts.validation) else None,
-            out=self.out,
-            scaling=scaling,
-            resume=self.resume,
-            sample_weight=None if sample_weight is None else sample_weight[parts.training],
-            validation_weight=any_weight(sample_weight, parts.validation),
-        )
-        self.model_ = model
-        self.validation_idx_ = parts.validation
+        return TrainingConfig.from_dict({**settings, **(self.training or {}), **fixed})
+
+    def _another(self, model: Pretrained, initial: Pretrained | None, seed: int) -> Pretrained:
+        """A new model of the same kind, which starts from ``initial`` as the first did."""
+        kind, config, arguments = type(model), model.config, model._arguments()
+        another: Pretrained = seeded_model(seed, lambda: kind(config, **arguments))
+        if initial is not None:
+            transfer(initial, another)
+        return another
+
+    def _seconds_left(self) -> float:
+        if self.max_minutes is None or not self.max_minutes > 0:
+            raise ValueError(f"max_minutes must be positive or None, got {self.max_minutes}")
+        return 60.0 * self.max_minutes - (time.perf_counter() - self._began)
+
+    def _set_models(self, models: Sequence[Pretrained]) -> None:
+        self.models_ = list(models)
+        self.model_ = self.models_[0]
+
+    # -- judging ----------------------------------------------------------------------------------------------
+
+    @property
+    def summary_(self) -> Summary:
+        """The validation score beside that of simple methods, which are tried when this is asked for first."""
+        check_is_fitted(self)
+        if self._summary is None:
+            raise AttributeError("this estimator was loaded from a folder that has no summary of its fit")
+        if self._contest is not None:
+            found = self._contest.results
+            alike = {name: {metric: of[metric] for metric in self._summary.scores} for name, of in found.items()}
+            self._summary = dataclasses.replace(
+                self._summary, baselines=alike, note=self._contest.note or self._summary.note
+            )
+            self._contest = None
+        return self._summary
+
+    def _prepared_contest(
+        self, source: Source, parts: Parts, targets: npt.NDArray[Any], weights: npt.NDArray[Any] | None, seed: int
+    ) -> Contest:
+        contest = Contest.prepare(source, parts, targets, weights, seed)
+        if self.max_minutes is not None and self._is_watched:
+            _ = contest.results  # now, so that what time is left for training is known
+        return contest
+
+    @property
+    def _is_watched(self) -> bool:
+        return bool(self.verbose) or self.out is not None
+
+    def _finish(self, summary: Summary, contest: Contest | None = None) -> None:
+        """The end of every fit: what it is worth. A contest is held at once if someone looks, later if not."""
+        self._summary, self._contest = summary, contest
+        if self.verbose:
+            print(self.summary_, file=sys.stderr)
         if self.out is not None:
             self._write_description(Path(self.out))
-        return self.training_
 
     # -- saving -----------------------------------------------------------------------------------------------
 
@@ -294,7 +373,8 @@ class RoMAEEstimator(BaseEstimator):
         """
         check_is_fitted(self)
         with replacing(Path(path)) as partial:
-            self.model_.save_pretrained(partial / "best")
+            for i, model in enumerate(self.models_):
+                model.save_pretrained(member_folder(partial, i) / "best")
             self._write_description(partial)
 
     def _write_description(self, folder: Path) -> None:
@@ -307,6 +387,10 @@ class RoMAEEstimator(BaseEstimator):
         if isinstance(self.random_state, (int, np.integer)):
             parameters["random_state"] = int(self.random_state)
         described = {"estimator": type(self).__name__, "parameters": parameters, "fitted": self._fitted()}
+        if self.profile_ is not None:
+            described["profile"] = self.profile_.to_json()
+        if self._summary is not None:
+            described["summary"] = self.summary_.to_json()
         with replacing_file(folder / DESCRIPTION) as partial:
             partial.write_text(json.dumps(described, indent=1))
 
@@ -315,5 +399,19 @@ class RoMAEEstimator(BaseEstimator):
         return {}
 
     def _restore(self, fitted: dict[str, Any], model: Pretrained) -> None:
-        self.model_ = model
+        """Become what ``_write_description`` described; ``model`` is the first member."""
+        self._set_models([model])
         self.transfer_ = None
+
+    def _restore_about(self, described: dict[str, Any], models: Sequence[Pretrained]) -> None:
+        """Take up what is not of one kind of estimator: all members, the profile of the data and the summary."""
+        self._set_models(models)
+        self.profile_ = DataProfile.from_json(described.get("profile"))
+        summary = described.get("summary")
+        self._summary = None if summary is None else Summary.from_json(summary)
+        self._contest = None
+
+
+def _check_count(name: str, given: Any) -> None:
+    if isinstance(given, bool) or not isinstance(given, int | np.integer) or given < 1:
+        raise ValueError(f"{name} must be a whole number of at least 1, got {given!r}")

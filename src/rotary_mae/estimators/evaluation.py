@@ -7,25 +7,19 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rotary_mae.batches.batch import TokenBatch
-from rotary_mae.batches.hiding import Hiding
 from rotary_mae.data.tokens import Source
 from rotary_mae.estimators.classifier import RoMAEClassifier
 from rotary_mae.estimators.embedder import RoMAEEmbedder
 from rotary_mae.estimators.estimator import RoMAEEstimator
-from rotary_mae.estimators.inference import batches_by_length, pick_device
+from rotary_mae.estimators.hidden import reconstruction_metrics
 from rotary_mae.estimators.inputs import labels_for
 from rotary_mae.estimators.interpolator import RoMAEInterpolator
 from rotary_mae.estimators.regressor import RoMAERegressor
-from rotary_mae.training.evaluation import evaluating
-from rotary_mae.training.loader import VALIDATION_EPOCH, BatchReader
 from rotary_mae.training.metrics import prediction_metrics
-from rotary_mae.training.progress import counting
-from rotary_mae.training.reconstruction import HiddenValues
+
+__all__ = ["evaluate_estimator", "reconstruction_metrics"]
 
 Array = npt.NDArray[Any]
-
-CHUNK = 4_096
 
 
 def evaluate_estimator(estimator: RoMAEEstimator, source: Source, y: Any = None) -> dict[str, float]:
@@ -63,32 +57,3 @@ def classes_as_numbers(estimator: RoMAEClassifier, labels: Array) -> npt.NDArray
     if unseen := sorted({str(label) for label in labels.tolist() if label not in index}):
         raise ValueError(f"labels {unseen} were never seen in training; the classes are {list(index)}")
     return np.array([index[label] for label in labels.tolist()], np.int64)
-
-
-def reconstruction_metrics(estimator: Any, source: Source, hiding: Hiding, seed: int = 0) -> dict[str, float]:
-    """How well hidden values are filled in, beside simple answers; the same values are hidden every time.
-
-    All in scaled units, so that channels count alike (see ``HiddenValues.metrics``).
-    """
-    model, scaling = estimator.model_, estimator.scaling_
-    device = pick_device(estimator.device)
-    model.to(device)
-    reader = BatchReader(source, scaling, hiding, None, seed, VALIDATION_EPOCH)
-    values = HiddenValues(scaling.schema, is_normalized=model.config.normalize_targets)
-    with evaluating(model), counting("hide and answer", len(source), bool(estimator.verbose)) as done:
-        for indices in _batches(source):
-            batch: TokenBatch = reader[indices, True]
-            output = model(batch.to(device))
-            std = None if output.std is None else output.std.float().cpu().numpy()
-            values.add(batch, output.prediction.float().cpu().numpy(), std)
-            done(len(indices))
-    return values.metrics(getattr(estimator, "calibration_", None))
-
-
-def _batches(source: Source) -> Any:
-    lengths = getattr(source, "lengths", None)
-    for first in range(0, len(source), CHUNK):
-        chunk = np.arange(first, min(first + CHUNK, len(source)))
-        of_chunk = source[chunk].lengths if lengths is None else np.asarray(lengths[chunk])
-        for indices in batches_by_length(of_chunk):
-            yield first + indices

@@ -116,7 +116,7 @@ def labels_for(source: Source, y: Any, is_keyed: bool = True) -> Array | None:
         counts_rows = len(keys) == len(ids) and np.array_equal(keys, np.arange(len(keys)))
         if not counts_rows or np.array_equal(ids, np.arange(len(ids))):
             return _by_id(_as_mapping(keys, y.to_numpy()), ids)
-    labels = y.to_numpy() if hasattr(y, "to_numpy") else np.asarray(y)
+    labels = y.to_numpy() if hasattr(y, "to_numpy") else _as_labels(y)
     if labels.ndim == 0 or len(labels) != len(source):
         raise ValueError(f"y has {labels.size} labels for {len(source)} samples; give one a sample")
     return labels
@@ -157,8 +157,10 @@ def checked_weights(sample_weight: Any, n_samples: int) -> Array | None:
 
 def _as_mapping(keys: Array, labels: Array) -> Mapping[Any, Any]:
     found: dict[Any, Any] = {}
-    for key, label in zip(keys.tolist(), labels, strict=True):
-        if np.any(found.setdefault(key, label) != label):
+    missing = np.all(is_missing(labels).reshape(len(labels), -1), axis=1)
+    for key, label, has_none in zip(keys.tolist(), labels, missing, strict=True):
+        before = found.setdefault(key, None if has_none else label)
+        if has_none != (before is None) or (not has_none and np.any(before != label)):
             raise ValueError(f"y has several labels for id {key!r}: {found[key]!r} and {label!r}; give one an id")
     return found
 
@@ -168,6 +170,35 @@ def _by_id(labels: Mapping[Any, Any], ids: Array) -> Array:
     if missing:
         raise ValueError(
             f"y has no label for {len(missing)} of {len(ids)} ids, first {missing[0]!r}; its keys begin with "
-            f"{list(labels)[:3]}"
+            f"{list(labels)[:3]}; give None for samples without a label, or leave those samples out"
         )
-    return np.asarray([labels[i] for i in ids.tolist()])
+    return _as_labels([labels[i] for i in ids.tolist()])
+
+
+def is_missing(labels: Array) -> npt.NDArray[np.bool_]:
+    """Where a label is None, NaN, NaT or pandas' NA, in the shape of ``labels``. -1 is a label like any other."""
+    if labels.dtype.kind == "f":
+        return np.isnan(labels)
+    if labels.dtype.kind in "mM":
+        return np.isnat(labels)
+    if labels.dtype.kind != "O":
+        return np.zeros(labels.shape, bool)
+    return np.array([_is_nothing(entry) for entry in labels.flat], bool).reshape(labels.shape)
+
+
+def _is_nothing(entry: Any) -> bool:
+    # by name: pandas need not be installed
+    is_nan = isinstance(entry, float | np.floating) and bool(np.isnan(entry))
+    return entry is None or is_nan or type(entry).__name__ in ("NAType", "NaTType")
+
+
+def _as_labels(given: Any) -> Array:
+    """An array that keeps what is missing: numpy would make the text "nan" of a NaN among texts."""
+    if isinstance(given, np.ndarray):
+        return given
+    entries = list(given) if isinstance(given, list | tuple) else given
+    if isinstance(entries, list) and any(isinstance(e, str) for e in entries) and any(map(_is_nothing, entries)):
+        kept = np.empty(len(entries), object)
+        kept[:] = [None if _is_nothing(entry) else entry for entry in entries]
+        return kept
+    return np.asarray(entries)

@@ -6,7 +6,6 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -19,6 +18,7 @@ from rotary_mae.batches.hiding import Hiding
 from rotary_mae.data.tokens import Source, TokenSet
 from rotary_mae.estimators.anomalies import root_mean_square, surprises
 from rotary_mae.estimators.estimator import RoMAEEstimator
+from rotary_mae.estimators.hidden import hiding_summary
 from rotary_mae.estimators.imputing import Cells
 from rotary_mae.estimators.inference import MAX_TOKENS, batches_by_length, pick_device
 from rotary_mae.estimators.inputs import is_frame
@@ -57,6 +57,7 @@ class RoMAEInterpolator(RoMAEEstimator):
     """
 
     _auto_context = 0
+    _passes_after = 10  # calibration hides up to eight times
 
     def __init__(self, *, hiding: str = "uniform", hiding_fraction: float = 0.5, **parameters: Any) -> None:
         super().__init__(**parameters)
@@ -80,8 +81,10 @@ class RoMAEInterpolator(RoMAEEstimator):
             whole = source[np.arange(len(source))]
             is_held = held_values(whole, seed)
             source, learned = whole, whole.select_tokens(~is_held)
-        self._train(model, learned, parts, scaling, INTERPOLATE, seed, hiding=asdict(self.hiding_of_training))
+        hiding = asdict(self.hiding_of_training)
+        self._train(model, learned, parts, scaling, INTERPOLATE, seed, initial=initial, hiding=hiding)
         self._calibrate(source, parts, is_held, seed)
+        self._finish(hiding_summary(self, source, parts))
         return self
 
     def _held_fraction(self, n_samples: int) -> float:
@@ -96,8 +99,6 @@ class RoMAEInterpolator(RoMAEEstimator):
         scaled, hiding = self.scaling_.apply(tokens), self.hiding_of_training
         with self._answering() as answer:
             self.calibration_ = calibrate(answer, scaled, hiding, seed, held_out, is_held, self._is_normalized)
-        if self.out is not None:
-            self._write_description(Path(self.out))
 
     @property
     def hiding_of_training(self) -> Hiding:

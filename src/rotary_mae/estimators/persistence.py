@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,11 @@ from rotary_mae.estimators.classifier import RoMAEClassifier
 from rotary_mae.estimators.embedder import RoMAEEmbedder
 from rotary_mae.estimators.estimator import DESCRIPTION, RoMAEEstimator
 from rotary_mae.estimators.interpolator import RoMAEInterpolator
+from rotary_mae.estimators.lesson import member_folder
 from rotary_mae.estimators.parameters import from_json
 from rotary_mae.estimators.regressor import RoMAERegressor
 from rotary_mae.estimators.starting import MODELS
-from rotary_mae.models.checkpoint import find_folder, read_description
+from rotary_mae.models.checkpoint import Pretrained, find_folder, read_description
 
 ESTIMATORS: dict[str, Any] = {
     cls.__name__: cls for cls in (RoMAEEmbedder, RoMAEClassifier, RoMAERegressor, RoMAEInterpolator)
@@ -43,6 +45,20 @@ def load(path: str | Path) -> Any:
     except (json.JSONDecodeError, KeyError) as error:
         raise ValueError(f"{path / DESCRIPTION} cannot be read: {error!r}") from error
     estimator: RoMAEEstimator = cls(**parameters)
-    folder = find_folder(path)
-    estimator._restore(fitted, MODELS[read_description(folder)["model"]].from_pretrained(folder))
+    models = [_model(path)]
+    for i in range(1, estimator.n_estimators):
+        if not (place := member_folder(path, i)).is_dir():
+            warnings.warn(
+                f"{path} holds {i} of {estimator.n_estimators} members: the training was stopped; they answer alone",
+                stacklevel=2,
+            )
+            break
+        models.append(_model(place))
+    estimator._restore(fitted, models[0])
+    estimator._restore_about(described, models)
     return estimator
+
+
+def _model(path: Path) -> Pretrained:
+    folder = find_folder(path)
+    return MODELS[read_description(folder)["model"]].from_pretrained(folder)

@@ -2,29 +2,50 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from sklearn.base import RegressorMixin
 from sklearn.metrics import r2_score
+from torch import Tensor
 
+from rotary_mae.batches.batch import TokenBatch
 from rotary_mae.data.subset import Subset
+from rotary_mae.data.tokens import Source
 from rotary_mae.estimators.estimator import RoMAEEstimator
 from rotary_mae.estimators.inference import run_model
-from rotary_mae.estimators.inputs import checked_weights, is_named, labels_for, needed_labels
+from rotary_mae.estimators.inputs import needed_labels
+from rotary_mae.estimators.partial_labels import Labelled, pretrained_on_all
 from rotary_mae.estimators.schedule import REGRESS
 from rotary_mae.estimators.starting import seeded_model
+from rotary_mae.estimators.summary import UNJUDGED, Summary
 from rotary_mae.estimators.validation import split_validation
 from rotary_mae.models.checkpoint import Pretrained
 from rotary_mae.models.predictor import RoMAEForPrediction
+from rotary_mae.training.metrics import prediction_metrics
+
+PRIOR_SAMPLES = 5
 
 
 class RoMAERegressor(RegressorMixin, RoMAEEstimator):
     """Fine-tunes (or trains from scratch) a regressor of (n,) or (n, k) numbers.
 
-    Parameters: see ``RoMAEEstimator``. Fitted: ``model_``, ``training_``, ``target_mean_``, ``target_scale_``.
+    n_estimators: that many models are trained from different seeds on the same training part, and their answers
+    averaged (of their spread too, as of a mixture of normal distributions). Other parameters: see ``RoMAEEstimator``.
+
+    Numbers may be missing (None, NaN or pandas' NA): without ``init`` a model is then pre-trained on all samples
+    first, and fine-tuned on those that have them; with ``init`` the others are left out.
+
+    Fitted: ``model_`` (``models_`` of an ensemble), ``training_``, ``target_mean_``, ``target_scale_``, ``std_factor_``
+    (what the spread was multiplied by to fit the validation part), ``summary_``.
     """
+
+    def __init__(self, *, n_estimators: int = 1, **parameters: Any) -> None:
+        super().__init__(**parameters)
+        self.n_estimators = n_estimators
 
     def fit(self, X: Any, y: Any = None, *, sample_weight: Any = None, groups: Any = None) -> Self:
         """Train on samples and their numbers.
@@ -32,47 +53,78 @@ class RoMAERegressor(RegressorMixin, RoMAEEstimator):
         y: (B,) or (B, k), as ``RoMAEClassifier.fit`` takes labels; None takes the tokens' targets.
         sample_weight: (B,) weights in the loss. groups: (B,) keeps groups on one side of validation.
         """
-        source, initial = self._to_fit(X)
-        labels = needed_labels(source, X, y, "regressor")
-        try:
-            targets = np.asarray(labels, np.float64)
-        except ValueError as error:
-            raise ValueError(f"targets must be numbers: {error}; for names of classes train a classifier") from error
-        if not np.isfinite(targets).all():
-            raise ValueError(f"targets must be finite, {int((~np.isfinite(targets)).sum())} of them are not")
+        everything, initial = self._to_fit(X)
+        known = Labelled.of(everything, needed_labels(everything, X, y, "regressor"), sample_weight, groups)
+        source, seed = known.source, self._seed
+        targets = _as_numbers(known.labels)
         self.is_single_ = targets.ndim == 1
         targets = targets.reshape(len(targets), -1)
         self.target_mean_, spread = targets.mean(0), targets.std(0)
         self.target_scale_ = np.where(spread > 0, spread, 1.0)
         scaled = ((targets - self.target_mean_) / self.target_scale_).astype(np.float32)
-        seed = self._seed
+        if known.n_missing and initial is None:
+            initial = pretrained_on_all(self, everything, seed, groups)
         scaling = self._fit_scaling(source, initial)
-        config = self._model_config(scaling, initial, distribution="point")
+        config = self._model_config(scaling, initial, distribution="gaussian")
         model = seeded_model(seed, lambda: RoMAEForPrediction(config, outputs=targets.shape[1]))
         self._start_from(initial, model)
-        parts = split_validation(len(source), self.validation_fraction, seed, groups=groups)
-        weights = checked_weights(sample_weight, len(source))
-        self._train(model, Subset(source, np.arange(len(source)), scaled), parts, scaling, REGRESS, seed, weights)
+        parts = split_validation(len(source), self.validation_fraction, seed, groups=known.groups)
+        contest = self._prepared_contest(source, parts, targets, known.weights, seed)
+        self.std_factor_ = np.ones(targets.shape[1])
+        labelled = Subset(source, np.arange(len(source)), scaled)
+        self._train(model, labelled, parts, scaling, REGRESS, seed, known.weights, initial)
+        self.validation_idx_ = known.indices[parts.validation]
+        self._finish(self._judged(Subset(source, parts.validation), targets[parts.validation]), contest)
         return self
 
-    def predict(self, X: Any) -> npt.NDArray[np.float64]:
-        """(n,) or (n, k), as ``y`` was, in its units."""
-        source, model = self._source(X), self.model_
-        scaled = run_model(
-            model, source, self.scaling_, lambda batch: model(batch).logits, self.device, bool(self.verbose)
-        )
-        numbers = scaled.astype(np.float64) * self.target_scale_ + self.target_mean_
-        return numbers[:, 0] if self.is_single_ else numbers
+    def _judged(self, held: Source, targets: npt.NDArray[np.float64]) -> Summary:
+        """Fits the spread to the validation part, and sums up."""
+        if not len(held):
+            return UNJUDGED
+        mean, std = self._answers(held)
+        if not self._has_spread:
+            return Summary(len(held), prediction_metrics(mean, targets))
+        squared = np.square((targets - mean) / std)
+        # as if so many more samples had just the spread that they should: a few say little
+        self.std_factor_ = np.sqrt((squared.sum(0) + PRIOR_SAMPLES) / (len(held) + PRIOR_SAMPLES))
+        return Summary(len(held), prediction_metrics(mean, targets))
+
+    def predict(self, X: Any, return_std: bool = False) -> Any:
+        """(n,) or (n, k), as ``y`` was, in its units; with ``return_std`` a pair: these, and standard deviations."""
+        mean, std = self._answers(self._source(X))
+        if return_std and not self._has_spread:
+            raise ValueError("this regressor was fitted with distribution='point', so it knows no standard deviation")
+        if self.is_single_:
+            mean, std = mean[:, 0], std[:, 0]
+        return (mean, std) if return_std else mean
+
+    @property
+    def _has_spread(self) -> bool:
+        return self.model_.config.distribution == "gaussian"
+
+    def _answers(self, source: Source) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """(n, k) means and standard deviations; of an ensemble those of the mixture of its normal distributions."""
+        every = [
+            run_model(model, source, self.scaling_, _answers_of(model), self.device, bool(self.verbose))
+            for model in self.models_
+        ]
+        means, stds = np.split(np.asarray(every, np.float64), 2, axis=2)
+        mean = means.mean(0)
+        variance = (np.square(stds) + np.square(means - mean)).mean(0)
+        return mean * self.target_scale_ + self.target_mean_, np.sqrt(variance) * self.target_scale_ * self.std_factor_
 
     def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
         """Coefficient of determination R^2; ``y`` as in ``fit``, ``sample_weight`` (B,)."""
         source = self._source(X)
-        return float(r2_score(labels_for(source, y, is_named(X)), self.predict(source), sample_weight=sample_weight))
+        numbers = needed_labels(source, X, y, "score of a regressor")
+        mean, _ = self._answers(source)
+        return float(r2_score(numbers, mean.reshape(numbers.shape), sample_weight=sample_weight))
 
     def _fitted(self) -> dict[str, Any]:
         return {
             "target_mean": self.target_mean_.tolist(),
             "target_scale": self.target_scale_.tolist(),
+            "std_factor": self.std_factor_.tolist(),
             "is_single": self.is_single_,
         }
 
@@ -80,4 +132,25 @@ class RoMAERegressor(RegressorMixin, RoMAEEstimator):
         super()._restore(fitted, model)
         self.target_mean_ = np.asarray(fitted["target_mean"])
         self.target_scale_ = np.asarray(fitted["target_scale"])
+        self.std_factor_ = np.asarray(fitted["std_factor"])
         self.is_single_ = bool(fitted["is_single"])
+
+
+def _as_numbers(labels: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    try:
+        targets = np.asarray(labels, np.float64)
+    except ValueError as error:
+        raise ValueError(f"targets must be numbers: {error}; for names of classes train a classifier") from error
+    if not np.isfinite(targets).all():
+        raise ValueError(f"targets must be finite, {int((~np.isfinite(targets)).sum())} of them are not")
+    return targets
+
+
+def _answers_of(model: Any) -> Callable[[TokenBatch], Tensor]:
+    """(b, 2 k) means, then standard deviations; 0 of a model that gives none."""
+
+    def answer(batch: TokenBatch) -> Tensor:
+        output = model(batch)
+        return torch.cat((output.logits, torch.zeros_like(output.logits) if output.std is None else output.std), 1)
+
+    return answer

@@ -16,6 +16,7 @@ class TrainingConfig:
 
     Attributes:
         epochs: passes over the training samples. max_steps: stop (and end the schedule) after so many updates.
+        max_seconds: stop after so many seconds of training, wherever the schedule stands; an update is always made.
         batch_size: samples of a batch, shared out among the processes. max_tokens: fill batches up to so many
             tokens, of at most ``batch_size`` samples.
         accumulate: batches whose gradients make one update.
@@ -43,6 +44,7 @@ class TrainingConfig:
 
     epochs: int = 50
     max_steps: int | None = None
+    max_seconds: float | None = None
     batch_size: int = 64
     max_tokens: int | None = None
     accumulate: int = 1

@@ -40,7 +40,9 @@ def loss_parts(output: PreTrainingOutput | PredictionOutput, batch: TokenBatch, 
             raise ValueError(f"the model gives {tuple(logits.shape)} numbers, targets are {tuple(targets.shape)}")
         squared = (logits - targets).square()
         if output.std is not None:
-            squared = 0.5 * (squared / output.std.square()) + output.std.log()
+            # the mean learns as without a spread: by likelihood alone, what is hard to predict would hardly be learned
+            # (Stirn and others 2023, arXiv 2212.09184)
+            squared = 0.5 * (squared + squared.detach() / output.std.square()) + output.std.log()
         losses = squared.mean(1)
     if weights is None:
         return LossParts(losses.sum(), torch.tensor(float(len(losses)), device=losses.device))

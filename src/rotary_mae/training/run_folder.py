@@ -14,7 +14,10 @@ from typing import Any
 from rotary_mae.models.checkpoint import recover
 from rotary_mae.training.config import OUTWARD
 
-NOTES = frozenset({"estimator.json", "command.yaml", "run.json.partial"})
+# A run of its own that comes before the one in the folder.
+PRETRAINING = "pretraining"
+
+NOTES = frozenset({"estimator.json", "command.yaml", "run.json.partial", PRETRAINING})
 
 
 class RunFolder:
@@ -25,6 +28,12 @@ class RunFolder:
         self.description = self.path / "run.json"
         self.metrics = self.path / "metrics.jsonl"
         self.last, self.best = self.path / "last", self.path / "best"
+
+    @property
+    def in_progress(self) -> RunFolder | None:
+        """This run, or while it has not begun the one before it; None if neither has begun."""
+        before = RunFolder(self.path / PRETRAINING) if self.path.name != PRETRAINING else self
+        return next((run for run in (self, before) if run.description.exists()), None)
 
     def prepare(self, about: dict[str, Any], resume: bool) -> None:
         """Check that this run may write here: an empty or new folder, or with ``resume`` one of the same run.

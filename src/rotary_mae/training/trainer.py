@@ -150,7 +150,8 @@ class Trainer:
             bar.n_samples += sum(len(batch) for batch in update)
             if bar.is_due:
                 bar.show(counters.step, counters.epoch, _mean(self.loss))
-            self._look_up()
+            if self._look_up():
+                break
 
     def _shares(self, batches: list[npt.NDArray[np.int64]]) -> list[tuple[npt.NDArray[np.int64], bool]]:
         return [rank_share(b, self.accelerator.process_index, self.accelerator.num_processes) for b in batches]
@@ -186,16 +187,21 @@ class Trainer:
             with self.accelerator.no_sync(self.wrapped):
                 yield
 
-    def _look_up(self) -> None:
-        """Between two updates: save if it is time to, and stop if any process was asked to."""
+    def _look_up(self) -> bool:
+        """Between two updates: save if it is time to, stop if any process was asked to; whether the time is over."""
         if self.accelerator.num_processes > 1 and self.counters.step % AGREE_EVERY:
-            return
+            return False
         is_asked = any_process(self.interruption.is_asked, self.accelerator)
         is_due = self.keeper.is_due(max(self.config.save_seconds, SAVE_SECONDS_WITHIN))
         if is_asked or any_process(is_due, self.accelerator):
             self._save()
         if is_asked:
             raise KeyboardInterrupt(f"training was interrupted at update {self.counters.step}{self.keeper.where}")
+        return self._is_late()
+
+    def _is_late(self) -> bool:
+        limit = self.config.max_seconds
+        return limit is not None and any_process(self._seconds >= limit, self.accelerator)
 
     # -- ends of epochs ---------------------------------------------------------------------------------------
 
@@ -203,7 +209,7 @@ class Trainer:
         counters, config, epoch = self.counters, self.config, self.counters.epoch
         self._require_finite()
         loss = _mean(self.accelerator.reduce(self.loss.clone(), "sum"))
-        is_last = epoch + 1 >= self.course.n_epochs
+        is_last = epoch + 1 >= self.course.n_epochs or self._is_late()
         results: dict[str, float] = {}
         if self.validation is not None and (self.course.evaluates(epoch) or is_last):
             results = self._evaluate(self.validation)

@@ -1,0 +1,128 @@
+"""Several models from different seeds that answer together."""
+
+import json
+
+import numpy as np
+import pytest
+from tests.estimators.small import quick, series
+
+import rotary_mae as rm
+
+KINDS = (rm.RoMAEClassifier, rm.RoMAERegressor)
+
+
+def targets_of(kind, y):
+    return y if kind is rm.RoMAEClassifier else np.where(y == "rises", 1.0, -1.0)
+
+
+def saying(estimator, X):
+    return estimator.predict_proba(X) if hasattr(estimator, "predict_proba") else estimator.predict(X)
+
+
+@pytest.fixture(scope="module")
+def three():
+    X, y = series()
+    return {kind: kind(n_estimators=3, **quick()).fit(X, targets_of(kind, y)) for kind in KINDS}
+
+
+def test_the_first_member_is_the_single_estimator_and_the_others_differ(three):
+    X, y = series()
+    for kind, ensemble in three.items():
+        single = kind(**quick()).fit(X, targets_of(kind, y))
+        assert len(single.models_) == 1
+        assert len(ensemble.models_) == 3
+        assert ensemble.model_ is ensemble.models_[0]
+        weights = [dict(model.named_parameters())["head.linear.weight"] for model in ensemble.models_]
+        assert np.array_equal(
+            weights[0].detach(), dict(single.model_.named_parameters())["head.linear.weight"].detach()
+        )
+        assert not np.allclose(weights[0].detach(), weights[1].detach())
+        assert not np.allclose(weights[1].detach(), weights[2].detach())
+
+
+def alone(ensemble, i):
+    """The same estimator with one of its members only."""
+    import copy
+
+    one = copy.deepcopy(ensemble)
+    one._set_models([ensemble.models_[i]])
+    return one
+
+
+def test_probabilities_are_the_mean_of_those_of_the_members(three):
+    X, _ = series(7, seed=3)
+    clf = three[rm.RoMAEClassifier]
+    each = [alone(clf, i).predict_proba(X) for i in range(3)]
+    np.testing.assert_allclose(clf.predict_proba(X), np.mean(each, axis=0), atol=1e-6)
+    np.testing.assert_array_equal(clf.predict(X), clf.classes_[np.mean(each, axis=0).argmax(1)])
+    assert (np.sign(clf.decision_function(X)) == np.sign(np.mean(each, axis=0)[:, 1] - 0.5)).all()
+
+
+def test_numbers_are_those_of_the_mixture(three):
+    X, _ = series(7, seed=3)
+    reg = three[rm.RoMAERegressor]
+    each = [alone(reg, i).predict(X, return_std=True) for i in range(3)]
+    means, stds = np.array([m for m, _ in each]), np.array([s / reg.std_factor_ for _, s in each])
+    mean, std = reg.predict(X, return_std=True)
+    np.testing.assert_allclose(mean, means.mean(0), atol=1e-6)
+    variance = (stds**2 + means**2).mean(0) - means.mean(0) ** 2
+    np.testing.assert_allclose(std / reg.std_factor_, np.sqrt(variance), rtol=1e-4)
+
+
+def test_all_members_are_saved_and_come_back(three, tmp_path):
+    X, _ = series(7, seed=3)
+    for kind, ensemble in three.items():
+        ensemble.save(tmp_path / kind.__name__)
+        again = rm.load(tmp_path / kind.__name__)
+        np.testing.assert_array_equal(saying(again, X), saying(ensemble, X))
+        again.save(tmp_path / "again")
+        np.testing.assert_array_equal(saying(rm.load(tmp_path / "again"), X), saying(ensemble, X))
+    files = [p for p in tmp_path.rglob("*") if p.is_file()]
+    assert {p.suffix for p in files} == {".json", ".safetensors"}
+    # what starts from an ensemble starts from its first member
+    started = rm.RoMAEClassifier(init=tmp_path / "RoMAEClassifier", **quick()).fit(*series())
+    by_object = rm.RoMAEClassifier(init=three[rm.RoMAEClassifier], **quick()).fit(*series())
+    np.testing.assert_array_equal(saying(started, X), saying(by_object, X))
+
+
+@pytest.mark.parametrize("stop_at", [6, 26, 46], ids=["first member", "second member", "third member"])
+def test_a_run_of_several_goes_on_where_it_was_stopped(stop_at, tmp_path):
+    from tests.training.runs import Watched, stop_softly
+
+    X, y = series()
+    tokens = rm.from_arrays(X, targets=(y == "rises").astype(int))
+    settings = quick(epochs=4, batch_size=5, dropout=0.2, n_estimators=3, validation_fraction=0.0)
+    whole = rm.RoMAEClassifier(**settings).fit(tokens)
+    out = tmp_path / "run"
+    with pytest.raises(KeyboardInterrupt):
+        rm.RoMAEClassifier(out=out, **settings).fit(Watched(tokens, stop_at, stop_softly))
+    n_there = 1 + len(list(out.glob("members/*")))
+    assert n_there == {6: 1, 26: 2, 46: 3}[stop_at]
+    if n_there < 3:
+        with pytest.warns(UserWarning, match=f"holds {n_there} of 3 members"):
+            assert len(rm.load(out).models_) == n_there
+    gone_on = rm.RoMAEClassifier(out=out, resume=True, **settings).fit(tokens)
+    np.testing.assert_array_equal(gone_on.predict_proba(X), whole.predict_proba(X))
+    np.testing.assert_array_equal(rm.load(out).predict_proba(X), whole.predict_proba(X))
+    # every member keeps a run folder of its own
+    assert json.loads((out / "members" / "2" / "run.json").read_text())["training"]["epochs"] == 4
+
+
+def test_every_member_starts_from_init_and_shares_the_validation_part(fitted):
+    from tests.estimators.small import COLUMNS, light_curves
+
+    df = light_curves(40)
+    settings = {"init": fitted["embedder"], "columns": COLUMNS, **quick(epochs=1, learning_rate=1e-12)}
+    clf = rm.RoMAEClassifier(n_estimators=2, **settings).fit(df)
+    expected = fitted["embedder"].model_.encoder.state_dict()
+    for model in clf.models_:
+        for name, weight in model.encoder.state_dict().items():
+            np.testing.assert_allclose(weight, expected[name], atol=1e-6)
+    assert clf.summary_.n_validation == 4
+
+
+@pytest.mark.parametrize("n", [0, -1, 1.5, True, "3"])
+def test_a_number_that_is_none_is_a_clear_error(n):
+    X, y = series()
+    with pytest.raises(ValueError, match="n_estimators must be a whole number of at least 1"):
+        rm.RoMAEClassifier(n_estimators=n, **quick()).fit(X, y)
