@@ -13,7 +13,7 @@ import torch
 from torch.profiler import ProfilerActivity, profile
 
 from benchmarks.contenders import Worker
-from benchmarks.record import circumstances, markdown, write_result
+from benchmarks.record import circumstances, write_result
 from benchmarks.workloads import WORKLOADS, Workload
 
 # the first kind whose word is part of an operator's name
@@ -52,17 +52,6 @@ def profiled(workload: Workload, contender: str) -> dict[str, Any]:
         spent[kind_of(event.key)] += event.self_cpu_time_total
     total = sum(spent.values())
     return {"seconds": seconds, "shares": {kind: time_ / total for kind, time_ in spent.items()}}
-
-
-def table(result: dict[str, Any]) -> str:
-    """A row a workload and contender."""
-    kinds = [*KINDS, "all else"]
-    rows = [
-        [f"{name}, {contender}", *(f"{100 * found['shares'][kind]:.0f} %" for kind in kinds)]
-        for contender, by_workload in result["contenders"].items()
-        for name, found in by_workload.items()
-    ]
-    return markdown(["one step", *kinds], rows)
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""Tables of speed and of how cost grows, from results/speed.json and results/scaling.json."""
+"""Tables of speed, of how cost grows, and of where time goes: results/speed.json, scaling.json and profiles.json."""
 
 from __future__ import annotations
 
@@ -39,6 +39,17 @@ def _of_task(result: dict[str, Any], task: str, text: str) -> str:
     header = [f"{text}, samples/s (median of {result['n_rounds']} rounds)", "padded reference", *NAMES]
     table = markdown([*header, "peak MiB, padded / ours", "% of matrix-product peak, ours"], rows)
     return f"{table}\n{result['hardware']}, torch {result['versions']['torch']}.\n"
+
+
+def profiles(result: dict[str, Any]) -> str:
+    """Shares of a step, a row a contender and workload."""
+    found = [
+        (f"{name}, {contender}", profiled["shares"])
+        for contender, by_workload in result["contenders"].items()
+        for name, profiled in by_workload.items()
+    ]
+    kinds = list(found[0][1])
+    return markdown(["one step", *kinds], [[name, *(f"{100 * s[kind]:.0f} %" for kind in kinds)] for name, s in found])
 
 
 def lengths(result: dict[str, Any]) -> str:

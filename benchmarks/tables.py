@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import profiles, speed_tables
+from benchmarks import curves, speed_tables
 from benchmarks.record import RESULTS, markdown
 
 ROOT = Path(__file__).parent.parent
@@ -103,7 +103,8 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "speed": speed_tables.pretraining,
     "speed_classification": speed_tables.classification,
     "speed_embedding": speed_tables.embedding,
-    "profiles": profiles.table,
+    "profiles": speed_tables.profiles,
+    "scaling_picture": curves.shown,
     "scaling_lengths": speed_tables.lengths,
     "scaling_spreads": speed_tables.spreads,
     "scaling_disk": speed_tables.disk,

@@ -144,7 +144,7 @@ def of_length(length: int) -> Workload:
 
 def of_spread(sigma: float) -> Workload:
     """64 samples of 128 tokens in the mean (before clipping to 4-2048), log-normal with this deviation."""
-    lengths = lognormal(4, 2048, 128.0 * float(np.exp(-(sigma**2) / 2)), sigma)
+    lengths = lognormal(4, 2048, 128.0 * float(np.exp(-(sigma**2) / 2)), sigma) if sigma else constant(128)
     text = f"log-normal lengths, sigma {sigma}"
     return Workload(f"spread-{sigma}", text, 64, 64, 1, (("time", 128.0),), "tiny-shallow", 0.5, lengths)
 

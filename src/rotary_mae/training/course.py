@@ -45,7 +45,9 @@ class Course:
         """Updates done at the end of each epoch."""
         ends: list[int] = []
         done, limit = 0, self.config.max_steps
-        n_updates = len(self.updates(0))
+        # no order has to be drawn to know how many batches of one size there are
+        n_batches = -(-len(self.tokens) // self.config.batch_size)
+        n_updates = -(-n_batches // self.config.accumulate)
         for epoch in range(self.config.epochs):
             # batches of a token budget are not equally many in every epoch
             done += n_updates if self.config.max_tokens is None else len(self.updates(epoch))

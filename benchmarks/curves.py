@@ -1,0 +1,66 @@
+"""Draws docs/scaling.png from results/scaling.json: ``python -m benchmarks.curves``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from benchmarks.record import RESULTS
+
+PICTURE = Path(__file__).parent.parent / "docs" / "scaling.png"
+LOOKS = {
+    "padded": ("padded reference", "tab:gray"),
+    "packed": ("rotary-mae", "tab:blue"),
+    "windowed": ("rotary-mae, window", "tab:orange"),
+}
+
+
+def draw(result: dict[str, Any], path: Path) -> None:
+    """Throughput and memory against the length of samples, and against how unequal lengths are."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(2, 2, figsize=(9, 6), sharex="col", layout="constrained")
+    curves = (("lengths", "length", "tokens a sample"), ("spreads", "sigma", "deviation of the logarithm of lengths"))
+    for column, (part, key, text) in zip(axes.T, curves, strict=True):
+        for contender, (name, colour) in LOOKS.items():
+            points = [p for p in result[part] if contender in p["seconds"]]
+            at = [p[key] for p in points]
+            rates = [p["n_tokens"] / p["seconds"][contender] / 1e3 for p in points]
+            if points:
+                column[0].plot(at, rates, "o-", color=colour, label=name)
+            known = [(p[key], p["peak_mib"][contender]) for p in points if p["peak_mib"][contender] is not None]
+            if known:
+                column[1].plot(*zip(*known, strict=True), "o-", color=colour, label=name)
+        column[1].set_xlabel(text)
+        for ax in column:
+            ax.set_yscale("log")
+            ax.grid(alpha=0.3)
+            ax.spines[["top", "right"]].set_visible(False)
+        if key == "length":
+            column[0].set_xscale("log", base=2)
+    axes[0, 0].set_ylabel("thousand tokens/s, pre-training")
+    axes[1, 0].set_ylabel("peak memory, MiB")
+    axes[0, 0].legend(frameon=False)
+    figure.savefig(path, dpi=110)
+    plt.close(figure)
+
+
+def shown(_: dict[str, Any]) -> str:
+    """The picture in a page of docs/, if it was drawn."""
+    if not PICTURE.exists():
+        return "Not drawn yet.\n"
+    return "![Throughput and memory against length, and against how unequal lengths are](scaling.png)\n"
+
+
+def main() -> None:
+    """Draw it."""
+    draw(json.loads((RESULTS / "scaling.json").read_text()), PICTURE)
+    print(PICTURE)
+
+
+if __name__ == "__main__":
+    main()
