@@ -25,6 +25,7 @@ bench: $(READY)  ## speed against the padded reference
 
 tables: $(READY)  ## README and docs from the committed results
 	$(BIN)/python -m benchmarks.tables
+	$(BIN)/python -m reproduce table
 
 clean:
 	rm -rf .venv

@@ -116,10 +116,10 @@ def validation_score(run: Run) -> tuple[float, int]:
 QUICK = {
     "n_series": [2000, 1000, 1000],
     "has_answers_off_cls": False,
-    "model": {"width": 36, "heads": 2, "depth": 2, "hidden": 36, "cls": False},
-    "views": {"n_views": 20, "noise_fraction": 0.3, "thinning": 0.3, "pool": 1},
+    "model": {"width": 36, "heads": 2, "depth": 4, "hidden": 40, "cls": False},
+    "views": {"n_views": 20, "noise_fraction": 0.3, "thinning": 0.3, "pool": 2},
     "training": {
-        "epochs": 10,
+        "epochs": 8,
         "batch_size": 32,
         "learning_rate": 3e-3,
         "weight_decay": 0.05,
