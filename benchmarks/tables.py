@@ -97,6 +97,30 @@ def overview() -> str:
     return markdown(["question", "rotary-mae", "beside it"], rows)
 
 
+def defaults(result: dict[str, Any]) -> str:
+    """What each trial gave on each set: accuracy and logarithmic loss, over the seeds that were run."""
+    rows = [row for row in result["rows"] if "log_loss" in row]
+    sets = list(dict.fromkeys(row["set"] for row in rows))
+    table = []
+    for trial in dict.fromkeys(row["trial"] for row in rows):
+        cells = [trial]
+        for name in sets:
+            mine = [row for row in rows if (row["trial"], row["set"]) == (trial, name)]
+            accuracy, loss = ([row[of] for row in mine] for of in ("balanced_accuracy", "log_loss"))
+            seeds = "" if len(mine) < 2 else f" ({len(mine)} seeds)"
+            cells.append(f"{np.mean(accuracy):.3f} / {np.mean(loss):.2f}{seeds}" if mine else "")
+        table.append(cells)
+    return markdown(["trial", *sets], table)
+
+
+def filling(result: dict[str, Any]) -> str:
+    """Squared errors of hidden values by the interpolator of the defaults."""
+    rows = [row for row in result["rows"] if "mse_linear" in row]
+    names = ("mse", "mse_linear", "mse_mean")
+    table = [[row["set"], *(f"{row[name]:.3f}" for name in names), f"{row['cpu']}"] for row in rows]
+    return markdown(["set", "RoMAE", "straight lines", "mean of the channel", "seconds of one core"], table)
+
+
 TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "stripe82": stripe82,
     "physionet": physionet,
@@ -110,6 +134,8 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "scaling_disk": speed_tables.disk,
     "scaling_processes": speed_tables.processes,
     "context": context,
+    "defaults": defaults,
+    "defaults_filling": filling,
 }
 
 
