@@ -30,7 +30,8 @@ class Plan:
 
     effort: a set of T tokens is passed over effort / T^0.4 times: a small one often, a large one a few times (37 times
     at 50 000 tokens, 6 at 5 million). n_updates: aimed at, by smaller batches. patience: evaluations without a better
-    one before stopping (of about 50). average, augmentation: see ``TrainingConfig``; augmentation of series alone.
+    one before stopping (of about 50). average, label_smoothing, augmentation: see ``TrainingConfig``; augmentation
+    of series alone.
     """
 
     effort: float
@@ -38,13 +39,14 @@ class Plan:
     learning_rate: float
     patience: int = 15
     average: float = 0.1
+    label_smoothing: float = 0.0
     augmentation: dict[str, float] = field(default_factory=dict)
 
 
 # Chosen on development parts of training sets, see docs/measurements.md. What a regressor is asked for may be a
 # strength or a duration: there only what is left out varies.
 VARIED = {"scale": 0.1, "noise": 0.1, "stretch": 0.1, "thinning": 0.5}
-CLASSIFY = Plan(effort=2800.0, n_updates=1000, learning_rate=1e-3, augmentation=VARIED)
+CLASSIFY = Plan(effort=2800.0, n_updates=1000, learning_rate=1e-3, label_smoothing=0.1, augmentation=VARIED)
 REGRESS = Plan(effort=2800.0, n_updates=1000, learning_rate=1e-3, augmentation={"thinning": 0.5})
 PRETRAIN = Plan(effort=2800.0, n_updates=1000, learning_rate=1e-3)
 INTERPOLATE = Plan(effort=2800.0, n_updates=1000, learning_rate=1e-3)
@@ -75,6 +77,7 @@ def plan_training(
         "epochs": epochs,
         "learning_rate": rate,
         "average": plan.average,
+        "label_smoothing": plan.label_smoothing,
         "keep": "best" if n_validation >= ENOUGH_TO_CHOOSE else "last",
         "patience": plan.patience if n_validation >= ENOUGH_TO_CHOOSE else 0,
         "augmentation": plan.augmentation,
