@@ -72,7 +72,8 @@ class RoMAEEstimator(BaseEstimator):
         out: a folder for metrics and checkpoints of the training. resume: go on with the run in it.
         model, training: further settings of ``RoMAEConfig`` and ``TrainingConfig``, by name. Among what is chosen for
             you: averaged weights, label smoothing of 0.1 in classifiers, and for series the mean of the tokens instead
-            of CLS (``model={"pooling": "cls"}``) and, where labels are learned, augmentation (``training={"augmentation": {}}`` turns it off).
+            of CLS (``model={"pooling": "cls"}``) and, where labels are learned, augmentation
+            (``training={"augmentation": {}}`` turns it off).
 
     Data may be a TokenSet or other Source, a data frame (with ``columns``), an array (n, channels, times) or
     (n, times) with NaN where nothing was observed, or a list of arrays (channels, times).
