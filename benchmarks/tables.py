@@ -70,11 +70,15 @@ def context(result: dict[str, Any]) -> str:
 
 def overview() -> str:
     """A row a question, this library beside what people use otherwise, from the files of the other tables."""
-    stars, stays, training = (_read(name) for name in ("stripe82", "physionet", "speed"))
+    stars, stays, training, filled_in = (_read(name) for name in ("stripe82", "physionet", "speed", "uncertainty"))
 
     def accuracy(method: str) -> str:
         values = [row["balanced_accuracy"] for row in stars["rows"] if row["method"] == method]
         return f"{np.mean(values):.3f} ± {np.std(values):.3f}"
+
+    def crps(method: str) -> str:
+        rows = [r for r in filled_in["rows"] if (r["set"], r["task"]) == ("stripe82", "interpolation")]
+        return f"{np.mean([r['crps'] for r in rows if r['method'] == method]):.3f}"
 
     curves = training["tasks"]["pretraining"]["light-curves"]["median"]
     rows = [
@@ -87,6 +91,11 @@ def overview() -> str:
             "What was measured at hidden times? PhysioNet 2012: squared error, in units of each variable's variance",
             f"{stays['metrics']['mse']:.3f}",
             f"straight lines between neighbours {stays['metrics']['mse_linear']:.3f}",
+        ],
+        [
+            "How well, and how honestly, is a hidden magnitude of a real star given? CRPS, in standard deviations",
+            crps("RoMAE"),
+            f"Gaussian process {crps('Gaussian process')}",
         ],
         [
             "How fast does it train? Light curves of unequal length: samples a second on 2 CPU cores",
@@ -121,6 +130,48 @@ def filling(result: dict[str, Any]) -> str:
     return markdown(["set", "RoMAE", "straight lines", "mean of the channel", "seconds of one core"], table)
 
 
+def _runs(result: dict[str, Any]) -> list[tuple[str, str]]:
+    return list(dict.fromkeys((row["set"], row["task"]) for row in result["coverage"]))
+
+
+def uncertainty(result: dict[str, Any]) -> str:
+    """Coverage of the central intervals: over all values, and of the channels asked for often."""
+    table, levels = [], result["levels"]
+    for name, task in _runs(result):
+        mine = [run for run in result["coverage"] if (run["set"], run["task"]) == (name, task)]
+        counts: dict[str, Any] = {}
+        for run in mine:
+            for channel, found in run["channels"].items():
+                counts[channel] = counts.get(channel, 0) + np.asarray(found)
+        often = {channel: found for channel, found in counts.items() if found[0] >= 2000}
+        cells = [f"{name}, {task}", f"{sum(run['n_values'] for run in mine)}"]
+        for level in levels:
+            pooled = [100 * run["pooled"][str(level)] for run in mine]
+            cells.append(f"{np.mean(pooled):.1f} ({min(pooled):.1f}-{max(pooled):.1f})")
+        far = {
+            c: max(abs(100 * f[1 + i] / f[0] - 100 * levels[i]) for i in range(len(levels))) for c, f in often.items()
+        }
+        names = ", ".join(f"{c} {value:.0f}" for c, value in sorted(far.items(), key=lambda f: -f[1]) if value > 5.0)
+        within = f"{sum(value <= 2.0 for value in far.values())} of {len(far)}"
+        cells.append(within + (f"; farther than 5: {names}" if names else ""))
+        table.append(cells)
+    n_seeds = len({run["seed"] for run in result["coverage"]})
+    header = ["held-out series of", "values", *(f"{100 * level:g} %" for level in levels)]
+    return markdown([*header, "channels within 2 points"], table) + f"\nMean (range) of {n_seeds} seeds.\n"
+
+
+def answers(result: dict[str, Any]) -> str:
+    """RMSE and CRPS of each method, mean over the seeds."""
+    table = []
+    for name, task in _runs(result):
+        mine = [row for row in result["rows"] if (row["set"], row["task"]) == (name, task)]
+        for method in dict.fromkeys(row["method"] for row in mine):
+            of = [row for row in mine if row["method"] == method]
+            means = [np.mean([row[key] for row in of]) for key in ("rmse", "crps")]
+            table.append([f"{name}, {task}", method, *(f"{mean:.3f}" for mean in means)])
+    return markdown(["held-out series of", "method", "RMSE", "CRPS"], table)
+
+
 TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "stripe82": stripe82,
     "physionet": physionet,
@@ -136,6 +187,8 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "context": context,
     "defaults": defaults,
     "defaults_filling": filling,
+    "uncertainty": uncertainty,
+    "uncertainty_answers": answers,
 }
 
 
