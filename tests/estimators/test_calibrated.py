@@ -39,11 +39,11 @@ def test_it_says_what_it_was_calibrated_on(n: int, settings: Any, held_out: str,
 
 
 def test_values_held_out_of_a_small_set_are_never_learned_from(monkeypatch: pytest.MonkeyPatch) -> None:
-    from rotary_mae.estimators import estimator
+    from rotary_mae.estimators import lesson
 
     tokens, seen = rm.from_frame(light_curves(12), **COLUMNS), []
-    train = estimator.train
-    monkeypatch.setattr(estimator, "train", lambda *a, **k: (seen.append(a[1][:].n_tokens), train(*a, **k))[1])
+    train = lesson.train
+    monkeypatch.setattr(lesson, "train", lambda *a, **k: (seen.append(a[1][:].n_tokens), train(*a, **k))[1])
     rm.RoMAEInterpolator(**quick(epochs=1)).fit(tokens)
     assert seen == [tokens.n_tokens - sum(-(-n // 7) for n in tokens.lengths.tolist())]
 
