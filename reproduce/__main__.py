@@ -58,14 +58,14 @@ def run(
         trial: two updates of every training on a few samples, to see that all works; no result is kept.
         again: throw away what was measured or begun before.
     """
-    from reproduce.run import RUNS, measure, result_path
+    from reproduce.run import RUNS, is_complete, measure, result_path
 
     chosen = load(experiment)
     kept = result_path(experiment, profile, seed)
     if again and not trial:
         kept.unlink(missing_ok=True)
         shutil.rmtree(RUNS / f"{experiment}-{profile}-{seed}", ignore_errors=True)
-    if kept.exists() and not trial:
+    if is_complete(kept) and not trial:
         print(f"measured before: {kept}; --again measures it anew")
         return
     print(measure(chosen, profile, seed, is_trial=trial))

@@ -12,7 +12,17 @@ if TYPE_CHECKING:
 
     from reproduce.run import Run
 
-NAMES = ("positions", "pendulum", "spirals", "synthetic", "physionet", "frequencies", "speed", "ablations")
+NAMES = (
+    "positions",
+    "pendulum",
+    "uea",
+    "spirals",
+    "synthetic",
+    "physionet",
+    "frequencies",
+    "speed",
+    "ablations",
+)
 """Folders of ``reproduce`` that hold an experiment, in the order of the table."""
 
 PROFILES = ("quick", "paper")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -52,10 +52,13 @@ class Run:
         """Set torch's seed (the run's, if None is given): call it before a model is made."""
         torch.manual_seed(self.seed if seed is None else seed)
 
-    def find(self) -> list[Found]:
-        """Do the parts that are not done yet."""
+    def find(self) -> Iterator[tuple[list[Found], list[str]]]:
+        """Do the parts that are not done yet; after each, what was found so far and the parts still to do."""
         parts = self.experiment.parts(self)
-        return [self._part(name, part, f"[{i}/{len(parts)}] {name}") for i, (name, part) in enumerate(parts.items(), 1)]
+        found, names = [], list(parts)
+        for i, (name, part) in enumerate(parts.items(), 1):
+            found.append(self._part(name, part, f"[{i}/{len(parts)}] {name}"))
+            yield found, names[i:]
 
     def _part(self, name: str, part: Part, title: str) -> Found:
         path = self.folder / f"{name}.json"
@@ -75,28 +78,42 @@ def result_path(experiment: str, profile: str, seed: int) -> Path:
 
 
 def measure(experiment: Experiment, profile: str, seed: int, *, runs: Path = RUNS, is_trial: bool = False) -> Path:
-    """Run an experiment and write its result; of a trial, into the folder of the run."""
+    """Run an experiment and write its result after every part; of a trial, into the folder of the run."""
     folder = runs / f"{experiment.name}-{profile}-{seed}{'-trial' if is_trial else ''}"
     if is_trial:
         shutil.rmtree(folder, ignore_errors=True)
     about = circumstances()
     run = Run(experiment, profile, seed, folder, is_trial)
     _check_settings(run)
-    found = run.find()
-    result = {
-        "experiment": experiment.name,
+    path = folder / "result.json" if is_trial else result_path(experiment.name, profile, seed)
+    # one after every part: those of a long experiment are worth having before its end
+    for found, to_do in run.find():
+        write_json(path, {**_described(run), **about, **_measured(found), "to_do": to_do})
+    return path
+
+
+def is_complete(path: Path) -> bool:
+    """Whether the result of a run is there with all its parts."""
+    return path.exists() and not json.loads(path.read_text()).get("to_do")
+
+
+def _described(run: Run) -> dict[str, Any]:
+    name, profile, seed = run.experiment.name, run.profile, run.seed
+    return {
+        "experiment": name,
         "profile": profile,
         "seed": seed,
-        "command": f"python -m reproduce run {experiment.name} --profile {profile} --seed {seed}",
+        "command": f"python -m reproduce run {name} --profile {profile} --seed {seed}",
         "settings": run.settings,
-        **about,
+    }
+
+
+def _measured(found: Sequence[Found]) -> dict[str, Any]:
+    return {
         "seconds": round(sum(m.seconds or 0.0 for part in found for m in part.measures), 1),
         "measures": [asdict(m) for part in found for m in part.measures],
         "curves": {name: curve for part in found for name, curve in part.curves.items()},
     }
-    path = folder / "result.json" if is_trial else result_path(experiment.name, profile, seed)
-    write_json(path, result)
-    return path
 
 
 def _check_settings(run: Run) -> None:

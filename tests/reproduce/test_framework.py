@@ -92,7 +92,9 @@ def test_a_killed_run_goes_on(tmp_path: Path) -> None:
 
     assert run("whole", 0) == 0
     assert run("killed", N_BATCHES // 2 + 2) < 0
-    assert not (tmp_path / "killed/results").exists()
+    half = tmp_path / "killed/results/toy-quick-0.json"
+    assert json.loads(half.read_text())["to_do"] == ["two"]
+    assert not running.is_complete(half)
     kept = (tmp_path / "killed/runs/toy-quick-0/one.json").stat().st_mtime_ns
     assert (tmp_path / "killed/runs/toy-quick-0/two/last").exists()
     assert run("killed", 0) == 0
@@ -101,6 +103,7 @@ def test_a_killed_run_goes_on(tmp_path: Path) -> None:
         json.loads((tmp_path / name / "results/toy-quick-0.json").read_text()) for name in ("whole", "killed")
     )
     assert whole["curves"] == gone_on["curves"]
+    assert whole["to_do"] == gone_on["to_do"] == []
 
 
 def fake(seed: int, value: float, profile: str = "quick") -> dict:

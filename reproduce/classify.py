@@ -1,0 +1,118 @@
+"""Pre-training and then a classifier, as every experiment that tells classes apart does it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import scipy.special
+from sklearn.ensemble import HistGradientBoostingClassifier
+
+import rotary_mae as rm
+from reproduce.answers import predictions
+from reproduce.features import features
+from reproduce.run import Run
+
+Array = npt.NDArray[Any]
+
+TREES = "gradient boosting on simple features"
+
+
+@dataclass(frozen=True)
+class Classified:
+    """chances: (B, classes) of what was asked. seconds: of both trainings."""
+
+    chances: Array
+    n_parameters: int
+    seconds: float
+
+    @property
+    def classes(self) -> Array:
+        """(B,) the likeliest class of each."""
+        likeliest: Array = self.chances.argmax(1)
+        return likeliest
+
+
+class Chosen:
+    """Some samples of a source, with other targets and scaled, made when they are asked for: a Source."""
+
+    def __init__(
+        self, source: rm.Source, index: Array, targets: Array | None = None, scaling: rm.Scaling | None = None
+    ) -> None:
+        self.source, self.index, self.scaling = source, np.asarray(index), scaling
+        self.targets = None if targets is None else np.asarray(targets)
+        self.schema = source.schema if scaling is None else self[:1].schema
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def __getitem__(self, index: Any) -> rm.TokenSet:
+        which = np.arange(len(self))[index]
+        tokens = self.source[self.index[which]]
+        if self.scaling is not None:
+            tokens = self.scaling.apply(tokens)
+        return tokens.with_targets(None if self.targets is None else self.targets[which])
+
+
+def encode(training: Array, test: Array) -> tuple[Array, Array, int]:
+    """Labels as whole numbers, by the classes of the training part, and how many there are.
+
+    Raises ValueError for a class that only the test part has.
+    """
+    classes, encoded = np.unique(training, return_inverse=True)
+    if unknown := sorted(set(np.unique(test).tolist()) - set(classes.tolist())):
+        raise ValueError(f"no training sample has the classes {unknown} of the test part")
+    return encoded, np.searchsorted(classes, test), len(classes)
+
+
+def classify(
+    run: Run,
+    name: str,
+    training: rm.Source,
+    asked: rm.Source,
+    n_classes: int,
+    settings: Mapping[str, Any],
+    pretraining: rm.Source | None = None,
+) -> Classified:
+    """Pre-train, fine-tune, and answer.
+
+    training: with whole numbers as targets. pretraining: samples to pre-train on, those of ``training`` if None.
+    settings: "scaling" (of ``Scaling.fit``), "model" (of ``RoMAEConfig``), "pretraining" and "fine_tuning" (of
+        ``TrainingConfig``; nothing is pre-trained where the first is None), and "classifier": what its model has
+        instead of what "model" says, such as dropout.
+    """
+    first_source = training if pretraining is None else pretraining
+    scaling = rm.Scaling.fit(first_source, **settings["scaling"])
+    schema = first_source.schema
+    shape = {"n_values": len(schema.roles), "n_axes": len(schema.axes), "n_predicted": schema.n_predicted}
+    seconds = 0.0
+    run.seeded()
+    config = rm.RoMAEConfig(**shape, **{**settings["model"], **settings["classifier"]})
+    model = rm.RoMAEForPrediction(config, outputs=n_classes)
+    if settings["pretraining"] is not None:
+        first = rm.RoMAEForPreTraining(rm.RoMAEConfig(**shape, **settings["model"]))
+        seconds += run.train(
+            f"{name}-pre-training", first, first_source, settings["pretraining"], scaling=scaling
+        ).seconds
+        rm.transfer(first, model)
+    seconds += run.train(f"{name}-fine-tuning", model, training, settings["fine_tuning"], scaling=scaling).seconds
+    logits = predictions(model, Chosen(asked, np.arange(len(asked)), scaling=scaling))
+    return Classified(scipy.special.softmax(logits.astype(np.float64), axis=1), model.n_parameters(), seconds)
+
+
+def boosted_trees(training: rm.TokenSet, labels: Array, asked: rm.TokenSet, n_classes: int, seed: int) -> Array:
+    """(B, classes) chances of gradient boosting on ``features``, with scikit-learn's settings but smaller leaves."""
+    trees = HistGradientBoostingClassifier(min_samples_leaf=5, random_state=seed).fit(features(training), labels)
+    chances = np.zeros((len(asked), n_classes))
+    chances[:, trees.classes_] = trees.predict_proba(features(asked))
+    return chances
+
+
+def merged(settings: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """Settings with those of ``settings["of_set"][name]`` over them, one level deep."""
+    over = settings["of_set"].get(name, {})
+    both = {key: {**(settings[key] or {}), **more} for key, more in over.items()}
+    return {**settings, **both}

@@ -1,0 +1,156 @@
+"""Steps are left out as said, of both parts, and nothing of the test part is trained on."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from reproduce.classify import Chosen, boosted_trees, encode, merged
+from reproduce.features import N_FEATURES, features
+from reproduce.run import measure
+from reproduce.uea import data, experiment, minirocket
+from tests.conftest import has_data
+from tests.reproduce.archives import write_uea
+
+import rotary_mae as rm
+
+TOY = {"width": 24, "heads": 2, "depth": 1, "decoder": {"width": 24, "heads": 2, "depth": 1}}
+
+
+@pytest.fixture
+def sets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    for name in data.SETS:
+        write_uea(tmp_path / "uea" / f"{name}.zip")
+    monkeypatch.setenv("ROMAE_DATA", str(tmp_path))
+    data.problem.cache_clear()
+    yield tmp_path
+    data.problem.cache_clear()
+
+
+def test_a_share_of_the_steps_of_every_series_is_left_out() -> None:
+    tokens = rm.TokenSet(np.arange(180.0), np.tile(np.arange(60.0), 3), [60, 60, 60])
+    some = data.thinned(tokens, 0.3, seed=1)
+    assert some.lengths.tolist() == [42, 42, 42]
+    assert (some.values[:, 0] == some.sample_idx * 60 + some.positions[:, 0]).all(), "the rest keep their times"
+    assert (np.diff(some[0].positions[:, 0]) > 0).all()
+    assert not np.array_equal(some[0].positions, some[1].positions)
+    assert np.array_equal(some.values, data.thinned(tokens, 0.3, seed=1).values)
+    assert not np.array_equal(some.values, data.thinned(tokens, 0.3, seed=2).values)
+    kept = np.mean([np.isin(np.arange(60), data.thinned(tokens[:1], 0.3, s).positions) for s in range(200)], axis=0)
+    assert kept.min() > 0.55
+    assert kept.max() < 0.85
+
+
+def test_both_parts_are_thinned_each_in_its_own_way(sets: Path) -> None:
+    one, other = data.parts("Epilepsy", 0.3, seed=0), data.parts("Epilepsy", 0.3, seed=1)
+    assert one.dataset == "Epilepsy"
+    for part in (one.training, one.test):
+        assert (part.lengths == 7).all()
+    assert not np.array_equal(one.training.positions, one.test.positions)
+    assert not np.array_equal(one.test.positions, other.test.positions)
+    assert (data.parts("Epilepsy", 0.0, seed=0).test.lengths == 10).all()
+
+
+def test_heartbeat_is_split_as_published_where_it_can_be_had(sets: Path) -> None:
+    official = data.problem("Heartbeat")
+    assert official.dataset == "Heartbeat"
+    assert set(official.test.ids) == {f"test-{i}" for i in range(12)}
+
+
+def test_a_held_out_part_bears_another_name(sets: Path) -> None:
+    write_uea(sets / "uea" / "Heartbeat.zip", splits=("TRAIN",))
+    held = data.problem("Heartbeat")
+    assert held.dataset == "Heartbeat, a third of its training part held out"
+    assert held.dataset not in {r.dataset for r in experiment.EXPERIMENT.references}
+    assert not set(held.training.ids) & set(held.test.ids)
+    assert len(held.training) + len(held.test) == 12
+    assert np.unique(np.asarray(held.test.targets), return_counts=True)[1].tolist() == [2, 2]
+
+
+@pytest.mark.slow
+def test_heartbeat_at_hand() -> None:
+    if not has_data("uea"):
+        pytest.skip("uea is not under ROMAE_DATA")
+    data.problem.cache_clear()
+    held = data.problem("Heartbeat")
+    assert len(held.training) + len(held.test) in (204, 409)
+
+
+@pytest.mark.parametrize("profile", ["quick", "paper"])
+def test_two_updates_at_toy_size(sets: Path, tmp_path: Path, profile: str) -> None:
+    whole = experiment.EXPERIMENT
+    small = {"model": {**whole.profiles[profile].settings["model"], **TOY}, "sets": ["Epilepsy", "Heartbeat"]}
+    result = json.loads(measure(replace(whole, trial=small), profile, 0, runs=tmp_path, is_trial=True).read_text())
+    assert {m["dataset"] for m in result["measures"]} == {"Epilepsy", "Heartbeat"}
+    trees = [m["value"] for m in result["measures"] if m["method"].startswith("gradient")]
+    assert min(trees) > 0.9, "level tells the classes apart"
+    assert all(0 <= m["value"] <= 1 for m in result["measures"])
+
+
+def test_settings_of_a_set_replace_those_of_all() -> None:
+    settings = merged(experiment.PAPER, "LSST")
+    assert settings["fine_tuning"]["learning_rate"] == 3e-2
+    assert settings["fine_tuning"]["optimizer"] == "sgd"
+    assert settings["pretraining"]["epochs"] == 400
+    for name in data.SETS:
+        chosen = merged(experiment.PAPER, name)
+        rm.TrainingConfig.from_dict(chosen["fine_tuning"])
+        rm.RoMAEConfig(n_values=3, n_axes=1, **chosen["model"], **chosen["classifier"])
+
+
+def test_classes_that_training_lacks_are_an_error() -> None:
+    labels, wanted, n = encode(np.array(["b", "a", "b"]), np.array(["a"]))
+    assert (labels.tolist(), wanted.tolist(), n) == ([1, 0, 1], [0], 2)
+    with pytest.raises(ValueError, match=r"classes \['c'\]"):
+        encode(np.array(["b", "a"]), np.array(["c"]))
+
+
+def test_chosen_samples_keep_their_labels_and_are_scaled() -> None:
+    tokens = rm.TokenSet(np.arange(10.0), np.arange(10.0), [5, 3, 2], targets=[0, 1, 2])
+    some = Chosen(tokens, np.array([2, 0]), np.array([7, 8]), rm.Scaling.fit(tokens, unit=2.0))
+    assert len(some) == 2
+    one = some[1:]
+    assert one.targets is not None
+    assert one.targets.tolist() == [8]
+    assert one.ids.tolist() == [0]
+    assert np.allclose(np.diff(one.positions[:, 0]), 0.5)
+
+
+def test_features_say_what_a_line_does() -> None:
+    times = np.r_[np.arange(5.0), np.arange(3.0)]
+    tokens = rm.TokenSet(
+        np.array([0, 1, 5, 1, 0, 2, 2, 2.0]),
+        np.stack([times, np.repeat([0, 1], [5, 3])], 1),
+        [8],
+        axes=("time", "channel"),
+        channels=("a", "b", "c"),
+    )
+    a, b, c = features(tokens).reshape(3, N_FEATURES)
+    assert (a[0], b[0], c[0]) == (5, 3, 0)
+    assert a[1] == pytest.approx(7 / 5)
+    assert a[-5] == 2, "when it is highest"
+    assert b[2] == 0
+    assert np.isnan(c[1:]).all()
+
+
+def test_trees_give_no_chance_to_a_class_without_samples() -> None:
+    tokens = rm.TokenSet(np.arange(40.0), np.tile(np.arange(4.0), 10), [4] * 10)
+    chances = boosted_trees(tokens, np.repeat([0, 2], 5), tokens, 4, seed=0)
+    assert chances.shape == (10, 4)
+    assert (chances[:, [1, 3]] == 0).all()
+    assert np.allclose(chances.sum(1), 1)
+
+
+def test_straight_lines_go_through_what_is_left() -> None:
+    tokens = rm.TokenSet(np.array([[0.0, 1], [4, 1], [5, 3]]), [0.0, 4, 5], [3])
+    grid = data.on_grid(tokens, 6)
+    assert grid.shape == (1, 2, 6)
+    assert grid[0, 0].tolist() == [0, 1, 2, 3, 4, 5]
+    assert grid[0, 1].tolist() == [1, 1, 1, 1, 1, 3]
+
+
+def test_the_record_of_minirocket_is_of_the_same_draws() -> None:
+    assert minirocket.DROPPED == experiment.QUICK["dropped"] == experiment.PAPER["dropped"]
+    assert minirocket.measured("Epilepsy", 10_000) is None
