@@ -49,8 +49,9 @@ def test_planted_outliers_are_the_most_surprising(trained: rm.RoMAEInterpolator)
 @pytest.mark.slow
 def test_ordinary_values_are_as_surprising_as_normal_ones(trained: rm.RoMAEInterpolator) -> None:
     scores = np.concatenate(trained.anomaly_score(rm.simulate_light_curves(100, seed=9)))
-    assert np.mean(scores < 1.0) == pytest.approx(0.68, abs=0.1)
-    assert np.mean(scores < 2.0) == pytest.approx(0.954, abs=0.04)
+    # more is seen than in calibration, so if anything they are smaller
+    assert 0.6 < np.mean(scores < 1.0) < 0.85
+    assert 0.91 < np.mean(scores < 2.0) < 0.99
 
 
 def test_every_observation_is_hidden_once_with_few_others(itp: rm.RoMAEInterpolator, monkeypatch: Any) -> None:

@@ -220,7 +220,8 @@ class RoMAEInterpolator(RoMAEEstimator):
 
         Every observation is hidden once, in ``n_folds`` turns with every ``n_folds``-th other in time, and compared
         with the answer, its own measurement error allowed for: the distance in standard deviations, calibrated so
-        that of ordinary values about 68 % lie below 1 and 95 % below 2.
+        that of ordinary values about 68 % lie below 1 and 95 % below 2; or some more, as here more of a series is seen
+        than where half of it was hidden to calibrate.
 
         Returns:
             per="measurement": a list with one array a sample, in the order of its tokens (from frames and arrays: by
