@@ -119,7 +119,7 @@ QUICK = {
     "model": {"width": 36, "heads": 2, "depth": 4, "hidden": 40, "cls": False},
     "views": {"n_views": 20, "noise_fraction": 0.3, "thinning": 0.3, "pool": 2},
     "training": {
-        "epochs": 8,
+        "epochs": 4,
         "batch_size": 32,
         "learning_rate": 3e-3,
         "weight_decay": 0.05,
@@ -147,7 +147,7 @@ EXPERIMENT = Experiment(
     name="pendulum",
     title="Pendulum, angle from noisy pictures",
     source="Table 5",
-    profiles={"quick": Profile(QUICK, 20, 1.5), "paper": Profile(PAPER, 15, 1.5)},
+    profiles={"quick": Profile(QUICK, 6, 1.5), "paper": Profile(PAPER, 15, 1.5)},
     parts=parts,
     trial={"n_series": [24, 8, 8]},
     references=[Reference(DATASET, METRIC, 0.00332, 0.00341, "S5"), Reference(DATASET, OFFICIAL_METRIC, 3.32)],

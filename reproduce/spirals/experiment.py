@@ -36,9 +36,16 @@ def train(run: Run) -> tuple[rm.RoMAEForPreTraining, rm.TrainingResult]:
     model = rm.RoMAEForPreTraining(rm.RoMAEConfig(n_values=2, n_axes=1, **chosen["model"]))
     parts = splits(*chosen["n_spirals"])
     views = Views(parts["training"], seed=run.seed, **chosen["views"])
-    validation = as_tokens(parts["validation"]) if len(parts["validation"]) else None
+    held = parts["validation"]
+    validation = as_tokens(held, unit=views.unit) if len(held) else None
     result = run.train("model", model, views, chosen["training"], validation=validation)
     return model, result
+
+
+def answered(run: Run, model: rm.RoMAEForPreTraining, spirals: Spirals, seen: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """(M, 2) hidden points as the model gives them, from the points ``seen`` (n, 75, 2)."""
+    unit = run.settings["views"]["unit"]
+    return unit * reconstructed(model, as_tokens(spirals, seen, unit), spirals.is_hidden.ravel())
 
 
 def error(answers: npt.NDArray[Any], wanted: npt.NDArray[Any], spirals: Spirals) -> float:
@@ -52,11 +59,10 @@ def parts(run: Run) -> Mapping[str, Part]:
     def single() -> Found:
         model, result = train(run)
         test = splits(*run.settings["n_spirals"])["test"]
-        hidden = test.is_hidden.ravel()
         about = {"n_parameters": model.n_parameters(), "seconds": result.seconds}
         found = []
         for seen, what in ((test.truth, DATASET), (test.noisy, f"{DATASET}, with noise")):
-            answers = reconstructed(model, as_tokens(test, seen), hidden)
+            answers = answered(run, model, test, seen)
             found.append(Measure(what, METRIC, "test", error(answers, test.truth, test), "RoMAE", **about))
             fitted = least_squares(test, seen)
             found.append(Measure(what, METRIC, "test", error(fitted, test.truth, test), FITTED))
@@ -90,8 +96,7 @@ def validation_score(run: Run) -> tuple[float, int]:
     """Error on the noisy hidden points of the validation spirals, from noisy points: all that training data give."""
     model, _ = train(run)
     held = splits(*run.settings["n_spirals"])["validation"]
-    answers = reconstructed(model, as_tokens(held), held.is_hidden.ravel())
-    return error(answers, held.noisy, held), model.n_parameters()
+    return error(answered(run, model, held, held.noisy), held.noisy, held), model.n_parameters()
 
 
 # the last half, and of the first all but 30 of its 38 points
@@ -99,14 +104,14 @@ AS_ASKED = {"strategy": "future", "fraction": 37 / 75, "then": {"strategy": "uni
 QUICK = {
     "n_spirals": [160, 40, 100],
     "model": {
-        "width": 96,
+        "width": 64,
         "heads": 2,
         "depth": 3,
-        "hidden": 192,
+        "hidden": 128,
         "queries": "independent",
-        "decoder": {"width": 96, "heads": 2, "depth": 2, "hidden": 192},
+        "decoder": {"width": 64, "heads": 2, "depth": 2, "hidden": 128},
     },
-    "views": {"n_views": 20, "is_mirrored": True, "mixing": 1.0},
+    "views": {"n_views": 20, "is_mirrored": True, "mixing": 1.0, "unit": 3.0},
     "training": {
         "epochs": 15,
         "batch_size": 16,
@@ -119,7 +124,7 @@ QUICK = {
 PAPER = {
     "n_spirals": [200, 0, 100],
     "model": {"size": "tiny"},
-    "views": {"n_views": 1, "is_mirrored": False, "mixing": 0.0},
+    "views": {"n_views": 1, "is_mirrored": False, "mixing": 0.0, "unit": 1.0},
     "training": {
         "epochs": 500,
         "batch_size": 32,

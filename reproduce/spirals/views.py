@@ -20,13 +20,14 @@ class Views:
 
     is_mirrored: each is upside down with probability 1/2, and so turns the other way. mixing: probability that it is
     a weighted mean (1 - w, w) with another that turns the same way, w even in [-0.5, 1.5]. Nothing is looked at but
-    the noisy training spirals; which way they turn is seen from them.
+    the noisy training spirals; which way they turn is seen from them. unit: what is 1 in the values of tokens.
     """
 
     spirals: Spirals
     n_views: int = 1
     is_mirrored: bool = False
     mixing: float = 0.0
+    unit: float = 1.0
     seed: int = 0
 
     @property
@@ -38,7 +39,7 @@ class Views:
 
     def __getitem__(self, index: Any) -> rm.TokenSet:
         chosen = np.atleast_1d(np.arange(len(self))[index])
-        return _tokens(self.spirals.times, np.stack([self._view(int(i)) for i in chosen]), chosen)
+        return _tokens(self.spirals.times, np.stack([self._view(int(i)) for i in chosen]) / self.unit, chosen)
 
     def _view(self, index: int) -> Array:
         """(75, 2) points of one version of one spiral."""
@@ -62,9 +63,9 @@ def _one_way(points: Array) -> Array:
     return points * [1.0, turn_of(points)]
 
 
-def as_tokens(spirals: Spirals, points: Array | None = None) -> rm.TokenSet:
+def as_tokens(spirals: Spirals, points: Array | None = None, unit: float = 1.0) -> rm.TokenSet:
     """A token a point at its time; the noisy points if none are given."""
-    return _tokens(spirals.times, spirals.noisy if points is None else points, None)
+    return _tokens(spirals.times, (spirals.noisy if points is None else points) / unit, None)
 
 
 def _tokens(times: Array, points: Array, ids: Array | None) -> rm.TokenSet:
