@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.impute import SimpleImputer
-from sklearn.metrics import balanced_accuracy_score, roc_auc_score
+from sklearn.metrics import balanced_accuracy_score, f1_score, roc_auc_score
 from sklearn.model_selection import train_test_split
 from sklearn.pipeline import make_pipeline
 
@@ -42,10 +42,17 @@ SETTINGS: dict[str, Any] = {
 }
 
 
+def held_out(tokens: rm.TokenSet, seed: int) -> tuple[Any, Any]:
+    """Which stars are trained on and which are held out."""
+    labels = np.asarray(tokens.targets)
+    training, test = train_test_split(np.arange(len(tokens)), test_size=0.2, random_state=seed, stratify=labels)
+    return training, test
+
+
 def one_seed(tokens: rm.TokenSet, seed: int, is_quick: bool) -> list[dict[str, Any]]:
     """Scores of the three methods on the stars held out by this seed."""
     labels = np.asarray(tokens.targets)
-    training, test = train_test_split(np.arange(len(tokens)), test_size=0.2, random_state=seed, stratify=labels)
+    training, test = held_out(tokens, seed)
     epochs = {"epochs": 1} if is_quick else {}
     shared, fine = SETTINGS["shared"], {**SETTINGS["fine_tune"], **epochs}
     rows = []
@@ -56,6 +63,7 @@ def one_seed(tokens: rm.TokenSet, seed: int, is_quick: bool) -> list[dict[str, A
                 "method": method,
                 "seed": seed,
                 "balanced_accuracy": balanced_accuracy_score(labels[test] == "RRc", probability > 0.5),
+                "macro_f": f1_score(labels[test] == "RRc", probability > 0.5, average="macro"),
                 "auc": roc_auc_score(labels[test] == "RRc", probability),
                 "seconds": round(seconds, 1),
             }

@@ -13,7 +13,6 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 
 import rotary_mae as rm
 from reproduce.answers import predictions
-from reproduce.features import features
 from reproduce.run import Run
 
 Array = npt.NDArray[Any]
@@ -103,11 +102,11 @@ def classify(
     return Classified(scipy.special.softmax(logits.astype(np.float64), axis=1), model.n_parameters(), seconds)
 
 
-def boosted_trees(training: rm.TokenSet, labels: Array, asked: rm.TokenSet, n_classes: int, seed: int) -> Array:
-    """(B, classes) chances of gradient boosting on ``features``, with scikit-learn's settings but smaller leaves."""
-    trees = HistGradientBoostingClassifier(min_samples_leaf=5, random_state=seed).fit(features(training), labels)
+def boosted_trees(known: Array, labels: Array, asked: Array, n_classes: int, seed: int) -> Array:
+    """(B, classes) chances by gradient boosting on (n, F) features, with scikit-learn's settings but smaller leaves."""
+    trees = HistGradientBoostingClassifier(min_samples_leaf=5, random_state=seed).fit(known, labels)
     chances = np.zeros((len(asked), n_classes))
-    chances[:, trees.classes_] = trees.predict_proba(features(asked))
+    chances[:, trees.classes_] = trees.predict_proba(asked)
     return chances
 
 

@@ -16,6 +16,7 @@ NAMES = (
     "positions",
     "pendulum",
     "uea",
+    "light_curves",
     "spirals",
     "synthetic",
     "physionet",

@@ -11,6 +11,7 @@ from sklearn.model_selection import train_test_split
 
 from reproduce.classify import TREES, Chosen, boosted_trees, classify, encode, merged
 from reproduce.experiment import Experiment, Found, Measure, Part, Profile, Reference
+from reproduce.features import features
 from reproduce.run import Run
 from reproduce.uea.data import SETS, parts
 from reproduce.uea.minirocket import measured
@@ -26,7 +27,7 @@ def one(run: Run, name: str) -> Found:
     found = classify(run, name, of.training.with_targets(labels), of.test, n_classes, merged(run.settings, name))
     accuracy = float((found.classes == wanted).mean())
     rows = [Measure(of.dataset, METRIC, "test", accuracy, "RoMAE", found.n_parameters, found.seconds)]
-    trees = boosted_trees(of.training, labels, of.test, n_classes, run.seed)
+    trees = boosted_trees(features(of.training), labels, features(of.test), n_classes, run.seed)
     rows.append(Measure(of.dataset, METRIC, "test", float((trees.argmax(1) == wanted).mean()), TREES))
     if not run.is_trial and (rocket := measured(of.dataset, run.seed)):
         rows.append(Measure(of.dataset, METRIC, "test", rocket["accuracy"], ROCKET, None, rocket["seconds"]))
@@ -74,7 +75,7 @@ QUICK: dict[str, Any] = {
         },
         "Epilepsy": {
             "pretraining": {"epochs": 50, "batch_size": 8},
-            "fine_tuning": {"epochs": 100, "batch_size": 8},
+            "fine_tuning": {"epochs": 50, "batch_size": 8},
         },
         "Heartbeat": {
             "pretraining": {"epochs": 36, "batch_size": 8},

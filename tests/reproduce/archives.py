@@ -4,6 +4,7 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 HEADER = "@problemName {name}\n@timeStamps false\n@missing false\n@univariate false\n@dimensions {channels}\n"
 HEADER += "@equalLength true\n@seriesLength {steps}\n@classLabel true {classes}\n@data\n"
@@ -24,3 +25,60 @@ def write_uea(
                 lines.append(":".join(",".join(f"{v:.4f}" for v in row) for row in values) + f":{classes[i % 2]}")
             head = HEADER.format(name=path.stem, channels=channels, steps=steps, classes=" ".join(classes))
             archive.writestr(f"{path.stem}_{split}.ts", head + "\n".join(lines) + "\n")
+
+
+def write_snana(
+    folder: Path,
+    stem: str,
+    head: list[tuple],
+    phot: list[tuple],
+    ending: str = "FITS",
+    band: str = "BAND",
+    prefix: str = "",
+) -> Path:
+    """HEAD (SNID, first row, last row, type) and PHOT (time, band, flag, flux, error) tables; the path of the first."""
+    fits = pytest.importorskip("astropy.io.fits")
+    folder.mkdir(parents=True, exist_ok=True)
+    tables = {
+        "HEAD": (head, [("SNID", "16A"), ("PTROBS_MIN", "1J"), ("PTROBS_MAX", "1J"), ("SNTYPE", "1J")]),
+        "PHOT": (
+            [(time, prefix + name if name else "-", *rest) for time, name, *rest in phot],
+            [("MJD", "1D"), (band, "8A"), ("PHOTFLAG", "1J"), ("FLUXCAL", "1E"), ("FLUXCALERR", "1E")],
+        ),
+    }
+    for kind, (rows, columns) in tables.items():
+        made = [
+            fits.Column(name=name, format=kept, array=np.array(column))
+            for (name, kept), column in zip(columns, zip(*rows, strict=True), strict=True)
+        ]
+        fits.BinTableHDU.from_columns(made).writeto(folder / f"{stem}_{kind}.{ending}", overwrite=True)
+    return folder / f"{stem}_HEAD.{ending}"
+
+
+def write_atat(path: Path, n: int = 12, steps: int = 9, n_classes: int = 3) -> dict[str, np.ndarray]:
+    """An ATAT file, and what was written; the last light curve never makes an alert."""
+    h5py = pytest.importorskip("h5py")
+    rng = np.random.default_rng(0)
+    shape = (n, steps, 6)
+    is_seen = np.arange(steps)[None, :, None] < rng.integers(1, steps, (n, 1, 6))
+    labels = np.arange(n) % n_classes
+    mask = is_seen.astype(float)
+    alert = mask * (np.arange(n) < n - 1)[:, None, None] * (np.arange(steps) < steps // 2)[None, :, None]
+    rows = np.arange(n)
+    written = {
+        "data": mask * rng.normal(3.0 * labels[:, None, None], 1, shape),
+        "data-var": mask * rng.uniform(0.1, 1, shape),
+        "time": mask * np.sort(rng.uniform(0, 100, shape), axis=1),
+        "mask": mask,
+        "mask_alert": alert,
+        "labels": labels,
+        "SNID": rng.permutation(1000)[:n],
+        "training_0": rows[rows % 4 < 2],
+        "validation_0": rows[rows % 4 == 2],
+        "test": rows[rows % 4 == 3],
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with h5py.File(path, "w") as file:
+        for name, array in written.items():
+            file.create_dataset(name, data=array)
+    return written

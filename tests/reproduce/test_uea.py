@@ -137,7 +137,7 @@ def test_features_say_what_a_line_does() -> None:
 
 def test_trees_give_no_chance_to_a_class_without_samples() -> None:
     tokens = rm.TokenSet(np.arange(40.0), np.tile(np.arange(4.0), 10), [4] * 10)
-    chances = boosted_trees(tokens, np.repeat([0, 2], 5), tokens, 4, seed=0)
+    chances = boosted_trees(features(tokens), np.repeat([0, 2], 5), features(tokens), 4, seed=0)
     assert chances.shape == (10, 4)
     assert (chances[:, [1, 3]] == 0).all()
     assert np.allclose(chances.sum(1), 1)

@@ -1,13 +1,17 @@
 """Readers of public data sets; ROMAE_DATA names a folder that has them, else they are downloaded."""
 
+from rotary_mae.datasets.atat import load_atat
 from rotary_mae.datasets.esc50 import load_esc10, load_esc50
 from rotary_mae.datasets.physionet2012 import load_physionet2012
+from rotary_mae.datasets.snana import load_elasticc
 from rotary_mae.datasets.snpcc import load_snpcc
 from rotary_mae.datasets.stripe82 import load_stripe82
 from rotary_mae.datasets.tiny_imagenet import load_tiny_imagenet
 from rotary_mae.datasets.uea import load_uea
 
 __all__ = [
+    "load_atat",
+    "load_elasticc",
     "load_esc10",
     "load_esc50",
     "load_physionet2012",

@@ -1,0 +1,1 @@
+"""Classes of light curves (Table 4)."""

@@ -1,0 +1,108 @@
+"""ELAsTiCC as the ATAT code prepares it: one HDF5 file of padded light curves with folds."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from rotary_mae.data.schema import Schema
+from rotary_mae.data.tokens import TokenSet, sample_indices
+from rotary_mae.datasets.download import DATA_VARIABLE
+from rotary_mae.datasets.originals import Rows
+from rotary_mae.datasets.snana import BANDS
+
+FILE = Path("elasticc") / "elasticc_final.h5"
+AT_ONCE = 4096
+
+
+def load_atat(part: str | None = None, *, alerts_only: bool = False) -> AtatLightCurves:
+    """``$ROMAE_DATA/elasticc/elasticc_final.h5``, made by the code of ATAT (Cabrera-Vives et al. 2024,
+    arXiv 2405.03078); see ``AtatLightCurves``."""
+    path = Path(os.environ.get(DATA_VARIABLE) or ".") / FILE
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"{path} is missing; it is made of ELAsTiCC by get_data.py of https://github.com/alercebroker/ATAT. Put it "
+            f"there, or set {DATA_VARIABLE} to the folder that has {FILE} (now: "
+            f"{os.environ.get(DATA_VARIABLE) or 'not set'})"
+        )
+    return AtatLightCurves(path, part, alerts_only=alerts_only)
+
+
+class AtatLightCurves:
+    """Light curves of an ATAT file, read when asked for: a Source.
+
+    Datasets of the file: ``data`` and ``data-var`` (n, steps, bands) flux and, despite its name, its error; ``time`` in
+    days, ``mask`` and ``mask_alert`` of the same shape, above 0 where there is a measurement; ``labels`` (n,); and, of
+    row numbers, ``training_<fold>``, ``validation_<fold>`` and ``test``.
+
+    A token a measurement: values (flux, error), positions (days, index in u, g, r, i, z, Y), by time and then band.
+    ids: SNID if the file has them, else row numbers; targets: labels, whole numbers. ``lengths`` (B,) are the tokens
+    of each light curve; those without any are left out.
+
+    Args:
+        path: of the file. part: the dataset that names the rows, such as "training_0"; None: all.
+        alerts_only: take ``mask_alert``, what a broker would have seen, not ``mask``.
+
+    Raises:
+        ValueError: datasets that are missing or do not fit together, with those that are there. ImportError: without
+            h5py (extra ``hdf5``).
+    """
+
+    def __init__(self, path: Path, part: str | None = None, *, alerts_only: bool = False) -> None:
+        self.path, self._mask = path, "mask_alert" if alerts_only else "mask"
+        self._opened: tuple[int, Any] | None = None
+        file = self._file()
+        wanted = ["data", "data-var", "time", self._mask, "labels", *([part] if part else [])]
+        if missing := [name for name in wanted if name not in file]:
+            raise ValueError(f"{path} has no datasets {missing}; it has {', '.join(sorted(file))}")
+        shape = file["data"].shape
+        if len(shape) != 3 or shape[2] != len(BANDS):
+            raise ValueError(f"{path}: data must be (light curves, steps, {len(BANDS)} bands), got {shape}")
+        rows = np.arange(shape[0]) if part is None else np.asarray(file[part][()], np.int64)
+        if len(rows) and not 0 <= rows.min() <= rows.max() < shape[0]:
+            raise ValueError(f"{path}: {part} names rows {rows.min()}..{rows.max()} of {shape[0]}")
+        lengths = self._counted()[rows]
+        self._rows, self.lengths = rows[lengths > 0], lengths[lengths > 0]
+        self.targets = file["labels"][()][self._rows].astype(np.int64)
+        self.ids = file["SNID"][()][self._rows] if "SNID" in file else self._rows
+        self.schema = Schema(("time", "channel"), BANDS, ("value", "error"))
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, index: Any) -> TokenSet:
+        chosen = sample_indices(index, len(self))
+        is_seen = self._read(self._mask, chosen) > 0
+        sample, _, channel = np.nonzero(is_seen)
+        columns = [self._read(name, chosen)[is_seen].astype(np.float64) for name in ("time", "data", "data-var")]
+        rows = Rows(sample, columns[0], channel, np.stack(columns[1:], axis=1))
+        return rows.to_tokens(self.schema, self.ids[chosen], self.targets[chosen], order=channel)
+
+    def _read(self, name: str, chosen: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
+        # HDF5 takes rows in increasing order, each once
+        rows, place = np.unique(self._rows[chosen], return_inverse=True)
+        read: npt.NDArray[Any] = self._file()[name][rows]
+        return read[place]
+
+    def _counted(self) -> npt.NDArray[np.int64]:
+        mask = self._file()[self._mask]
+        starts = range(0, mask.shape[0], AT_ONCE)
+        counts = [(mask[first : first + AT_ONCE] > 0).sum((1, 2)) for first in starts]
+        return np.concatenate([np.empty(0, np.int64), *counts])
+
+    def _file(self) -> Any:
+        try:
+            import h5py
+        except ImportError as error:
+            raise ImportError("HDF5 files are read with h5py: pip install 'rotary-mae[hdf5]'") from error
+        # a fork would share the place in the file that the other process reads at
+        if self._opened is None or self._opened[0] != os.getpid():
+            self._opened = (os.getpid(), h5py.File(self.path, "r"))
+        return self._opened[1]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_opened": None}
