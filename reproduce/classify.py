@@ -67,39 +67,63 @@ def encode(training: Array, test: Array) -> tuple[Array, Array, int]:
     return encoded, np.searchsorted(classes, test), len(classes)
 
 
-def classify(
+@dataclass(frozen=True)
+class Start:
+    """Where a classifier starts from. model: None, where nothing was pre-trained. seconds: of pre-training."""
+
+    scaling: rm.Scaling
+    model: rm.RoMAEForPreTraining | None
+    seconds: float
+
+
+def pretrain(run: Run, name: str, source: rm.Source, settings: Mapping[str, Any]) -> Start:
+    """Fit the scaling to ``source`` and, unless ``settings["pretraining"]`` is None, pre-train on it."""
+    scaling = rm.Scaling.fit(source, **settings["scaling"])
+    if settings["pretraining"] is None:
+        return Start(scaling, None, 0.0)
+    run.seeded()
+    model = rm.RoMAEForPreTraining(rm.RoMAEConfig(**_shape(scaling), **settings["model"]))
+    result = run.train(f"{name}-pre-training", model, source, settings["pretraining"], scaling=scaling)
+    return Start(scaling, model, result.seconds)
+
+
+def fine_tune(
     run: Run,
     name: str,
+    start: Start,
     training: rm.Source,
     asked: rm.Source,
     n_classes: int,
     settings: Mapping[str, Any],
-    pretraining: rm.Source | None = None,
+) -> Classified:
+    """Train a classifier on ``training``, which has whole numbers as targets, and answer; see ``classify``."""
+    run.seeded()
+    config = rm.RoMAEConfig(**_shape(start.scaling), **{**settings["model"], **settings["classifier"]})
+    model = rm.RoMAEForPrediction(config, outputs=n_classes)
+    if start.model is not None:
+        rm.transfer(start.model, model)
+    result = run.train(f"{name}-fine-tuning", model, training, settings["fine_tuning"], scaling=start.scaling)
+    logits = predictions(model, Chosen(asked, np.arange(len(asked)), scaling=start.scaling))
+    chances = scipy.special.softmax(logits.astype(np.float64), axis=1)
+    return Classified(chances, model.n_parameters(), start.seconds + result.seconds)
+
+
+def classify(
+    run: Run, name: str, training: rm.Source, asked: rm.Source, n_classes: int, settings: Mapping[str, Any]
 ) -> Classified:
     """Pre-train, fine-tune, and answer.
 
-    training: with whole numbers as targets. pretraining: samples to pre-train on, those of ``training`` if None.
-    settings: "scaling" (of ``Scaling.fit``), "model" (of ``RoMAEConfig``), "pretraining" and "fine_tuning" (of
-        ``TrainingConfig``; nothing is pre-trained where the first is None), and "classifier": what its model has
-        instead of what "model" says, such as dropout.
+    training: with whole numbers as targets. settings: "scaling" (of ``Scaling.fit``), "model" (of ``RoMAEConfig``),
+    "pretraining" and "fine_tuning" (of ``TrainingConfig``; nothing is pre-trained where the first is None), and
+    "classifier": what its model has instead of what "model" says, such as dropout.
     """
-    first_source = training if pretraining is None else pretraining
-    scaling = rm.Scaling.fit(first_source, **settings["scaling"])
-    schema = first_source.schema
-    shape = {"n_values": len(schema.roles), "n_axes": len(schema.axes), "n_predicted": schema.n_predicted}
-    seconds = 0.0
-    run.seeded()
-    config = rm.RoMAEConfig(**shape, **{**settings["model"], **settings["classifier"]})
-    model = rm.RoMAEForPrediction(config, outputs=n_classes)
-    if settings["pretraining"] is not None:
-        first = rm.RoMAEForPreTraining(rm.RoMAEConfig(**shape, **settings["model"]))
-        seconds += run.train(
-            f"{name}-pre-training", first, first_source, settings["pretraining"], scaling=scaling
-        ).seconds
-        rm.transfer(first, model)
-    seconds += run.train(f"{name}-fine-tuning", model, training, settings["fine_tuning"], scaling=scaling).seconds
-    logits = predictions(model, Chosen(asked, np.arange(len(asked)), scaling=scaling))
-    return Classified(scipy.special.softmax(logits.astype(np.float64), axis=1), model.n_parameters(), seconds)
+    start = pretrain(run, name, training, settings)
+    return fine_tune(run, name, start, training, asked, n_classes, settings)
+
+
+def _shape(scaling: rm.Scaling) -> dict[str, int]:
+    schema = scaling.schema
+    return {"n_values": len(schema.roles), "n_axes": len(schema.axes), "n_predicted": schema.n_predicted}
 
 
 def boosted_trees(known: Array, labels: Array, asked: Array, n_classes: int, seed: int) -> Array:

@@ -17,6 +17,8 @@ NAMES = (
     "pendulum",
     "uea",
     "light_curves",
+    "audio",
+    "tinyimagenet",
     "spirals",
     "synthetic",
     "physionet",

@@ -1,5 +1,6 @@
 """Small archives in the formats of public sets, for experiments on sets that are not at hand."""
 
+import io
 import zipfile
 from pathlib import Path
 
@@ -82,3 +83,62 @@ def write_atat(path: Path, n: int = 12, steps: int = 9, n_classes: int = 3) -> d
         for name, array in written.items():
             file.create_dataset(name, data=array)
     return written
+
+
+def tone(hertz: float, seconds: float, kind: str) -> bytes:
+    """A sound file of one tone."""
+    soundfile = pytest.importorskip("soundfile")
+    file = io.BytesIO()
+    rng = np.random.default_rng(0)
+    wave = 0.4 * np.sin(2 * np.pi * hertz * np.arange(int(seconds * 16_000)) / 16_000)
+    soundfile.write(file, wave + rng.normal(0, 0.01, len(wave)), 16_000, format=kind)
+    return file.getvalue()
+
+
+def write_esc50(path: Path, n_per_class: int = 2) -> None:
+    """ESC-50's layout: 5 folds of two classes, a low and a high tone, both in ESC-10."""
+    lines, files = ["filename,fold,target,category,esc10,src_file,take"], {}
+    for fold in range(1, 6):
+        for i in range(2 * n_per_class):
+            name = f"{fold}-{i}-A-{i % 2}.wav"
+            lines.append(f"{name},{fold},{i % 2},{('cow', 'cricket')[i % 2]},True,{i},A")
+            files[name] = tone((300, 4000)[i % 2] * (1 + 0.05 * fold), 0.5, "WAV")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("ESC-50-master/meta/esc50.csv", "\n".join(lines) + "\n")
+        for name, content in files.items():
+            archive.writestr(f"ESC-50-master/audio/{name}", content)
+
+
+def write_sounds(folder: Path, n: int) -> None:
+    """LibriSpeech's layout: speaker / chapter / utterance.flac, of growing length."""
+    for i in range(n):
+        path = folder / "84" / str(i) / f"{i}.flac"
+        path.parent.mkdir(parents=True)
+        path.write_bytes(tone(500 * (i + 1), 0.4 * (i + 1), "FLAC"))
+
+
+def write_tiny_imagenet(path: Path, n_classes: int = 4, n_train: int = 8, n_val: int = 4) -> None:
+    """Tiny ImageNet's layout, pictures of noise in the colour of their class."""
+    image = pytest.importorskip("PIL.Image")
+    rng = np.random.default_rng(0)
+    wnids = [f"n{i:08d}" for i in range(n_classes)]
+
+    def picture(label: int) -> bytes:
+        file = io.BytesIO()
+        pixels = rng.integers(0, 60, (64, 64, 3)) + 40 * label
+        image.fromarray(pixels.astype(np.uint8)).save(file, format="JPEG")
+        return file.getvalue()
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("tiny-imagenet-200/wnids.txt", "\n".join(wnids) + "\n")
+        lines = []
+        for label, wnid in enumerate(wnids):
+            for i in range(n_train):
+                archive.writestr(f"tiny-imagenet-200/train/{wnid}/images/{wnid}_{i}.JPEG", picture(label))
+            for i in range(n_val):
+                name = f"val_{label}_{i}.JPEG"
+                archive.writestr(f"tiny-imagenet-200/val/images/{name}", picture(label))
+                lines.append(f"{name}\t{wnid}\t0\t0\t9\t9")
+        archive.writestr("tiny-imagenet-200/val/val_annotations.txt", "\n".join(lines) + "\n")

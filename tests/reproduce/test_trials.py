@@ -11,10 +11,17 @@ from reproduce.experiment import NAMES, PROFILES, Experiment, load
 from reproduce.run import measure
 from tests.conftest import has_data
 
-DATA = {"uea": "uea", "light_curves": "snpcc", "physionet": "physionet2012", "ablations": "uea"}
-ELSEWHERE = {("light_curves", "paper"): "test_light_curves.py"}
+DATA = {
+    "uea": "uea",
+    "light_curves": "snpcc",
+    "audio": "esc10",
+    "tinyimagenet": "tiny-imagenet",
+    "physionet": "physionet2012",
+    "ablations": "uea",
+}
+ELSEWHERE = {("light_curves", "paper"): "test_light_curves.py", ("audio", "paper"): "test_audio.py"}
 # the trial of positions has one size of three; what only sets have that may not be at hand
-NOT_IN_EVERY_TRIAL = "small|base|Heartbeat|ELAsTiCC"
+NOT_IN_EVERY_TRIAL = "small|base|Heartbeat|ELAsTiCC|ESC-50|Tiny ImageNet, (RoPE|abs)"
 TOY = {"width": 24, "heads": 2, "depth": 1, "decoder": {"width": 24, "heads": 2, "depth": 1}}
 
 

@@ -1,6 +1,7 @@
 """Readers of public data sets; ROMAE_DATA names a folder that has them, else they are downloaded."""
 
 from rotary_mae.datasets.atat import load_atat
+from rotary_mae.datasets.audio_folder import load_audio_folder
 from rotary_mae.datasets.esc50 import load_esc10, load_esc50
 from rotary_mae.datasets.physionet2012 import load_physionet2012
 from rotary_mae.datasets.snana import load_elasticc
@@ -11,6 +12,7 @@ from rotary_mae.datasets.uea import load_uea
 
 __all__ = [
     "load_atat",
+    "load_audio_folder",
     "load_elasticc",
     "load_esc10",
     "load_esc50",

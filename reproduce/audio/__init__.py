@@ -1,0 +1,1 @@
+"""Classes of sounds (Table 3)."""

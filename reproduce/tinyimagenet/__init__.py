@@ -1,0 +1,1 @@
+"""Rotary or absolute positions on small photographs (Table 2)."""

@@ -1,0 +1,72 @@
+"""No clip is trained on and asked about, and both profiles run on small archives of their formats."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from reproduce.audio import experiment
+from reproduce.run import measure
+from tests.reproduce.archives import write_esc50, write_sounds
+
+import rotary_mae as rm
+from rotary_mae.datasets import load_audio_folder
+
+TOY = {"width": 24, "heads": 2, "depth": 1, "decoder": {"width": 24, "heads": 2, "depth": 1}}
+
+
+@pytest.fixture
+def sounds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    pytest.importorskip("soundfile", reason="sound files need the extra audio")
+    write_esc50(tmp_path / "esc50" / "ESC-50-master.zip")
+    for folder in experiment.SOURCES.values():
+        write_sounds(tmp_path / folder, 3)
+    monkeypatch.setenv("ROMAE_DATA", str(tmp_path))
+    return tmp_path
+
+
+def test_a_folder_of_sounds_is_read_in_order_and_lazily(sounds: Path) -> None:
+    folder = sounds / "librispeech"
+    (folder / "84" / "notes.txt").write_text("no sound")
+    clips = load_audio_folder(folder)
+    assert isinstance(clips, rm.Source)
+    assert clips.ids.tolist() == ["84/0/0.flac", "84/1/1.flac", "84/2/2.flac"]
+    assert (np.diff(clips.lengths) > 0).all(), "each as long as it is"
+    assert clips[[2, 0]].lengths.tolist() == clips.lengths[[2, 0]].tolist()
+    assert clips.targets is None
+    assert len(load_audio_folder(folder, n=2)) == 2
+
+
+def test_a_folder_without_sounds_is_said(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="holds no sound"):
+        load_audio_folder(tmp_path)
+    with pytest.raises(FileNotFoundError, match="is no folder"):
+        load_audio_folder(tmp_path / "nowhere")
+
+
+def test_a_fold_that_is_held_out_is_not_trained_on() -> None:
+    clips = rm.TokenSet(np.arange(20.0), np.zeros(20), [1] * 20, targets=np.array(["a", "b"] * 10))
+    folds = np.repeat([1, 2, 3, 4, 5], 4)
+    asked: list[int] = []
+    for held in (1, 2, 3, 4, 5):
+        training, test, n_classes = experiment.of_folds(clips, folds, held)
+        assert not set(training.ids) & set(test.ids)
+        assert len(training) == 16
+        assert n_classes == 2
+        asked += test.ids.tolist()
+    assert sorted(asked) == list(range(20))
+
+
+@pytest.mark.parametrize("profile", ["quick", "paper"])
+def test_two_updates_at_toy_size(sounds: Path, tmp_path: Path, profile: str) -> None:
+    whole = experiment.EXPERIMENT
+    small = {"model": {**whole.profiles[profile].settings["model"], **TOY}, "patch": [16, 128]}
+    result = json.loads(measure(replace(whole, trial=small), profile, 0, runs=tmp_path, is_trial=True).read_text())
+    rows = {(m["dataset"], m["method"]): m["value"] for m in result["measures"]}
+    if profile == "paper":
+        assert {(r.dataset, "RoMAE") for r in whole.references} == set(rows)
+        trained = {path.name for path in (tmp_path / "audio-paper-0-trial").iterdir() if path.is_dir()}
+        assert sum(name.endswith("pre-training") for name in trained) == 2, "once a source, not once a fold"
+    else:
+        assert rows[experiment.ESC_10, experiment.TREES] > 0.7, "bands tell tones apart"
