@@ -106,7 +106,7 @@ QUICK = {
     },
     "views": {"n_views": 10, "is_turned": True, "mixing": 0.5},
     "training": {
-        "epochs": 20,
+        "epochs": 4,
         "batch_size": 32,
         "learning_rate": 2e-3,
         "weight_decay": 0.05,
@@ -133,7 +133,7 @@ EXPERIMENT = Experiment(
     name="synthetic",
     title="Synthetic series, interpolation",
     source="Table 7",
-    profiles={"quick": Profile(QUICK, 20, 1), "paper": Profile(PAPER, 60, 1.5)},
+    profiles={"quick": Profile(QUICK, 3, 1), "paper": Profile(PAPER, 60, 1.5)},
     parts=parts,
     trial={"n_series": [24, 8, 8]},
     references=[Reference(DATASET, METRIC, 0.233, 0.223, "HeTVAE")],
