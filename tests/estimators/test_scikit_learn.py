@@ -178,6 +178,29 @@ def test_a_fitted_init_survives_searches_in_pipelines(fitted):
     assert search.best_estimator_.named_steps["clf"].init is fitted["embedder"]
 
 
+def test_embeddings_have_names_and_come_as_a_frame_if_asked(fitted):
+    import copy
+
+    embedder = copy.deepcopy(fitted["embedder"])
+    tokens = rm.from_frame(light_curves(), **COLUMNS)
+    plain = embedder.transform(tokens)
+    framed = embedder.set_output(transform="pandas").transform(tokens)
+    assert list(framed.columns) == list(embedder.get_feature_names_out()) == [f"e{k}" for k in range(plain.shape[1])]
+    np.testing.assert_array_equal(framed.to_numpy(), plain)
+
+
+def test_the_spread_of_a_regressor_knows_what_is_hard():
+    X, _ = series(120)
+    rng = np.random.default_rng(0)
+    is_hard = X[:, 0, -1] > 0
+    y = np.where(is_hard, rng.normal(0.0, 5.0, 120), rng.normal(0.0, 0.1, 120))
+    reg = rm.RoMAERegressor(**quick(epochs=15)).fit(X[:90], y[:90])
+    mean, std = reg.predict(X[90:], return_std=True)
+    assert mean.shape == std.shape == (30,)
+    assert (std > 0).all()
+    assert std[is_hard[90:]].mean() > 2 * std[~is_hard[90:]].mean()
+
+
 # -- scikit-learn's own checks ----------------------------------------------------------------------------
 
 A_ROW_IS_A_SERIES = "a row of a matrix is a series of one channel, of any length: n_features is no property"

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from sklearn.base import TransformerMixin
+from sklearn.utils.validation import check_is_fitted
 
 from rotary_mae.batches.batch import TokenBatch
 from rotary_mae.batches.hiding import Hiding
@@ -61,3 +62,8 @@ class RoMAEEmbedder(TransformerMixin, RoMAEEstimator):
         hiding = self.hiding_of_training if fraction is None else Hiding(fraction=fraction)
         model = cast(RoMAEForPreTraining, self.model_)
         return reconstruct(model, source[np.arange(len(source))], self.scaling_, hiding, seed, self.device)
+
+    def get_feature_names_out(self, input_features: Any = None) -> npt.NDArray[Any]:
+        """(width,) names e0, e1, ... of what ``transform`` gives; ``input_features`` are not looked at."""
+        check_is_fitted(self)
+        return np.array([f"e{k}" for k in range(self.model_.config.width)], dtype=object)
