@@ -1,12 +1,14 @@
 """Several models from different seeds that answer together."""
 
+import copy
 import json
 
 import numpy as np
 import pytest
-from tests.estimators.small import quick, series
+from tests.estimators.small import COLUMNS, answers, grid, light_curves, quick, series
 
 import rotary_mae as rm
+from rotary_mae.estimators.validation import Parts
 
 KINDS = (rm.RoMAEClassifier, rm.RoMAERegressor)
 
@@ -42,8 +44,6 @@ def test_the_first_member_is_the_single_estimator_and_the_others_differ(three):
 
 def alone(ensemble, i):
     """The same estimator with one of its members only."""
-    import copy
-
     one = copy.deepcopy(ensemble)
     one._set_models([ensemble.models_[i]])
     return one
@@ -109,8 +109,6 @@ def test_a_run_of_several_goes_on_where_it_was_stopped(stop_at, tmp_path):
 
 
 def test_every_member_starts_from_init_and_shares_the_validation_part(fitted):
-    from tests.estimators.small import COLUMNS, light_curves
-
     df = light_curves(40)
     settings = {"init": fitted["embedder"], "columns": COLUMNS, **quick(epochs=1, learning_rate=1e-12)}
     clf = rm.RoMAEClassifier(n_estimators=2, **settings).fit(df)
@@ -126,3 +124,78 @@ def test_a_number_that_is_none_is_a_clear_error(n):
     X, y = series()
     with pytest.raises(ValueError, match="n_estimators must be a whole number of at least 1"):
         rm.RoMAEClassifier(n_estimators=n, **quick()).fit(X, y)
+
+
+# -- interpolators ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def interpolators():
+    """A pair of members, and the first of them alone."""
+    df, settings = light_curves(), quick(columns=COLUMNS, epochs=5)
+    return tuple(rm.RoMAEInterpolator(n_estimators=n, **settings).fit(df) for n in (2, 1))
+
+
+def uncalibrated(interpolator):
+    """The same with the spread that the models give."""
+    bare = copy.deepcopy(interpolator)
+    bare.calibration_ = type(bare.calibration_).none(1)
+    return bare
+
+
+def test_values_in_between_are_those_of_the_mixture(interpolators):
+    pair, _ = interpolators
+    df, bare = light_curves(5, seed=1), uncalibrated(pair)
+    each = np.stack([answers(alone(bare, i), df) for i in range(2)])
+    means, stds = each[..., 0], each[..., 1]
+    assert np.abs(means[0] - means[1]).max() > 0.1
+    together = answers(bare, df)
+    np.testing.assert_allclose(together[:, 0], means.mean(0), rtol=1e-5)
+    expected = np.sqrt((stds**2).mean(0) + means.var(0))
+    np.testing.assert_allclose(together[:, 1], expected, rtol=1e-4)
+
+
+def test_the_calibration_is_of_what_they_say_together(interpolators):
+    pair, single = interpolators
+    df = light_curves(5, seed=1)
+    np.testing.assert_allclose(answers(alone(uncalibrated(pair), 0), df), answers(uncalibrated(single), df))
+    assert pair.calibration_.held_out == single.calibration_.held_out == "series"
+    again = copy.deepcopy(pair)
+    of_all = copy.deepcopy(pair.calibration_.to_dict())
+    again._calibrate(again.read(light_curves()), _validation(pair), None, 0)
+    assert again.calibration_.to_dict() == of_all
+    again._set_models(pair.models_[:1])
+    again._calibrate(again.read(light_curves()), _validation(pair), None, 0)
+    assert again.calibration_.to_dict() == single.calibration_.to_dict() != of_all
+
+
+def _validation(interpolator):
+    held = interpolator.validation_idx_
+    return Parts(np.setdiff1d(np.arange(24), held), held)
+
+
+def test_every_way_of_asking_asks_all_members(interpolators, tmp_path):
+    pair, _ = interpolators
+    df = light_curves(5, seed=1)
+    gappy = df.assign(flux=df["flux"].where(np.arange(len(df)) % 4 > 0))
+    last = df.groupby("object_id", as_index=False)["mjd"].max().assign(band="g")
+    future = last.assign(mjd=last["mjd"] + 3.0)
+
+    def asked(interpolator):
+        with pytest.warns(UserWarning, match="not trained to forecast"):
+            ahead = interpolator.forecast(df, future, return_std=True)[["value", "std"]]
+        return (
+            ahead.to_numpy(),
+            interpolator.impute(gappy)[["flux", "std"]].to_numpy()[gappy["flux"].isna()],
+            interpolator.anomaly_score(df, per="series"),
+            np.stack([interpolator.predict(df, grid(df), quantiles=[0.05, 0.9])[q] for q in ("q05", "q90")]),
+        )
+
+    together, first = asked(pair), asked(alone(pair, 0))
+    assert all(not np.allclose(a, b) for a, b in zip(together, first, strict=True))
+    pair.save(tmp_path / "pair")
+    again = rm.load(tmp_path / "pair")
+    assert len(again.models_) == 2
+    for a, b in zip(together, asked(again), strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert again.summary_.scores == pair.summary_.scores

@@ -94,6 +94,7 @@ def fit_interpolator(
     fitting: Fitting,
     hiding: Literal["uniform", "times", "block", "future", "channel"] = "uniform",
     hiding_fraction: float = 0.5,
+    n_estimators: int = 1,
     resume: bool = False,
 ) -> None:
     """Train a model that gives values, and how sure it is of them, at any time (romae interpolate).
@@ -104,11 +105,12 @@ def fit_interpolator(
         hiding: what is hidden in training; choose what will be asked for: single values (uniform), all channels
             of some times (times), gaps (block), the end of a series (future), or whole channels (channel).
         hiding_fraction: the share of each series that is hidden.
+        n_estimators: models to train from different seeds; they answer as one, less sure where they disagree.
         resume: go on with the run in --out where it was stopped; the result is as if it had not been.
     """
     from rotary_mae.estimators.interpolator import RoMAEInterpolator
 
-    own: dict[str, Any] = {"hiding": hiding, "hiding_fraction": hiding_fraction}
+    own: dict[str, Any] = {"hiding": hiding, "hiding_fraction": hiding_fraction, "n_estimators": n_estimators}
     _fit(RoMAEInterpolator, data, out, columns, fitting, resume, **own)
 
 

@@ -10,10 +10,10 @@ from rotary_mae.batches.batch import TokenBatch
 from rotary_mae.batches.hiding import Hiding
 from rotary_mae.data.subset import Subset
 from rotary_mae.data.tokens import Source
-from rotary_mae.estimators.inference import batches_by_length, pick_device
+from rotary_mae.estimators.ensemble import answering
+from rotary_mae.estimators.inference import batches_by_length
 from rotary_mae.estimators.summary import UNJUDGED, Summary
 from rotary_mae.estimators.validation import Parts
-from rotary_mae.training.evaluation import evaluating
 from rotary_mae.training.loader import VALIDATION_EPOCH, BatchReader
 from rotary_mae.training.progress import counting
 from rotary_mae.training.reconstruction import HiddenValues
@@ -45,17 +45,15 @@ def reconstruction_metrics(estimator: Any, source: Source, hiding: Hiding, seed:
 
     All in scaled units, so that channels count alike (see ``HiddenValues.metrics``).
     """
-    model, scaling = estimator.model_, estimator.scaling_
-    device = pick_device(estimator.device)
-    model.to(device)
+    scaling, is_shown = estimator.scaling_, bool(estimator.verbose)
     reader = BatchReader(source, scaling, hiding, None, seed, VALIDATION_EPOCH)
-    values = HiddenValues(scaling.schema, is_normalized=model.config.normalize_targets)
-    with evaluating(model), counting("hide and answer", len(source), bool(estimator.verbose)) as done:
+    values = HiddenValues(scaling.schema, is_normalized=estimator.model_.config.normalize_targets)
+    together = answering(estimator.models_, estimator.device)
+    with together as answer, counting("hide and answer", len(source), is_shown) as done:
         for indices in _batches(source):
             batch: TokenBatch = reader[indices, True]
-            output = model(batch.to(device))
-            std = None if output.std is None else output.std.float().cpu().numpy()
-            values.add(batch, output.prediction.float().cpu().numpy(), std)
+            mean, std = answer(batch)
+            values.add(batch, mean.numpy(), None if std is None else std.numpy())
             done(len(indices))
     return values.metrics(getattr(estimator, "calibration_", None))
 

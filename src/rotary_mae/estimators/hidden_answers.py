@@ -10,9 +10,9 @@ import pyarrow as pa
 
 from rotary_mae.batches.batch import TokenBatch
 from rotary_mae.data.tokens import TokenSet, token_indices
-from rotary_mae.estimators.inference import batches_by_length, pick_device
+from rotary_mae.estimators.ensemble import answering
+from rotary_mae.estimators.inference import batches_by_length
 from rotary_mae.estimators.interpolator import RoMAEInterpolator
-from rotary_mae.training.evaluation import evaluating
 from rotary_mae.training.loader import VALIDATION_EPOCH
 from rotary_mae.training.progress import counting
 from rotary_mae.training.reconstruction import HiddenValues
@@ -91,24 +91,21 @@ class HiddenAnswers:
 
     def _reconstructed(self, scaled: TokenSet) -> tuple[Array, Array | None, dict[str, Array]]:
         """Scaled answers (M, n_predicted) as in pre-training, and their standard deviations if there are such."""
-        model = self.estimator.model_
-        device = pick_device(self.estimator.device)
-        model.to(device)
         rank = np.cumsum(self.is_hidden) - 1
         answer = np.zeros((int(self.is_hidden.sum()), scaled.schema.n_predicted))
         std: Array | None = None
-        is_shown = bool(self.estimator.verbose)
-        with evaluating(model), counting("hide and answer", len(scaled), is_shown) as done:
+        together = answering(self.estimator.models_, self.estimator.device)
+        with together as ask, counting("hide and answer", len(scaled), bool(self.estimator.verbose)) as done:
             for indices in batches_by_length(scaled.lengths):
                 tokens = token_indices(scaled.starts[indices], scaled.lengths[indices])
                 is_hidden = self.is_hidden[tokens]
                 done(len(indices))
                 if not is_hidden.any():
                     continue
-                output = model(TokenBatch.collate(scaled[indices]).hide(is_hidden=is_hidden).to(device))
+                mean, spread = ask(TokenBatch.collate(scaled[indices]).hide(is_hidden=is_hidden))
                 rows = rank[tokens[is_hidden]]
-                answer[rows] = output.prediction.float().cpu().numpy()
-                if output.std is not None:
+                answer[rows] = mean.numpy()
+                if spread is not None:
                     std = np.zeros_like(answer) if std is None else std
-                    std[rows] = output.std.float().cpu().numpy()
+                    std[rows] = spread.numpy()
         return answer, std, {}

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from torch import Tensor
 
-from rotary_mae.batches.batch import TokenBatch
 from rotary_mae.batches.hiding import Hiding
 from rotary_mae.data.tokens import Source, TokenSet
 from rotary_mae.estimators.anomalies import root_mean_square, surprises
+from rotary_mae.estimators.ensemble import answering
 from rotary_mae.estimators.estimator import RoMAEEstimator
 from rotary_mae.estimators.hidden import hiding_summary
 from rotary_mae.estimators.imputing import Cells
-from rotary_mae.estimators.inference import MAX_TOKENS, batches_by_length, pick_device
+from rotary_mae.estimators.inference import MAX_TOKENS, batches_by_length
 from rotary_mae.estimators.inputs import is_frame
 from rotary_mae.estimators.queries import Queries, asking, frame_answers, frame_queries, list_queries
 from rotary_mae.estimators.schedule import INTERPOLATE
@@ -29,10 +27,9 @@ from rotary_mae.estimators.starting import seeded_model
 from rotary_mae.estimators.validation import Parts, split_validation
 from rotary_mae.models.autoencoder import RoMAEForPreTraining
 from rotary_mae.models.checkpoint import Pretrained
-from rotary_mae.training.calibrate import Answer, calibrate, evenly_spread, held_values
+from rotary_mae.training.calibrate import calibrate, evenly_spread, held_values
 from rotary_mae.training.calibration import Calibration, HeldOut, count_channels
 from rotary_mae.training.config import TrainingConfig
-from rotary_mae.training.evaluation import evaluating
 from rotary_mae.training.progress import counting
 
 Array = npt.NDArray[Any]
@@ -45,24 +42,29 @@ class RoMAEInterpolator(RoMAEEstimator):
     """Learns to fill in hidden observations, then answers at any position of its axes.
 
     hiding: the strategy of hiding in training ("uniform", "times", "block", "future", "channel"), and
-    hiding_fraction its share: choose what prediction will meet. Other parameters: see ``RoMAEEstimator``.
+    hiding_fraction its share: choose what prediction will meet. n_estimators: that many models are trained from
+    different seeds on the same training part and answer together, as the mixture of their normal distributions: where
+    they disagree, the spread is wider. Other parameters: see ``RoMAEEstimator``.
     Each answer depends on the observations alone, never on what else is asked.
 
-    Fitted: ``calibration_``, how the spread of answers was calibrated, channel by channel, on values hidden in the
-    same way; its ``held_out`` says on which. "series": the validation part (of at least 10 series, up to a quarter of
-    all), from which training learns nothing but, if it has a hundred or more, when to stop. "values": where there are
-    too few series for one (below 20), a seventh of the values of each, which training never sees; they tell little of
-    other series. "nothing": the training series, with validation_fraction=0; intervals are too narrow where the model
-    knows these by heart.
+    Fitted: ``model_`` (``models_`` of an ensemble), ``summary_``, and ``calibration_``: how the spread of answers was
+    calibrated, channel by channel, on values hidden in the same way; its ``held_out`` says on which. "series": the
+    validation part (of at least 10 series, up to a quarter of all), from which training learns nothing but, if it has
+    a hundred or more, when to stop. "values": where there are too few series for one (below 20), a seventh of the
+    values of each, which training never sees; they tell little of other series. "nothing": the training series, with
+    validation_fraction=0; intervals are too narrow where the model knows these by heart.
     """
 
     _auto_context = 0
     _passes_after = 10  # calibration hides up to eight times
 
-    def __init__(self, *, hiding: str = "uniform", hiding_fraction: float = 0.5, **parameters: Any) -> None:
+    def __init__(
+        self, *, hiding: str = "uniform", hiding_fraction: float = 0.5, n_estimators: int = 1, **parameters: Any
+    ) -> None:
         super().__init__(**parameters)
         self.hiding = hiding
         self.hiding_fraction = hiding_fraction
+        self.n_estimators = n_estimators
 
     # -- fitting ----------------------------------------------------------------------------------------------
 
@@ -97,7 +99,7 @@ class RoMAEInterpolator(RoMAEEstimator):
         tokens = evenly_spread(source, chosen) if is_held is None else source[chosen]
         held_out: HeldOut = "series" if len(parts.validation) else "nothing" if is_held is None else "values"
         scaled, hiding = self.scaling_.apply(tokens), self.hiding_of_training
-        with self._answering() as answer:
+        with answering(self.models_, self.device) as answer:
             self.calibration_ = calibrate(answer, scaled, hiding, seed, held_out, is_held, self._is_normalized)
 
     @property
@@ -237,7 +239,7 @@ class RoMAEInterpolator(RoMAEEstimator):
         source = self._source(X)
         tokens = source[np.arange(len(source))]
         scaled = self.scaling_.apply(tokens)
-        with self._answering() as answer:
+        with answering(self.models_, self.device) as answer:
             scores = np.abs(surprises(answer, scaled, self.calibration_, n_folds, self._is_normalized))
         if per == "series":
             return root_mean_square(scores, scaled.lengths)
@@ -252,19 +254,6 @@ class RoMAEInterpolator(RoMAEEstimator):
     def _is_normalized(self) -> bool:
         return bool(self.model_.config.normalize_targets)
 
-    @contextmanager
-    def _answering(self) -> Iterator[Answer]:
-        """Mean and standard deviation of the hidden tokens of a batch, in scaled units, on the CPU."""
-        device, model = pick_device(self.device), self.model_
-        model.to(device)
-
-        def answer(batch: TokenBatch) -> tuple[Tensor, Tensor | None]:
-            output = model(batch.to(device))
-            return output.prediction.float().cpu(), None if output.std is None else output.std.float().cpu()
-
-        with evaluating(model):
-            yield answer
-
     def _answer(self, tokens: TokenSet, queries: Queries, of: Of) -> Answers:
         scaling = self.scaling_
         observed = scaling.apply(tokens)
@@ -272,7 +261,10 @@ class RoMAEInterpolator(RoMAEEstimator):
         asked = scaling.apply_positions(queries.positions, queries.lengths, starts)
         mean = np.zeros((len(asked), scaling.schema.n_predicted))
         spread = np.ones(mean.shape)
-        with self._answering() as answer, counting("answer", len(observed), bool(self.verbose)) as done:
+        with (
+            answering(self.models_, self.device) as answer,
+            counting("answer", len(observed), bool(self.verbose)) as done,
+        ):
             # a query costs about what an observed token does
             for chosen in batches_by_length(observed.lengths + queries.lengths, MAX_TOKENS):
                 rows = queries.rows(chosen)

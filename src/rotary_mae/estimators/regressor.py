@@ -15,6 +15,7 @@ from torch import Tensor
 from rotary_mae.batches.batch import TokenBatch
 from rotary_mae.data.subset import Subset
 from rotary_mae.data.tokens import Source
+from rotary_mae.estimators.ensemble import mixture
 from rotary_mae.estimators.estimator import RoMAEEstimator
 from rotary_mae.estimators.inference import run_model
 from rotary_mae.estimators.inputs import needed_labels
@@ -109,9 +110,8 @@ class RoMAERegressor(RegressorMixin, RoMAEEstimator):
             for model in self.models_
         ]
         means, stds = np.split(np.asarray(every, np.float64), 2, axis=2)
-        mean = means.mean(0)
-        variance = (np.square(stds) + np.square(means - mean)).mean(0)
-        return mean * self.target_scale_ + self.target_mean_, np.sqrt(variance) * self.target_scale_ * self.std_factor_
+        mean, std = mixture(means, stds)
+        return mean * self.target_scale_ + self.target_mean_, std * self.target_scale_ * self.std_factor_
 
     def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
         """Coefficient of determination R^2; ``y`` as in ``fit``, ``sample_weight`` (B,)."""
