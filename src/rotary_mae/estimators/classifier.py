@@ -17,12 +17,13 @@ from torch import Tensor
 from rotary_mae.batches.batch import TokenBatch
 from rotary_mae.data.subset import Subset
 from rotary_mae.data.tokens import Source
+from rotary_mae.estimators.configuring import model_config
 from rotary_mae.estimators.estimator import RoMAEEstimator
 from rotary_mae.estimators.inference import run_model
 from rotary_mae.estimators.inputs import needed_labels
 from rotary_mae.estimators.partial_labels import Labelled, pretrained_on_all
 from rotary_mae.estimators.schedule import CLASSIFY
-from rotary_mae.estimators.starting import seeded_model
+from rotary_mae.estimators.starting import scaling_for, seeded_model
 from rotary_mae.estimators.summary import UNJUDGED, Summary
 from rotary_mae.estimators.validation import Parts, split_validation
 from rotary_mae.models.checkpoint import Pretrained
@@ -67,8 +68,8 @@ class RoMAEClassifier(ClassifierMixin, RoMAEEstimator):
             raise ValueError(f"a classifier needs at least two classes, got one class: {self.classes_[0]}")
         if known.n_missing and initial is None:
             initial = pretrained_on_all(self, everything, seed, groups)
-        scaling = self._fit_scaling(source, initial)
-        config = self._model_config(scaling, initial, distribution="point")
+        scaling = scaling_for(source, initial, self.unit)
+        config = model_config(self, scaling, initial, distribution="point")
         model = seeded_model(seed, lambda: RoMAEForPrediction(config, outputs=len(self.classes_)))
         self._start_from(initial, model)
         parts = split_validation(len(source), self.validation_fraction, seed, encoded, known.groups)

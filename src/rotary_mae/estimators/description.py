@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from rotary_mae.data.scaling import Scaling
-from rotary_mae.estimators.estimator import DESCRIPTION
+from rotary_mae.estimators.saving import DESCRIPTION
 from rotary_mae.estimators.summary import Summary
 from rotary_mae.models.checkpoint import find_folder, read_description, read_weights
 from rotary_mae.models.config import RoMAEConfig

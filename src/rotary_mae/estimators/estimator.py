@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import copy
-import dataclasses
 import inspect
-import json
 import sys
 import time
 import warnings
@@ -21,26 +19,24 @@ from sklearn.utils.validation import check_is_fitted
 
 from rotary_mae.batches.hiding import Hiding
 from rotary_mae.data.scaling import Scaling
-from rotary_mae.data.storage import replacing as replacing_file
 from rotary_mae.data.tokens import Source, TokenSet
+from rotary_mae.estimators.configuring import training_config
 from rotary_mae.estimators.contest import Contest
-from rotary_mae.estimators.inference import pick_device
 from rotary_mae.estimators.inputs import as_source
-from rotary_mae.estimators.lesson import Lesson, member_folder, member_seed
-from rotary_mae.estimators.parameters import to_json
-from rotary_mae.estimators.schedule import Plan, default_size, mean_length, plan_training
+from rotary_mae.estimators.judgement import Judgement
+from rotary_mae.estimators.lesson import Lesson
+from rotary_mae.estimators.members import train_members
+from rotary_mae.estimators.saving import DESCRIPTION, save_estimator, write_description
+from rotary_mae.estimators.schedule import Plan, mean_length
 from rotary_mae.estimators.shift import DataProfile, DataShiftWarning, difference_of
-from rotary_mae.estimators.starting import initial_model, new_scaling, seeded_model
+from rotary_mae.estimators.starting import initial_model
 from rotary_mae.estimators.summary import Summary
 from rotary_mae.estimators.time_limit import in_time
 from rotary_mae.estimators.validation import Parts
-from rotary_mae.models.checkpoint import Pretrained, TransferReport, replacing, transfer
-from rotary_mae.models.config import RoMAEConfig
+from rotary_mae.models.checkpoint import Pretrained, TransferReport, transfer
 from rotary_mae.training.config import TrainingConfig
 from rotary_mae.training.loop import TrainingResult
 from rotary_mae.training.run_folder import RunFolder
-
-DESCRIPTION = "estimator.json"
 
 
 class RoMAEEstimator(BaseEstimator):
@@ -84,8 +80,7 @@ class RoMAEEstimator(BaseEstimator):
     _passes_after: ClassVar[int] = 2
     n_estimators: int = 1
 
-    _summary: Summary | None = None
-    _contest: Contest | None = None
+    _judgement: Judgement | None = None
 
     def __init__(
         self,
@@ -170,7 +165,7 @@ class RoMAEEstimator(BaseEstimator):
     def _to_fit(self, X: Any) -> tuple[Source, Pretrained | None]:
         """Data to fit to, laid out as that of ``init`` if there is one; and the model of ``init``."""
         self._began = time.perf_counter()
-        self._summary = self._contest = None
+        self._judgement = None
         _check_count("n_estimators", self.n_estimators)
         initial = initial_model(self.init)
         schema = None if initial is None or initial.scaling is None else initial.scaling.schema
@@ -208,43 +203,12 @@ class RoMAEEstimator(BaseEstimator):
         """What is hidden in pre-training."""
         return TrainingConfig.from_dict({k: v for k, v in (self.training or {}).items() if k == "hiding"}).hiding
 
-    # -- making the model -------------------------------------------------------------------------------------
-
-    def _fit_scaling(self, source: Source, initial: Pretrained | None) -> Scaling:
-        if initial is not None:
-            if initial.scaling is None:
-                return new_scaling(source, initial, self.unit)
-            source[[0]].conform(initial.scaling.schema)
-            return initial.scaling
-        return Scaling.fit(source, unit=self.unit)  # type: ignore[arg-type]
-
-    def _model_config(self, scaling: Scaling, initial: Pretrained | None, **fixed: Any) -> RoMAEConfig:
-        """The configuration: of ``init``, or of ``size`` and the data; then the user's ``model`` settings."""
-        given = {k: v for k, v in (("dropout", self.dropout), ("context", self.context)) if v is not None}
-        schema = scaling.schema
-        if initial is None:
-            data = {
-                "n_values": len(schema.roles),
-                "n_axes": len(schema.axes),
-                "n_predicted": schema.n_predicted,
-                "size": self.size or default_size(pick_device(self.device).type == "cuda"),
-                "normalize_targets": schema.patch is not None,
-                "context": self._auto_context if schema.patch is None else 0,
-                "pooling": "mean" if schema.patch is None else "cls",
-            }
-            return RoMAEConfig.from_dict({**data, **fixed, **given, **(self.model or {})})
-        if self.size is not None and self.size != initial.config.size:
-            raise ValueError(
-                f"size {self.size!r} does not go with an init of size {initial.config.size!r}; leave size out"
-            )
-        return RoMAEConfig.from_dict({**initial.config.to_dict(), **fixed, **given, **(self.model or {})})
+    # -- training ---------------------------------------------------------------------------------------------
 
     def _start_from(self, initial: Pretrained | None, model: Pretrained) -> None:
         self.transfer_: TransferReport | None = None if initial is None else transfer(initial, model)
         if self.verbose and self.transfer_ is not None:
             print(self.transfer_)
-
-    # -- training ---------------------------------------------------------------------------------------------
 
     def _train(
         self,
@@ -259,18 +223,18 @@ class RoMAEEstimator(BaseEstimator):
         **fixed: Any,
     ) -> TrainingResult:
         """Train ``model`` and, for more than one of ``n_estimators``, others like it from other seeds."""
-        planned = plan_training(
+        config = training_config(
+            self,
             plan,
-            len(parts.training),
-            len(parts.validation),
-            mean_length(source),
+            n_training=len(parts.training),
+            n_validation=len(parts.validation),
+            length=mean_length(source),
             width=model.config.width,
+            is_patches=scaling.schema.patch is not None,
             is_tuning=self.init is not None or initial is not None,
-            is_fast=pick_device(self.device).type == "cuda",
+            seed=seed,
+            **fixed,
         )
-        if scaling.schema.patch is not None:
-            del planned["augmentation"]
-        config = self._training_config(planned, seed, fixed)
         lesson = Lesson.of(source, parts, scaling, config, sample_weight)
         self.profile_: DataProfile | None = DataProfile.of(source)
         out = None if self.out is None else Path(self.out)
@@ -279,45 +243,13 @@ class RoMAEEstimator(BaseEstimator):
             RunFolder(out).check_free(self.resume)
             out.mkdir(parents=True, exist_ok=True)
             if not (self.resume and (out / DESCRIPTION).exists()):
-                self._write_description(out)
+                write_description(self, out)
         if self.max_minutes is not None:
             config = in_time(lesson, model, self._seconds_left(), self.n_estimators, self._passes_after, out)
-        members = [model]
-        results = []
-        for i in range(self.n_estimators):
-            if i:
-                members.append(self._another(model, initial, member_seed(seed, i)))
-            own = dataclasses.replace(config, seed=member_seed(seed, i))
-            place = None if out is None else member_folder(out, i)
-            of = f"member {i + 1}/{self.n_estimators}" if self.n_estimators > 1 else None
-            results.append(lesson.train(members[i], own, place, self.resume, of))
-        self.training_ = results[0]
+        members, self.training_ = train_members(lesson, model, initial, config, self.n_estimators, out, self.resume)
         self.validation_idx_ = parts.validation
         self._set_models(members)
         return self.training_
-
-    def _training_config(self, planned: dict[str, Any], seed: int, fixed: dict[str, Any]) -> TrainingConfig:
-        shared = ("epochs", "learning_rate", "batch_size")
-        given = {name: value for name in shared if (value := getattr(self, name)) is not None}
-        if not self.early_stopping:
-            planned["patience"] = 0
-        settings = {**planned, **given}
-        settings |= {
-            "seed": seed,
-            "device": self.device,
-            "precision": self.precision,
-            "compile": self.compile,
-            "progress": bool(self.verbose),
-        }
-        return TrainingConfig.from_dict({**settings, **(self.training or {}), **fixed})
-
-    def _another(self, model: Pretrained, initial: Pretrained | None, seed: int) -> Pretrained:
-        """A new model of the same kind, which starts from ``initial`` as the first did."""
-        kind, config, arguments = type(model), model.config, model._arguments()
-        another: Pretrained = seeded_model(seed, lambda: kind(config, **arguments))
-        if initial is not None:
-            transfer(initial, another)
-        return another
 
     def _seconds_left(self) -> float:
         if self.max_minutes is None or not self.max_minutes > 0:
@@ -334,16 +266,9 @@ class RoMAEEstimator(BaseEstimator):
     def summary_(self) -> Summary:
         """The validation score beside that of simple methods, which are tried when this is asked for first."""
         check_is_fitted(self)
-        if self._summary is None:
+        if self._judgement is None:
             raise AttributeError("this estimator was loaded from a folder that has no summary of its fit")
-        if self._contest is not None:
-            found = self._contest.results
-            alike = {name: {metric: of[metric] for metric in self._summary.scores} for name, of in found.items()}
-            self._summary = dataclasses.replace(
-                self._summary, baselines=alike, note=self._contest.note or self._summary.note
-            )
-            self._contest = None
-        return self._summary
+        return self._judgement.summary
 
     def _prepared_contest(
         self, source: Source, parts: Parts, targets: npt.NDArray[Any], weights: npt.NDArray[Any] | None, seed: int
@@ -359,11 +284,11 @@ class RoMAEEstimator(BaseEstimator):
 
     def _finish(self, summary: Summary, contest: Contest | None = None) -> None:
         """The end of every fit: what it is worth. A contest is held at once if someone looks, later if not."""
-        self._summary, self._contest = summary, contest
+        self._judgement = Judgement(summary, contest)
         if self.verbose:
             print(self.summary_, file=sys.stderr)
         if self.out is not None:
-            self._write_description(Path(self.out))
+            write_description(self, Path(self.out))
 
     # -- saving -----------------------------------------------------------------------------------------------
 
@@ -373,34 +298,14 @@ class RoMAEEstimator(BaseEstimator):
         ``init`` is not written: its weights are in the model.
         """
         check_is_fitted(self)
-        with replacing(Path(path)) as partial:
-            for i, model in enumerate(self.models_):
-                model.save_pretrained(member_folder(partial, i) / "best")
-            self._write_description(partial)
-
-    def _write_description(self, folder: Path) -> None:
-        parameters = {
-            k: v
-            for k, v in self.get_params(deep=False).items()
-            if k not in ("init", "random_state", "out", "resume") and v is not None
-        }
-        parameters = {k: to_json(v) for k, v in parameters.items()}
-        if isinstance(self.random_state, (int, np.integer)):
-            parameters["random_state"] = int(self.random_state)
-        described = {"estimator": type(self).__name__, "parameters": parameters, "fitted": self._fitted()}
-        if self.profile_ is not None:
-            described["profile"] = self.profile_.to_json()
-        if self._summary is not None:
-            described["summary"] = self.summary_.to_json()
-        with replacing_file(folder / DESCRIPTION) as partial:
-            partial.write_text(json.dumps(described, indent=1))
+        save_estimator(self, Path(path))
 
     def _fitted(self) -> dict[str, Any]:
         """Fitted attributes beside the model, as JSON can hold them."""
         return {}
 
     def _restore(self, fitted: dict[str, Any], model: Pretrained) -> None:
-        """Become what ``_write_description`` described; ``model`` is the first member."""
+        """Become what ``write_description`` wrote; ``model`` is the first member."""
         self._set_models([model])
         self.transfer_ = None
 
@@ -409,8 +314,7 @@ class RoMAEEstimator(BaseEstimator):
         self._set_models(models)
         self.profile_ = DataProfile.from_json(described.get("profile"))
         summary = described.get("summary")
-        self._summary = None if summary is None else Summary.from_json(summary)
-        self._contest = None
+        self._judgement = None if summary is None else Judgement(Summary.from_json(summary))
 
 
 def _check_count(name: str, given: Any) -> None:

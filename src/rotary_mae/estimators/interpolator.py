@@ -14,6 +14,7 @@ import pyarrow as pa
 from rotary_mae.batches.hiding import Hiding
 from rotary_mae.data.tokens import Source, TokenSet
 from rotary_mae.estimators.anomalies import root_mean_square, surprises
+from rotary_mae.estimators.configuring import model_config
 from rotary_mae.estimators.ensemble import answering
 from rotary_mae.estimators.estimator import RoMAEEstimator
 from rotary_mae.estimators.hidden import hiding_summary
@@ -23,7 +24,7 @@ from rotary_mae.estimators.inputs import is_frame
 from rotary_mae.estimators.queries import Queries, asking, frame_answers, frame_queries, list_queries
 from rotary_mae.estimators.schedule import INTERPOLATE
 from rotary_mae.estimators.spread import Answers, Of, errors_at, quantile_name
-from rotary_mae.estimators.starting import seeded_model
+from rotary_mae.estimators.starting import scaling_for, seeded_model
 from rotary_mae.estimators.validation import Parts, split_validation
 from rotary_mae.models.autoencoder import RoMAEForPreTraining
 from rotary_mae.models.checkpoint import Pretrained
@@ -72,8 +73,8 @@ class RoMAEInterpolator(RoMAEEstimator):
         """Train on samples; ``y`` is not looked at. ``groups`` (B,) keeps groups on one side of validation."""
         source, initial = self._to_fit(X)
         seed = self._seed
-        scaling = self._fit_scaling(source, initial)
-        config = self._model_config(scaling, initial, queries="independent", distribution="gaussian")
+        scaling = scaling_for(source, initial, self.unit)
+        config = model_config(self, scaling, initial, queries="independent", distribution="gaussian")
         model = seeded_model(seed, lambda: RoMAEForPreTraining(config))
         self._start_from(initial, model)
         self.calibration_ = Calibration.none(count_channels(scaling.schema))

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
 from rotary_mae.data.scaling import Scaling
@@ -69,13 +68,3 @@ class Lesson:
             validation_weight=self.validation_weights,
             title=title,
         )
-
-
-def member_seed(seed: int, member: int) -> int:
-    """The seed of a member of an ensemble; the first has the estimator's own, so that one alone is that one."""
-    return seed if member == 0 else int(np.random.SeedSequence([seed, member]).generate_state(1)[0])
-
-
-def member_folder(folder: Path, member: int) -> Path:
-    """Where a member is kept: the first where a single model would be, the others in folders of their own below."""
-    return folder if member == 0 else folder / "members" / str(member)

@@ -9,11 +9,12 @@ from typing import Any
 
 from rotary_mae.estimators.classifier import RoMAEClassifier
 from rotary_mae.estimators.embedder import RoMAEEmbedder
-from rotary_mae.estimators.estimator import DESCRIPTION, RoMAEEstimator
+from rotary_mae.estimators.estimator import RoMAEEstimator
 from rotary_mae.estimators.interpolator import RoMAEInterpolator
-from rotary_mae.estimators.lesson import member_folder
+from rotary_mae.estimators.members import member_folder
 from rotary_mae.estimators.parameters import from_json
 from rotary_mae.estimators.regressor import RoMAERegressor
+from rotary_mae.estimators.saving import DESCRIPTION
 from rotary_mae.estimators.starting import MODELS
 from rotary_mae.models.checkpoint import Pretrained, find_folder, read_description
 

@@ -15,13 +15,14 @@ from torch import Tensor
 from rotary_mae.batches.batch import TokenBatch
 from rotary_mae.data.subset import Subset
 from rotary_mae.data.tokens import Source
+from rotary_mae.estimators.configuring import model_config
 from rotary_mae.estimators.ensemble import mixture
 from rotary_mae.estimators.estimator import RoMAEEstimator
 from rotary_mae.estimators.inference import run_model
 from rotary_mae.estimators.inputs import needed_labels
 from rotary_mae.estimators.partial_labels import Labelled, pretrained_on_all
 from rotary_mae.estimators.schedule import REGRESS
-from rotary_mae.estimators.starting import seeded_model
+from rotary_mae.estimators.starting import scaling_for, seeded_model
 from rotary_mae.estimators.summary import UNJUDGED, Summary
 from rotary_mae.estimators.validation import split_validation
 from rotary_mae.models.checkpoint import Pretrained
@@ -65,8 +66,8 @@ class RoMAERegressor(RegressorMixin, RoMAEEstimator):
         scaled = ((targets - self.target_mean_) / self.target_scale_).astype(np.float32)
         if known.n_missing and initial is None:
             initial = pretrained_on_all(self, everything, seed, groups)
-        scaling = self._fit_scaling(source, initial)
-        config = self._model_config(scaling, initial, distribution="gaussian")
+        scaling = scaling_for(source, initial, self.unit)
+        config = model_config(self, scaling, initial, distribution="gaussian")
         model = seeded_model(seed, lambda: RoMAEForPrediction(config, outputs=targets.shape[1]))
         self._start_from(initial, model)
         parts = split_validation(len(source), self.validation_fraction, seed, groups=known.groups)

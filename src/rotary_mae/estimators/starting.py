@@ -36,7 +36,17 @@ def initial_model(init: Any) -> Pretrained | None:
     return initial
 
 
-def new_scaling(source: Source, initial: Pretrained, unit: Any) -> Scaling:
+def scaling_for(source: Source, initial: Pretrained | None, unit: Any) -> Scaling:
+    """That of ``initial``, which the data must fit; else, or if it has none, fitted to the data."""
+    if initial is None:
+        return Scaling.fit(source, unit=unit)
+    if initial.scaling is None:
+        return _new_scaling(source, initial, unit)
+    source[[0]].conform(initial.scaling.schema)
+    return initial.scaling
+
+
+def _new_scaling(source: Source, initial: Pretrained, unit: Any) -> Scaling:
     """Fitted to the data, for a model that has none: of the official code, or trained on tokens scaled by hand."""
     schema, config = source.schema, initial.config
     if (len(schema.roles), len(schema.axes)) != (config.n_values, config.n_axes):

@@ -1,0 +1,79 @@
+"""How a fit's model and training are configured: by ``init``, by the data, and by what the user set."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rotary_mae.data.scaling import Scaling
+from rotary_mae.estimators.inference import pick_device
+from rotary_mae.estimators.schedule import Plan, default_size, plan_training
+from rotary_mae.models.checkpoint import Pretrained
+from rotary_mae.models.config import RoMAEConfig
+from rotary_mae.training.config import TrainingConfig
+
+if TYPE_CHECKING:
+    from rotary_mae.estimators.estimator import RoMAEEstimator
+
+
+def model_config(estimator: RoMAEEstimator, scaling: Scaling, initial: Pretrained | None, **fixed: Any) -> RoMAEConfig:
+    """That of ``initial``, or of ``size`` and the data; over it ``fixed``, over this the user's settings."""
+    named = (("dropout", estimator.dropout), ("context", estimator.context))
+    given = {k: v for k, v in named if v is not None} | dict(estimator.model or {})
+    schema = scaling.schema
+    if initial is None:
+        data = {
+            "n_values": len(schema.roles),
+            "n_axes": len(schema.axes),
+            "n_predicted": schema.n_predicted,
+            "size": estimator.size or default_size(pick_device(estimator.device).type == "cuda"),
+            "normalize_targets": schema.patch is not None,
+            "context": estimator._auto_context if schema.patch is None else 0,
+            "pooling": "mean" if schema.patch is None else "cls",
+        }
+        return RoMAEConfig.from_dict({**data, **fixed, **given})
+    if estimator.size is not None and estimator.size != initial.config.size:
+        raise ValueError(
+            f"size {estimator.size!r} does not go with an init of size {initial.config.size!r}; leave size out"
+        )
+    return RoMAEConfig.from_dict({**initial.config.to_dict(), **fixed, **given})
+
+
+def training_config(
+    estimator: RoMAEEstimator,
+    plan: Plan,
+    *,
+    n_training: int,
+    n_validation: int,
+    length: float,
+    width: int,
+    is_patches: bool,
+    is_tuning: bool,
+    seed: int,
+    **fixed: Any,
+) -> TrainingConfig:
+    """What ``plan`` means for so many samples of a mean ``length``; over it the user's settings, then ``fixed``."""
+    planned = plan_training(
+        plan,
+        n_training,
+        n_validation,
+        length,
+        width=width,
+        is_tuning=is_tuning,
+        is_fast=pick_device(estimator.device).type == "cuda",
+    )
+    if is_patches:
+        del planned["augmentation"]
+    if not estimator.early_stopping:
+        planned["patience"] = 0
+    shared = ("epochs", "learning_rate", "batch_size")
+    given = {name: value for name in shared if (value := getattr(estimator, name)) is not None}
+    settings = {
+        **planned,
+        **given,
+        "seed": seed,
+        "device": estimator.device,
+        "precision": estimator.precision,
+        "compile": estimator.compile,
+        "progress": bool(estimator.verbose),
+    }
+    return TrainingConfig.from_dict({**settings, **(estimator.training or {}), **fixed})
