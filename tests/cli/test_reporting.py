@@ -44,6 +44,20 @@ def test_a_run_tells_what_it_has(romae: Romae, runs: dict[str, Path], tmp_path: 
     assert "There are no held-out answers" not in text
 
 
+@pytest.mark.parametrize(("kind", "metric"), [("classify", "balanced accuracy"), ("regress", "r2")])
+def test_simple_methods_are_beside_it_as_the_fit_told(
+    romae: Romae, runs: dict[str, Path], tmp_path: Path, kind: str, metric: str
+) -> None:
+    summary = json.loads((runs[kind] / "estimator.json").read_text())["summary"]
+    assert len(summary["baselines"]) >= 1
+    assert romae("report", runs[kind], "--out", tmp_path / "page.html").code == 0
+    told = words(tmp_path / "page.html").partition("Beside simple methods")[2]
+    key = metric.replace(" ", "_")
+    for name, scores in summary["baselines"].items():
+        assert re.search(rf"{re.escape(name)}[^A-Za-z]*{scores[key]:.3f}", told), told[:600]
+    assert f"{summary['scores'][key]:.3f}" in told
+
+
 def test_the_page_lies_in_the_run_unless_said(romae: Romae, runs: dict[str, Path], tmp_path: Path) -> None:
     run = shutil.copytree(runs["pretrain"], tmp_path / "run")
     assert romae("report", run).code == 0

@@ -247,3 +247,18 @@ def test_pages_that_were_given_back_are_read_again(tmp_path: Path, monkeypatch: 
     assert np.array_equal(again.values, first.values)
     assert np.array_equal(again.ids, tokens[3:15].ids)
     assert np.array_equal(cache.lengths, tokens.lengths)
+
+
+@pytest.mark.parametrize("nothing", [None, float("nan")])
+def test_names_of_classes_may_be_missing(tmp_path, nothing):
+    tokens = from_arrays(np.ones((4, 1, 3)), targets=np.array(["long name", nothing, "b", ""], object))
+    tokens.to_parquet(tmp_path / "some.parquet")
+    expected = ["long name", None, "b", ""]
+    assert read_parquet(tmp_path / "some.parquet").targets.tolist() == expected
+    # in a cache also where a part has them all, or none
+    cache = write_cache([tokens[2:], tokens[:2], tokens[1:2]], tmp_path / "cache")
+    assert cache.targets.tolist() == ["b", "", "long name", None, None]
+    assert cache[[3, 2]].targets.tolist() == [None, "long name"]
+    assert isinstance(write_cache(tokens[2:], tmp_path / "whole").targets, np.memmap)
+    with pytest.raises(ValueError, match="targets must be text or numbers"):
+        from_arrays(np.ones((2, 1, 3)), targets=np.array([("a", 1), None], object)).to_parquet(tmp_path / "x.parquet")

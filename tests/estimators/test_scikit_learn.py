@@ -1,5 +1,6 @@
 """Estimators among those of scikit-learn: clones, searches, pipelines, and its own checks."""
 
+import copy
 import pickle
 
 import numpy as np
@@ -178,13 +179,23 @@ def test_a_fitted_init_survives_searches_in_pipelines(fitted):
     assert search.best_estimator_.named_steps["clf"].init is fitted["embedder"]
 
 
-def test_embeddings_have_names_and_come_as_a_frame_if_asked(fitted):
-    import copy
-
-    embedder = copy.deepcopy(fitted["embedder"])
+def test_a_grid_goes_over_where_weights_come_from(fitted):
     tokens = rm.from_frame(light_curves(), **COLUMNS)
-    plain = embedder.transform(tokens)
-    framed = embedder.set_output(transform="pandas").transform(tokens)
+    sizes = [None, "tiny-shallow"]
+    grid = [{"init": [fitted["embedder"]]}, {"init": [None], "size": sizes}]
+    search = GridSearchCV(rm.RoMAEClassifier(**quick(epochs=1)), grid, cv=2, refit=False).fit(tokens, tokens.targets)
+    assert search.cv_results_["param_init"][0] is fitted["embedder"]
+    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+    assert len(search.cv_results_["params"]) == 3
+
+
+def test_embeddings_have_names_and_come_as_a_frame_if_asked(fitted):
+    embedder = copy.deepcopy(fitted["embedder"])
+    df = light_curves()
+    framed = embedder.set_output(transform="pandas").transform(df)
+    assert framed.index.tolist() == df["object_id"].unique().tolist()
+    tokens = rm.from_frame(df, **COLUMNS)
+    plain = fitted["embedder"].transform(tokens)
     assert list(framed.columns) == list(embedder.get_feature_names_out()) == [f"e{k}" for k in range(plain.shape[1])]
     np.testing.assert_array_equal(framed.to_numpy(), plain)
 

@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from rotary_mae.data.growing import GrowingArray
+from rotary_mae.data.missing import is_missing
 from rotary_mae.data.schema import Schema
 from rotary_mae.data.tokens import Source, TokenSet, sample_indices, token_indices
 
@@ -33,11 +34,12 @@ _SAMPLES_KEPT = 1 << 12  # read before the pages of a cache are given back
 def write_parquet(tokens: TokenSet, path: str | Path) -> None:
     """Write a set to one Parquet file with a row a sample, whole or not at all; ``read_parquet`` reads it.
 
-    Raises ValueError if ids or targets are neither text nor numbers.
+    Names of classes may be missing: as null. Raises ValueError if ids or targets are neither text nor numbers.
     """
     extras = {"ids": storable(tokens.ids, "ids")}
     if tokens.targets is not None:
-        extras["targets"] = storable(tokens.targets, "targets")
+        text, is_known = _without_gaps(tokens.targets)
+        extras["targets"] = text if is_known.all() else _with_gaps(text, is_known)
     about = {"schema": asdict(tokens.schema), "dtypes": {name: a.dtype.str for name, a in extras.items()}}
     schema = _table(tokens[:0], extras).schema.with_metadata({_KEY: json.dumps(about)})
     with replacing(Path(path)) as partial, pq.ParquetWriter(partial, schema) as writer:
@@ -118,9 +120,9 @@ def _flat(column: pa.ChunkedArray) -> npt.NDArray[Any]:
 
 
 def _rows(array: npt.NDArray[Any]) -> pa.Array:
-    if array.ndim == 1:
-        return pa.array(array)
-    return pa.FixedSizeListArray.from_arrays(pa.array(array.reshape(-1)), array.shape[1])
+    # of names some of which are missing a part may lack all
+    flat = pa.array(array.reshape(-1), pa.string() if array.dtype.kind == "O" else None)
+    return flat if array.ndim == 1 else pa.FixedSizeListArray.from_arrays(flat, array.shape[1])
 
 
 def _matrix(column: pa.ChunkedArray) -> npt.NDArray[Any]:
@@ -137,6 +139,18 @@ def storable(array: npt.NDArray[Any], name: str) -> npt.NDArray[Any]:
     if array.dtype.kind not in "iufbU":
         raise ValueError(f"{name} must be text or numbers to be written, got dtype {array.dtype}; convert them")
     return array
+
+
+def _without_gaps(targets: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_]]:
+    """Targets that can be stored, with "" for names that are missing; and True for those that are not."""
+    is_known = ~is_missing(targets) if targets.dtype.kind == "O" else np.ones(targets.shape, bool)
+    return storable(np.where(is_known, targets, "") if not is_known.all() else targets, "targets"), is_known
+
+
+def _with_gaps(text: npt.NDArray[Any], is_known: npt.NDArray[np.bool_]) -> npt.NDArray[Any]:
+    found = text.astype(object)
+    found[~is_known] = None
+    return found
 
 
 @contextmanager
@@ -214,8 +228,10 @@ def _write_arrays(parts: Iterable[TokenSet], folder: Path) -> None:
             "ids": storable(part.ids, "ids"),
         }
         if part.targets is not None:
-            arrays["targets"] = storable(part.targets, "targets")
-        if columns and columns.keys() != arrays.keys():
+            arrays["targets"], is_known = _without_gaps(part.targets)
+            if part.targets.dtype.kind in "OU":
+                arrays["has_target"] = is_known
+        if columns and ("targets" in columns) != ("targets" in arrays):
             raise ValueError("some parts have targets and others not; use with_targets(None) first")
         for name, array in arrays.items():
             if name not in columns:
@@ -240,7 +256,8 @@ def open_cache(folder: str | Path) -> CachedTokens:
 class CachedTokens:
     """Samples on disk: a Source that reads just the samples asked for.
 
-    ``ids`` (B,), ``targets`` (B,), (B, k) or None, ``lengths`` and ``starts`` (B,) are memory-mapped arrays.
+    ``ids`` (B,), ``targets`` (B,), (B, k) or None, ``lengths`` and ``starts`` (B,) are memory-mapped arrays; names of
+    classes of which some are missing are in memory, with None for these.
     Raises FileNotFoundError if there is no cache, ValueError if it is damaged.
     """
 
@@ -260,6 +277,9 @@ class CachedTokens:
         self.values, self.positions = arrays["values"], arrays["positions"]
         self.lengths, self.starts, self.ids = arrays["lengths"], arrays["starts"], arrays["ids"]
         self.targets = arrays.get("targets")
+        is_known = arrays.get("has_target")
+        if self.targets is not None and is_known is not None and not is_known.all():
+            self.targets = _with_gaps(self.targets, is_known)
         self._n_read = 0
 
     def _open(self, name: str, shape: list[int]) -> npt.NDArray[Any]:

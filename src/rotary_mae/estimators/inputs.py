@@ -14,6 +14,7 @@ from rotary_mae.data.arrays import from_arrays
 from rotary_mae.data.astropy_tables import arrow_table, is_astropy
 from rotary_mae.data.columns import MissingColumn
 from rotary_mae.data.frames import from_frame
+from rotary_mae.data.missing import is_missing, is_nothing
 from rotary_mae.data.schema import Schema
 from rotary_mae.data.tokens import Source, TokenSet
 
@@ -175,30 +176,13 @@ def _by_id(labels: Mapping[Any, Any], ids: Array) -> Array:
     return _as_labels([labels[i] for i in ids.tolist()])
 
 
-def is_missing(labels: Array) -> npt.NDArray[np.bool_]:
-    """Where a label is None, NaN, NaT or pandas' NA, in the shape of ``labels``. -1 is a label like any other."""
-    if labels.dtype.kind == "f":
-        return np.isnan(labels)
-    if labels.dtype.kind in "mM":
-        return np.isnat(labels)
-    if labels.dtype.kind != "O":
-        return np.zeros(labels.shape, bool)
-    return np.array([_is_nothing(entry) for entry in labels.flat], bool).reshape(labels.shape)
-
-
-def _is_nothing(entry: Any) -> bool:
-    # by name: pandas need not be installed
-    is_nan = isinstance(entry, float | np.floating) and bool(np.isnan(entry))
-    return entry is None or is_nan or type(entry).__name__ in ("NAType", "NaTType")
-
-
 def _as_labels(given: Any) -> Array:
     """An array that keeps what is missing: numpy would make the text "nan" of a NaN among texts."""
     if isinstance(given, np.ndarray):
         return given
     entries = list(given) if isinstance(given, list | tuple) else given
-    if isinstance(entries, list) and any(isinstance(e, str) for e in entries) and any(map(_is_nothing, entries)):
+    if isinstance(entries, list) and any(isinstance(e, str) for e in entries) and any(map(is_nothing, entries)):
         kept = np.empty(len(entries), object)
-        kept[:] = [None if _is_nothing(entry) else entry for entry in entries]
+        kept[:] = [None if is_nothing(entry) else entry for entry in entries]
         return kept
     return np.asarray(entries)

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import numpy.typing as npt
 
+from rotary_mae.data.missing import is_missing
 from rotary_mae.data.subset import Subset
 from rotary_mae.data.tokens import Source
 from rotary_mae.estimators.embedder import RoMAEEmbedder
-from rotary_mae.estimators.inputs import checked_weights, is_missing
+from rotary_mae.estimators.inputs import checked_weights
 from rotary_mae.models.checkpoint import Pretrained
 from rotary_mae.training.run_folder import PRETRAINING, RunFolder
 
