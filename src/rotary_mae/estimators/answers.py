@@ -34,7 +34,7 @@ def prediction_table(estimator: RoMAEClassifier | RoMAERegressor, source: Source
 
 def embedding_table(estimator: RoMAEEmbedder, source: Source) -> pa.Table:
     """Columns id, e0, e1, ..."""
-    vectors = estimator.transform(source)
+    vectors = np.asarray(estimator.transform(source))
     return pa.table({"id": _ids(source), **{f"e{k}": vectors[:, k] for k in range(vectors.shape[1])}})
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from sklearn.base import TransformerMixin
+from sklearn.utils._set_output import _get_output_config
 from sklearn.utils.validation import check_is_fitted
 
 from rotary_mae.batches.batch import TokenBatch
@@ -43,15 +44,24 @@ class RoMAEEmbedder(TransformerMixin, RoMAEEstimator):
         self._finish(hiding_summary(self, source, parts))
         return self
 
-    def transform(self, X: Any) -> npt.NDArray[np.float32]:
-        """(n, width) the mean of each sample's encoded tokens."""
+    def transform(self, X: Any) -> Any:
+        """(n, width) the mean of each sample's encoded tokens.
+
+        With ``set_output(transform="pandas")`` a frame whose index are the samples' ids.
+        """
         source = self._source(X)
         model = cast(RoMAEForPreTraining, self.model_)
 
         def pool(batch: TokenBatch) -> torch.Tensor:
             return model.encoder(batch).mean_of_tokens
 
-        return run_model(model, source, self.scaling_, pool, self.device, bool(self.verbose))
+        embedded = run_model(model, source, self.scaling_, pool, self.device, bool(self.verbose))
+        if _get_output_config("transform", self)["dense"] != "pandas":
+            return embedded
+        # else scikit-learn takes the index of X, which has a row an observation, not one a sample
+        import pandas as pd
+
+        return pd.DataFrame(embedded, index=getattr(source, "ids", None))
 
     def reconstruct(self, X: Any, fraction: float | None = None, seed: int = 0) -> Reconstruction:
         """Hide patches of images or sound and fill them in; ``pictures()`` of the answer shows them.
