@@ -31,7 +31,11 @@ def initial_model(init: Any) -> Pretrained | None:
         return MODELS[read_description(folder)["model"]].from_pretrained(folder)
     if isinstance(init, Pretrained):
         return init
-    check_is_fitted(init)
+    check_is_fitted(
+        init,
+        msg="init is a %(name)s that is not fitted. Fit it first; a grid search copies what it tries unfitted: "
+        "give its grid the folder of a fitted one, or sklearn.frozen.FrozenEstimator(fitted)",
+    )
     initial: Pretrained = init.model_
     return initial
 
