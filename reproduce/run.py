@@ -110,7 +110,8 @@ def _described(run: Run) -> dict[str, Any]:
 
 def _measured(found: Sequence[Found]) -> dict[str, Any]:
     return {
-        "seconds": round(sum(m.seconds or 0.0 for part in found for m in part.measures), 1),
+        # numbers of one part come from one training
+        "seconds": round(sum(max([m.seconds or 0.0 for m in part.measures], default=0.0) for part in found), 1),
         "measures": [asdict(m) for part in found for m in part.measures],
         "curves": {name: curve for part in found for name, curve in part.curves.items()},
     }

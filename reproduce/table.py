@@ -67,7 +67,8 @@ def _row(experiment: Experiment, group: Sequence[tuple[Result, Mapping[str, Any]
     dataset, metric, split, method = (measure[k] for k in NAMED_BY)
     values = [found["value"] for _, found in group]
     seconds = [found["seconds"] for _, found in group if found["seconds"] is not None]
-    reference = _reference(experiment, dataset, metric) if method.startswith("RoMAE") else None
+    is_compared = method.startswith("RoMAE") and split != "validation"
+    reference = _reference(experiment, dataset, metric) if is_compared else None
     return {
         "experiment": experiment.name,
         "dataset": dataset,

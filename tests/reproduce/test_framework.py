@@ -63,7 +63,8 @@ def test_a_result_holds_what_is_needed_to_make_it_again(tmp_path: Path, monkeypa
     assert {"experiment", "profile", "seed", "settings", "versions", "hardware", "commit", "seconds"} <= set(result)
     assert [m["method"] for m in result["measures"]] == ["RoMAE", "nothing"] * 2
     assert set(result["curves"]) == {"one", "two"}
-    assert result["seconds"] > 0
+    training = [m["seconds"] for m in result["measures"] if m["method"] == "RoMAE"]
+    assert result["seconds"] == pytest.approx(sum(training), abs=0.1)
 
 
 def test_a_seed_repeats_and_another_differs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
