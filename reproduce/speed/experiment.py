@@ -75,7 +75,7 @@ QUICK = {
     "batch_size": 32,
     "n_tokens": 128,
     "n_warm_up": 3,
-    "n_rounds": 100,
+    "n_rounds": 40,
 }
 
 EXPERIMENT = Experiment(
