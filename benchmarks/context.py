@@ -2,8 +2,8 @@
 
 ``python -m benchmarks.context [--sets ...] [--seeds 2]``. Classification from scratch of simulated light curves, of
 Stripe 82 RR Lyrae and of UEA Epilepsy (a quarter of the official training part held out), and interpolation of
-simulated light curves, of Stripe 82 and of PhysioNet 2012 stays. No test data are touched: this chose the default of the
-estimators. Sets that are not named keep their rows.
+simulated light curves, of Stripe 82 and of PhysioNet 2012 stays. No test data are touched: this chose the default
+of the estimators. Sets that are not named keep their rows.
 """
 
 from __future__ import annotations

@@ -96,7 +96,7 @@ def test_what_a_user_says_is_done(tmp_path):
     assert fitted.model_.config.pooling == "cls"
 
 
-def test_series_are_pooled_by_their_mean_and_images_are_not_varied_as_series(tmp_path):
+def test_samples_are_pooled_by_their_mean_and_images_are_not_varied_as_series(tmp_path):
     X, y = series(24)
     kept = {"model": MODEL, "epochs": 1, "device": "cpu"}
     fitted = rm.RoMAEClassifier(**kept).fit(X, y)
@@ -104,6 +104,7 @@ def test_series_are_pooled_by_their_mean_and_images_are_not_varied_as_series(tmp
     images = rm.from_images(np.random.default_rng(0).random((24, 8, 8, 1)), patch=(4, 4), targets=y)
     out = tmp_path / "run"
     fitted = rm.RoMAEClassifier(**kept, out=out).fit(images)
-    assert fitted.model_.config.pooling == "cls"
+    assert fitted.model_.config.pooling == "mean"
+    assert fitted.model_.config.context == 0
     settings = json.loads((out / "run.json").read_text())["training"]
     assert not any(settings["augmentation"].values())

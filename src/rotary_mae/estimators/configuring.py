@@ -14,6 +14,9 @@ from rotary_mae.training.config import TrainingConfig
 if TYPE_CHECKING:
     from rotary_mae.estimators.estimator import RoMAEEstimator
 
+# Chosen on validation parts of series, see docs/measurements.md; patches have no neighbours of their channel.
+CONTEXT = 4
+
 
 def model_config(estimator: RoMAEEstimator, scaling: Scaling, initial: Pretrained | None, **fixed: Any) -> RoMAEConfig:
     """That of ``initial``, or of ``size`` and the data; over it ``fixed``, over this the user's settings."""
@@ -27,8 +30,8 @@ def model_config(estimator: RoMAEEstimator, scaling: Scaling, initial: Pretraine
             "n_predicted": schema.n_predicted,
             "size": estimator.size or default_size(pick_device(estimator.device).type == "cuda"),
             "normalize_targets": schema.patch is not None,
-            "context": estimator._auto_context if schema.patch is None else 0,
-            "pooling": "mean" if schema.patch is None else "cls",
+            "context": CONTEXT if schema.patch is None else 0,
+            "pooling": "mean",
         }
         return RoMAEConfig.from_dict({**data, **fixed, **given})
     if estimator.size is not None and estimator.size != initial.config.size:

@@ -51,7 +51,7 @@ class RoMAEEstimator(BaseEstimator):
         dropout: on attention scores and hidden layers; None: 0, or as in ``init``.
         context: neighbours of its channel on each side that a token is read with (see ``RoMAEConfig``); 0 is the
             paper's model. None: as in ``init``; else 4 for series, where it helped on validation parts
-            (docs/measurements.md), and 0 for patches and in RoMAEInterpolator, where it did not.
+            (docs/measurements.md), and 0 for patches.
         layout: "measurements", "steps" or "auto", for frames and arrays; frozen at fit.
         columns: arguments of ``from_frame`` that name the columns of data frames.
         unit: distance in time (in the data's unit) that becomes 1 in the model; "auto" takes the typical one.
@@ -67,15 +67,14 @@ class RoMAEEstimator(BaseEstimator):
         verbose: 1 shows a bar with loss, rate and time left.
         out: a folder for metrics and checkpoints of the training. resume: go on with the run in it.
         model, training: further settings of ``RoMAEConfig`` and ``TrainingConfig``, by name. Among what is chosen for
-            you: averaged weights, label smoothing of 0.1 in classifiers, and for series the mean of the tokens instead
-            of CLS (``model={"pooling": "cls"}``) and, where labels are learned, augmentation
+            you: averaged weights, the mean of the tokens instead of CLS (``model={"pooling": "cls"}``), label
+            smoothing of 0.1 in classifiers, and for series, where labels are learned, augmentation
             (``training={"augmentation": {}}`` turns it off).
 
     Data may be a TokenSet or other Source, a data frame (with ``columns``), an array (n, channels, times) or
     (n, times) with NaN where nothing was observed, or a list of arrays (channels, times).
     """
 
-    _auto_context: ClassVar[int] = 4
     # passes over the validation part after training, which max_minutes leaves time for
     _passes_after: ClassVar[int] = 2
     n_estimators: int = 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from rotary_mae.data.tokens import TokenSet, token_indices
 from rotary_mae.estimators.ensemble import answering
 from rotary_mae.estimators.inference import batches_by_length
 from rotary_mae.estimators.interpolator import RoMAEInterpolator
+from rotary_mae.estimators.shift import DataShiftWarning
 from rotary_mae.training.loader import VALIDATION_EPOCH
 from rotary_mae.training.progress import counting
 from rotary_mae.training.reconstruction import HiddenValues
@@ -80,9 +82,13 @@ class HiddenAnswers:
         asked = self.tokens.positions[self.is_hidden]
         counts = np.bincount(self.tokens.sample_idx[self.is_hidden], minlength=len(self.tokens))
         at = np.split(asked, np.cumsum(counts)[:-1])
-        # of the values behind the measurements, whose own errors are added where they count
-        mean, std = (np.concatenate(a) for a in self.estimator.predict(self.seen, at=at, return_std=True, of="value"))
-        quantiles = self.estimator.predict(self.seen, at=at, quantiles=self.quantiles)
+        with warnings.catch_warnings():
+            # what is missing was hidden on purpose
+            warnings.simplefilter("ignore", DataShiftWarning)
+            # of the values behind the measurements, whose own errors are added where they count
+            answers = self.estimator.predict(self.seen, at=at, return_std=True, of="value")
+            quantiles = self.estimator.predict(self.seen, at=at, quantiles=self.quantiles)
+        mean, std = (np.concatenate(a) for a in answers)
         axis = self.scaling.schema.channel_axis
         channel = None if axis is None else asked[:, axis]
         answer = self.scaling.apply_targets(mean, channel=channel)

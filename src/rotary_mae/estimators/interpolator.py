@@ -56,7 +56,6 @@ class RoMAEInterpolator(RoMAEEstimator):
     validation_fraction=0; intervals are too narrow where the model knows these by heart.
     """
 
-    _auto_context = 0
     _passes_after = 10  # calibration hides up to eight times
 
     def __init__(
