@@ -119,7 +119,7 @@ EXPERIMENT = Experiment(
         "paper": Profile(PAPER, 50_000, 8, "data: all of Tiny ImageNet; a GPU"),
     },
     parts=parts,
-    trial={"n_classes": 4, "n_per_class": 8, "n_views": 2},
+    trial={"n_classes": 4, "n_per_class": 2, "n_views": 2},
     references=[
         Reference("Tiny ImageNet, RoPE", METRIC, 0.500),
         Reference("Tiny ImageNet, RoPE + CLS", METRIC, 0.475),
