@@ -19,7 +19,7 @@ DATA = {
     "physionet": "physionet2012",
     "ablations": "uea",
 }
-ELSEWHERE = {("light_curves", "paper"): "test_light_curves.py", ("audio", "paper"): "test_audio.py"}
+ELSEWHERE = {("light_curves", "paper"): "test_light_curves.py", ("audio", "paper"): "test_sounds_experiment.py"}
 # the trial of positions has one size of three; what only sets have that may not be at hand
 NOT_IN_EVERY_TRIAL = "small|base|Heartbeat|ELAsTiCC|ESC-50|Tiny ImageNet, (RoPE|abs)"
 TOY = {"width": 24, "heads": 2, "depth": 1, "decoder": {"width": 24, "heads": 2, "depth": 1}}
