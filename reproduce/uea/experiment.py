@@ -143,6 +143,8 @@ every seed. A token a step with all its variates, time the only axis. Where the 
 name: it is not to be compared with the published one. Pre-training and fine-tuning see the training part only.
 Profile `quick` has what the estimators do where a user says nothing, so that nothing was chosen here; `paper` has the
 published settings. MiniRocket sees straight lines between the steps that are left, in series of the same draws; it is
-measured by `python -m reproduce.uea.minirocket` (see there), and its seconds are of another environment.
+measured by `python -m reproduce.uea.minirocket` (see there), and its seconds are of another environment; on BasicMotions
+they hold the compilation of its kernels. All seconds of seed 0 are of a machine with other work on it, which paused
+this one at times: they are more than it takes.
 """,
 )
