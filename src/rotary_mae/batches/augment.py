@@ -88,7 +88,7 @@ def _spread(tokens: TokenSet) -> npt.NDArray[np.float64]:
         channel = tokens.positions[:, schema.channel_axis].astype(np.int64)
         line = line * (channel.max(initial=0) + 1) + channel
     spread = np.zeros(tokens.values.shape)
-    observed = dict(zip(schema.columns("value"), schema.columns("observed"), strict=False))
+    observed = schema.flags
     for column, role in enumerate(schema.roles):
         if role != "value":
             continue

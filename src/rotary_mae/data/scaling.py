@@ -203,7 +203,7 @@ def _fit_values(tokens: TokenSet, how: ValueScaling) -> tuple[Array, Array]:
         # every pixel of a patch is the same quantity
         fitted = [_center_and_scale(tokens.values.ravel(), how)] * tokens.values.shape[1]
     else:
-        observed = dict(zip(schema.columns("value"), schema.columns("observed"), strict=False))
+        observed = schema.flags
         fitted = []
         for column, role in enumerate(schema.roles):
             values = tokens.values[:, column]

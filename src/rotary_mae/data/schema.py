@@ -74,3 +74,9 @@ class Schema:
     def columns(self, role: str) -> list[int]:
         """Indices of the value columns with this role."""
         return [i for i, r in enumerate(self.roles) if r == role]
+
+    @property
+    def flags(self) -> dict[int, int]:
+        """The column that says whether a value was observed, by the value's column; empty where all always are."""
+        observed = self.columns("observed")
+        return dict(zip(self.columns("value"), observed, strict=True)) if observed else {}
