@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 import rotary_mae as rm
+from reproduce.same_times import at_same_times
 from reproduce.spirals.data import Spirals
 
 Array = npt.NDArray[Any]
@@ -39,7 +40,7 @@ class Views:
 
     def __getitem__(self, index: Any) -> rm.TokenSet:
         chosen = np.atleast_1d(np.arange(len(self))[index])
-        return _tokens(self.spirals.times, np.stack([self._view(int(i)) for i in chosen]) / self.unit, chosen)
+        return at_same_times(self.spirals.times, np.stack([self._view(int(i)) for i in chosen]) / self.unit, chosen)
 
     def _view(self, index: int) -> Array:
         """(75, 2) points of one version of one spiral."""
@@ -65,9 +66,4 @@ def _one_way(points: Array) -> Array:
 
 def as_tokens(spirals: Spirals, points: Array | None = None, unit: float = 1.0) -> rm.TokenSet:
     """A token a point at its time; the noisy points if none are given."""
-    return _tokens(spirals.times, (spirals.noisy if points is None else points) / unit, None)
-
-
-def _tokens(times: Array, points: Array, ids: Array | None) -> rm.TokenSet:
-    n = len(points)
-    return rm.TokenSet(points.reshape(-1, 2), np.tile(times, n), [len(times)] * n, axes=("time",), ids=ids)
+    return at_same_times(spirals.times, (spirals.noisy if points is None else points) / unit)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import cycle
 from typing import Any
 
 import numpy as np
@@ -143,7 +144,7 @@ def channel_chart(errors: Mapping[str, Mapping[str, float]]) -> Chart:
     """Errors by channel, a bar a method; ``errors`` by method and then by channel."""
     colours = ("$accent", "$soft/0.7", "$soft/0.35")
     traces = []
-    for (method, by_channel), colour in zip(errors.items(), colours, strict=False):
+    for (method, by_channel), colour in zip(errors.items(), cycle(colours), strict=False):
         traces.append(
             {
                 "type": "bar",
