@@ -153,7 +153,7 @@ def test_interrupted_while_reading(tmp_path: Path) -> None:
     _, err = process.communicate(timeout=60)
     assert "Traceback" not in err
     assert process.returncode in (2, 130)
-    assert not (tmp_path / "run").exists()
+    assert not (tmp_path / "run").exists(), err
 
 
 @pytest.mark.slow

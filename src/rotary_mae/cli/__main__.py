@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import warnings
 from collections.abc import Sequence
@@ -35,6 +36,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return USER_ERROR
 
 
+def script() -> None:
+    """What the shell's ``romae`` is: ``main`` and its exit code, and nothing more said after what ``main`` said."""
+    try:
+        code = main()
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    except KeyboardInterrupt:
+        # so late that another end of the command was being told
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        code = INTERRUPTED
+    sys.exit(code)
+
+
 def _run(arguments: list[str]) -> int:
     # imported here, so that Ctrl-C while Python is still loading is handled too
     from rotary_mae.cli.parser import run
@@ -57,4 +70,4 @@ def _note(message: Warning | str, *_: object) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    script()

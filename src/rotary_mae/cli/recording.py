@@ -37,16 +37,20 @@ def recording(out: Path, command: str, settings: str, data: Path, resume: bool) 
     folder = RunFolder(out)
     folder.check_free(resume)
     record = out / RECORD
-    if is_main_process() and not (resume and record.exists()):
-        with replacing(record) as partial:
-            partial.write_text(f"{_heading(command)}\n{settings}")
     try:
+        if is_main_process() and not (resume and record.exists()):
+            with replacing(record) as partial:
+                partial.write_text(f"{_heading(command)}\n{settings}")
         yield
     except KeyboardInterrupt:
         raise KeyboardInterrupt(_how_to_go_on(folder, command, data)) from None
     finally:
-        if is_main_process() and folder.in_progress is None:
+        try:
             _forget(folder)
+        except KeyboardInterrupt:
+            # on a busy machine Ctrl-C can come as late as this, when another error has ended the command already
+            _forget(folder)
+            raise
 
 
 def _heading(command: str) -> str:
@@ -61,7 +65,9 @@ def _how_to_go_on(folder: RunFolder, command: str, data: Path) -> str:
 
 
 def _forget(folder: RunFolder) -> None:
-    """Take away what was noted about a run that never began."""
+    """Take away what was noted about a run, if it never began."""
+    if not is_main_process() or folder.in_progress is not None:
+        return
     for name in (RECORD, "estimator.json"):
         (folder.path / name).unlink(missing_ok=True)
     if folder.path.is_dir() and not any(folder.path.iterdir()):
