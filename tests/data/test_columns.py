@@ -12,6 +12,7 @@ import pytest
 from same_tokens import assert_same
 
 from rotary_mae import from_frame
+from rotary_mae.data.columns import times
 from rotary_mae.data.frames import read_table
 
 LONG = pd.DataFrame(
@@ -131,3 +132,9 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     other.touch()
     with pytest.raises(ValueError, match=r"has suffix '.xlsx'; expected .csv"):
         read_table(other)
+
+
+def test_the_entry_that_is_no_number_is_shown():
+    table = pa.table({"mjd": ["1", None, "2.5e3", "noon"]})
+    with pytest.raises(ValueError, match="'noon'"):
+        times(table, "mjd")

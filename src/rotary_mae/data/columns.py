@@ -196,5 +196,16 @@ def _plain(table: pa.Table, name: str) -> pa.Array:
 
 
 def _example(array: pa.Array) -> Any:
+    """An entry of a column that should have been numbers: one that is none, if there is such."""
     valid = array.drop_null()
-    return valid[0].as_py() if len(valid) else None
+    return next(
+        (entry for entry in valid.to_pylist() if not _is_number(entry)), valid[0].as_py() if len(valid) else None
+    )
+
+
+def _is_number(entry: Any) -> bool:
+    try:
+        float(entry)
+    except (TypeError, ValueError):
+        return False
+    return True
