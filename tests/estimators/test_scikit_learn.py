@@ -240,7 +240,7 @@ EXPECTED_FAILURES = {
     "check_methods_sample_order_invariance": (
         "a token's place in a batch decides how float32 products are summed: answers agree to 1e-6, it wants 1e-9"
     ),
-    "check_regressors_train": "two epochs do not reach its score; forty do, below",
+    "check_regressors_train": "two epochs do not reach its score; more do, below",
 }
 
 
@@ -265,4 +265,4 @@ def test_checks_of_scikit_learn(estimator, check):
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_a_regressor_learns_what_scikit_learn_wants():
-    check_regressors_train("", rm.RoMAERegressor(model=MINIMAL, epochs=40, learning_rate=1e-2, device="cpu"))
+    check_regressors_train("", rm.RoMAERegressor(model=MINIMAL, epochs=150, learning_rate=1e-2, device="cpu"))

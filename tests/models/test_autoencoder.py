@@ -129,7 +129,8 @@ def test_defect_2_the_first_gradient_is_sane_and_spread_over_the_parameters(size
         norms = gradient_norms(config, values)
         total = sum(norm**2 for norm in norms.values()) ** 0.5
         assert 1e-2 < total < 100
-        assert max(norms.values()) < 0.6 * total
+        assert max(norms.values()) < 0.8 * total
+        assert norms.get("mask_token", 0.0) < 0.2 * total
 
 
 @pytest.mark.parametrize("make", [rm.RoMAEForPreTraining, lambda config: rm.RoMAEForPrediction(config, outputs=3)])
@@ -143,7 +144,9 @@ def test_defect_7_both_models_start_from_the_same_distribution(make):
         elif name.endswith("bias") and name != "encoder.projection.bias":
             assert not parameter.any(), name
         else:
-            assert 0.012 < float(parameter.detach().std()) < 0.025, name
+            is_token = name in ("mask_token", "encoder.cls", "encoder.projection.bias")
+            std = 0.5 if is_token else 0.5 / parameter.shape[1] ** 0.5
+            assert 0.8 * std < float(parameter.detach().std()) < 1.2 * std, name
 
 
 def test_defect_9_what_is_computed_is_no_parameter():

@@ -15,6 +15,7 @@ from rotary_mae.models.encoder import Encoded, Encoder, axis_frequencies
 from rotary_mae.models.heads import Head, mean_and_std
 from rotary_mae.models.layout import Lying, layout, sample_major
 from rotary_mae.nn.absolute import sinusoidal_embedding
+from rotary_mae.nn.initial import start_token, start_weight
 from rotary_mae.nn.transformer import Angles, Stack
 
 
@@ -62,12 +63,12 @@ class RoMAEForPreTraining(Pretrained):
         if config.context:
             self.query_context = nn.Linear(query_width(config.n_predicted), decoder.width, bias=False)
             self.blend = Head(decoder.width, N_CANDIDATES * config.n_predicted, config.norm_eps)
-            nn.init.trunc_normal_(self.query_context.weight, std=0.02)
+            start_weight(self.query_context.weight)
             # from nothing, so that the model begins as one without a blend
             nn.init.zeros_(self.blend.linear.weight)
-        nn.init.trunc_normal_(self.bridge.weight, std=0.02)
+        start_weight(self.bridge.weight)
         nn.init.zeros_(self.bridge.bias)
-        nn.init.trunc_normal_(self.mask_token, std=0.02)
+        start_token(self.mask_token)
 
     decoder_frequencies: Tensor
 

@@ -14,6 +14,7 @@ from rotary_mae.models.config import RoMAEConfig
 from rotary_mae.models.layout import Ints, Lying, layout, sample_major
 from rotary_mae.nn.absolute import sinusoidal_embedding
 from rotary_mae.nn.attention import Layout
+from rotary_mae.nn.initial import start_token, start_weight
 from rotary_mae.nn.ragged import Ragged
 from rotary_mae.nn.rope import rope_angles, rope_frequencies, timescale_frequencies
 from rotary_mae.nn.transformer import Angles, Stack
@@ -85,12 +86,11 @@ class Encoder(nn.Module):
         )
         self.register_buffer("frequencies", axis_frequencies(config, config.width, config.heads), persistent=False)
         if self.cls is not None:
-            nn.init.trunc_normal_(self.cls, std=0.02)
+            start_token(self.cls)
         for linear in (self.projection, self.context):
             if linear is not None:
-                nn.init.trunc_normal_(linear.weight, std=0.02)
-        # not zero: the token of a value 0 would be a zero vector, and RMSNorm of it has a gradient of 1 / eps a layer
-        nn.init.trunc_normal_(self.projection.bias, std=0.02)
+                start_weight(linear.weight)
+        start_token(self.projection.bias)
 
     def forward(self, batch: TokenBatch, cls_only: bool = False) -> Encoded:
         """Encode the visible tokens; with ``cls_only`` the last layer computes nothing but the CLS states."""

@@ -4,6 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from rotary_mae.nn.initial import start_weight
 from rotary_mae.nn.norm import rms_norm
 
 MIN_STD = 1e-3
@@ -18,7 +19,7 @@ class Head(nn.Module):
         self.eps = eps
         self.norm = nn.Parameter(torch.ones(width))
         self.linear = nn.Linear(width, n_outputs)
-        nn.init.trunc_normal_(self.linear.weight, std=0.02)
+        start_weight(self.linear.weight)
         nn.init.zeros_(self.linear.bias)
 
     def forward(self, x: Tensor) -> Tensor:

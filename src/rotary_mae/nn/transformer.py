@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from rotary_mae.nn.attention import Layout, attend, attend_with_self, kernel_dtype
+from rotary_mae.nn.initial import start_weight
 from rotary_mae.nn.norm import rms_norm
 from rotary_mae.nn.rope import pairs_adjacent, turn
 
@@ -93,7 +94,7 @@ class Block(nn.Module):
         self.down = nn.Parameter(torch.empty(width, hidden))
         self.is_compiled = False
         for weight in (self.qkv, self.out, self.up, self.down):
-            nn.init.trunc_normal_(weight, std=0.02)
+            start_weight(weight)
 
     def compile_parts(self) -> None:
         """Compile the token-wise halves; attention stays eager, or its group counts would recompile it."""
