@@ -113,7 +113,7 @@ QUICK = {
     },
     "views": {"n_views": 20, "is_mirrored": True, "mixing": 1.0, "unit": 3.0},
     "training": {
-        "epochs": 15,
+        "epochs": 60,
         "batch_size": 16,
         "learning_rate": 2e-3,
         "weight_decay": 0.01,
@@ -138,7 +138,7 @@ EXPERIMENT = Experiment(
     name="spirals",
     title="Spirals, interpolation and extrapolation",
     source="Table 7",
-    profiles={"quick": Profile(QUICK, 4, 1), "paper": Profile(PAPER, 60, 1.5)},
+    profiles={"quick": Profile(QUICK, 8, 1), "paper": Profile(PAPER, 60, 1.5)},
     parts=parts,
     trial={"n_spirals": [16, 8, 8]},
     references=[Reference(DATASET, METRIC, 0.0183, 0.49, "ContiFormer")],
