@@ -126,8 +126,8 @@ def filling(result: dict[str, Any]) -> str:
     """Squared errors of hidden values by the interpolator of the defaults."""
     rows = [row for row in result["rows"] if "mse_linear" in row]
     names = ("mse", "mse_linear", "mse_mean")
-    table = [[row["set"], *(f"{row[name]:.3f}" for name in names), f"{row['cpu']}"] for row in rows]
-    return markdown(["set", "RoMAE", "straight lines", "mean of the channel", "seconds of one core"], table)
+    table = [[row["trial"], row["set"], *(f"{row[name]:.4f}" for name in names), f"{row['cpu']}"] for row in rows]
+    return markdown(["trial", "set", "RoMAE", "straight lines", "mean of the channel", "seconds of one core"], table)
 
 
 def _runs(result: dict[str, Any]) -> list[tuple[str, str]]:
