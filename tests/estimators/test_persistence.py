@@ -45,6 +45,15 @@ def test_a_run_folder_is_an_estimator(tmp_path):
     assert again.out is None
 
 
+def test_an_estimator_saved_to_the_folder_of_its_run_leaves_the_metrics(tmp_path):
+    X, y = series()
+    clf = rm.RoMAEClassifier(out=tmp_path / "run", **quick()).fit(X, y)
+    before = {path.name for path in (tmp_path / "run").iterdir()}
+    clf.save(tmp_path / "run")
+    assert {path.name for path in (tmp_path / "run").iterdir()} == before
+    np.testing.assert_array_equal(rm.load(tmp_path / "run").predict_proba(X), clf.predict_proba(X))
+
+
 def test_a_fit_that_was_stopped_goes_on(tmp_path):
     from tests.training.runs import Watched, stop_softly
 

@@ -58,6 +58,23 @@ def test_saving_again_replaces_everything(tmp_path):
     assert loaded.scaling is None
 
 
+def test_saving_leaves_what_is_not_a_model_alone(tmp_path):
+    for mine in ("model/notes.txt", "model/data/a.csv", "model.old/notes.txt", "model.partial/notes.txt"):
+        (tmp_path / mine).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / mine).write_text("mine")
+    for _ in range(2):
+        rm.RoMAEForPreTraining(small_config()).save_pretrained(tmp_path / "model")
+    assert sum(path.read_text() == "mine" for path in tmp_path.rglob("*.[tc]*") if path.is_file()) == 4
+    rm.RoMAEForPreTraining.from_pretrained(tmp_path / "model")
+
+
+def test_a_file_is_not_replaced_by_a_folder(tmp_path):
+    (tmp_path / "data.csv").write_text("mine")
+    with pytest.raises(FileExistsError, match=r"data\.csv is a file.*another name"):
+        rm.RoMAEForPreTraining(small_config()).save_pretrained(tmp_path / "data.csv")
+    assert (tmp_path / "data.csv").read_text() == "mine"
+
+
 def test_a_save_that_fails_leaves_the_old_folder(tmp_path, monkeypatch):
     model = loud(rm.RoMAEForPreTraining(small_config()))
     model.save_pretrained(tmp_path / "model")
@@ -76,7 +93,7 @@ def leave(tmp_path, *, folder=False, old=False, partial=False):
     """What a save leaves that was killed: the named folders, complete ones."""
     model = loud(rm.RoMAEForPreTraining(small_config()))
     model.save_pretrained(tmp_path / "saved")
-    for name, is_there in (("model", folder), ("model.old", old), ("model.partial", partial)):
+    for name, is_there in (("model", folder), (".model.replaced", old), (".model.partial", partial)):
         if is_there:
             shutil.copytree(tmp_path / "saved", tmp_path / name)
     shutil.rmtree(tmp_path / "saved")
@@ -92,7 +109,7 @@ def test_killed_between_the_renames_the_old_folder_is_loaded(tmp_path):
 def test_killed_between_the_renames_inside_a_run_folder(tmp_path, inside):
     model = leave(tmp_path, old=True)
     (tmp_path / "run").mkdir()
-    (tmp_path / "model.old").rename(tmp_path / "run" / f"{inside}.old")
+    (tmp_path / ".model.replaced").rename(tmp_path / "run" / f".{inside}.replaced")
     assert torch.equal(output(rm.RoMAEForPreTraining.from_pretrained(tmp_path / "run")), output(model))
 
 

@@ -294,7 +294,8 @@ class RoMAEEstimator(BaseEstimator):
     def save(self, path: str | Path) -> None:
         """Write the fitted estimator to a folder that ``rotary_mae.load`` reads; no pickle in it.
 
-        ``init`` is not written: its weights are in the model.
+        An estimator that is there already is replaced, other files stay. ``init`` is not written: its weights are in
+        the model.
         """
         check_is_fitted(self)
         save_estimator(self, Path(path))

@@ -11,7 +11,7 @@ import numpy as np
 from rotary_mae.data.storage import replacing as replacing_file
 from rotary_mae.estimators.members import member_folder
 from rotary_mae.estimators.parameters import to_json
-from rotary_mae.models.checkpoint import replacing
+from rotary_mae.models.checkpoint import FILES, replacing
 
 if TYPE_CHECKING:
     from rotary_mae.estimators.estimator import RoMAEEstimator
@@ -23,8 +23,8 @@ NOT_WRITTEN = ("init", "random_state", "out", "resume")
 
 
 def save_estimator(estimator: RoMAEEstimator, folder: Path) -> None:
-    """Write a fitted estimator to a new folder, or in place of what is there, whole or not at all."""
-    with replacing(folder) as partial:
+    """Write a fitted estimator to a folder, in place of one or a model that is there, whole or not at all."""
+    with replacing(folder, {DESCRIPTION, "best", "members", *FILES}) as partial:
         for i, model in enumerate(estimator.models_):
             model.save_pretrained(member_folder(partial, i) / "best")
         write_description(estimator, partial)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -16,6 +17,7 @@ from rotary_mae.data.scaling import Scaling
 from rotary_mae.models.config import RoMAEConfig
 
 FORMAT = 1
+FILES = frozenset({"config.json", "model.safetensors", "scaling.json"})
 
 
 class Pretrained(nn.Module):
@@ -37,9 +39,9 @@ class Pretrained(nn.Module):
         return sum(p.numel() for p in self.parameters())
 
     def save_pretrained(self, folder: str | Path) -> None:
-        """Write the folder; what was there is replaced only when the new one is complete."""
+        """Write the folder; a model that was there is replaced only when the new one is complete, other files stay."""
         folder = Path(folder)
-        with replacing(folder) as partial:
+        with replacing(folder, FILES) as partial:
             self._write(partial)
 
     def _write(self, folder: Path) -> None:
@@ -84,14 +86,18 @@ class Pretrained(nn.Module):
 
 
 class replacing:
-    """Write a folder beside ``folder`` and put it in its place at the end, or leave everything as it was."""
+    """Write a folder beside ``folder`` and put it in its place at the end, or leave everything as it was.
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.partial = folder.with_name(folder.name + ".partial")
-        self.old = folder.with_name(folder.name + ".old")
+    own: names of what it replaces; anything else in ``folder`` is the user's, and stays. None: it replaces all.
+    """
+
+    def __init__(self, folder: Path, own: Collection[str] | None = None) -> None:
+        self.folder, self.own = folder, own
+        self.partial, self.old = _hidden(folder, "partial"), _hidden(folder, "replaced")
 
     def __enter__(self) -> Path:
+        if self.folder.is_file():
+            raise FileExistsError(f"{self.folder} is a file, and this is saved as a folder; choose another name")
         recover(self.folder)
         # what a killed replacement left behind would stand in the way of the renames
         shutil.rmtree(self.partial, ignore_errors=True)
@@ -106,12 +112,20 @@ class replacing:
         if self.folder.exists():
             self.folder.rename(self.old)
         self.partial.rename(self.folder)
+        if self.own is not None and self.old.exists():
+            for other in [path for path in self.old.iterdir() if path.name not in self.own]:
+                other.rename(self.folder / other.name)
         shutil.rmtree(self.old, ignore_errors=True)
+
+
+def _hidden(folder: Path, state: str) -> Path:
+    # "model.old" would be a name that people give to what they want to keep
+    return folder.with_name(f".{folder.name}.{state}")
 
 
 def recover(folder: Path) -> None:
     """Undo a replacement that was killed between its two renames."""
-    old = folder.with_name(folder.name + ".old")
+    old = _hidden(folder, "replaced")
     if not folder.exists() and old.exists():
         old.rename(folder)
 
