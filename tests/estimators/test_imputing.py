@@ -55,6 +55,21 @@ def test_a_long_frame_is_filled_in_its_own_kind(backend: Any) -> None:
     assert np.array_equal(np.asarray(whole["value"]), np.asarray(filled["value"]))
 
 
+@pytest.mark.parametrize("channels", [["hr", "sbp"], ["hr"]])
+def test_a_long_frame_laid_out_as_steps_is_filled_and_judged_like_a_wide_one(channels: list[str]) -> None:
+    df = wide()[["patient", "when", *channels]].dropna(how="all", subset=channels)
+    by_name = {"id": "patient", "time": "when", "value": channels}
+    filler = rm.RoMAEInterpolator(columns=by_name, layout="steps", random_state=0, **TINY).fit(df)
+    # a row a cell, in the order of the wide frame's cells
+    long = df.melt(["patient", "when"], channels, ignore_index=False)
+    in_rows = {"id": "patient", "time": "when", "channel": "variable"}
+    again = rm.RoMAEInterpolator(columns=in_rows, layout="steps", random_state=0, **TINY).fit(long)
+    filled, judged = again.impute(long), again.anomaly_score(long)["anomaly_score"]
+    np.testing.assert_allclose(filled["value"], filler.impute(df)[channels].to_numpy().T.ravel(), rtol=1e-5)
+    names = [f"{name}_anomaly_score" if len(channels) > 1 else "anomaly_score" for name in channels]
+    np.testing.assert_allclose(judged, filler.anomaly_score(df)[names].to_numpy().T.ravel(), rtol=1e-3)
+
+
 def test_the_future_is_what_predict_says_and_the_past_is_refused() -> None:
     tokens = rm.simulate_light_curves(6, seed=2)
     filler = rm.RoMAEInterpolator(hiding="future", random_state=0, **TINY).fit(tokens)

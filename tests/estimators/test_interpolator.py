@@ -156,6 +156,20 @@ def test_steps_have_an_answer_a_channel(by_steps):
     np.testing.assert_allclose(swapped[["value_a", "value_b"]], framed[["value_a", "value_b"]], atol=1e-5)
 
 
+def test_a_frame_may_ask_steps_for_one_channel_a_row(by_steps):
+    itp, X = by_steps
+    tokens = rm.from_arrays(X[:3], channels=("a", "b"))
+    at = pd.DataFrame({"id": [2, 0, 2], "time": [3.0, 0.5, 3.0], "channel": ["b", "a", "a"]})
+    every = itp.predict(tokens, at=at.drop(columns="channel"), return_std=True)
+    framed = itp.predict(tokens, at=at, return_std=True)
+    assert list(framed.columns) == ["id", "time", "channel", "value", "std"]
+    for row, channel in enumerate(at["channel"]):
+        np.testing.assert_allclose(framed["value"][row], every[f"value_{channel}"][row], atol=1e-6)
+        np.testing.assert_allclose(framed["std"][row], every[f"std_{channel}"][row], atol=1e-6)
+    with pytest.raises(ValueError, match=r"channels \['y'\]; the model knows \('a', 'b'\)"):
+        itp.predict(tokens, at=at.assign(channel="y"))
+
+
 def test_time_stamps_go_in_and_come_out():
     df = light_curves(10)
     stamped = df.assign(mjd=pd.Timestamp("2020-01-01") + pd.to_timedelta(df["mjd"] - 59_000.0, unit="D"))

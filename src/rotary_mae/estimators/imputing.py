@@ -74,12 +74,14 @@ class Cells:
         known = _observed(tokens)
         named = {**self.columns, "channel": self.channel or "channel"}
         queries = frame_queries(self.questions(), tokens, self.schema, named)
-        keys = np.empty((len(self.row), 3))
+        keys = np.zeros((len(self.row), 3))
         keys[queries.order, 0] = np.repeat(np.arange(len(tokens)), queries.lengths)
         keys[queries.order, 1] = queries.positions[:, 0]
         if self.schema.channel_axis is not None:
             keys[queries.order, 2] = queries.positions[:, self.schema.channel_axis]
-        elif self.schema.channels:
+        elif queries.channel is not None:
+            keys[queries.order, 2] = queries.channel
+        elif self.schema.channels and self.channel is None:
             keys[:, 2] = np.array([self.schema.channels.index(name) for name in self.values])[self.column]
         cells = np.stack([self.frame[name].cast(nw.Float64).to_numpy() for name in self.values], axis=1)
         score = _matched(known, scores[_is_observed(tokens)], keys, cells[self.row, self.column])

@@ -133,7 +133,7 @@ class RoMAEInterpolator(RoMAEEstimator):
         Args:
             X: samples, as in ``fit``.
             at: a list with one (q, D) array a sample, D in the tokens' own axes and units (channel as its index in
-                ``channels``); or a frame with columns id, time and (if channels are an axis) channel.
+                ``channels``); or a frame with columns id, time and channel (without, steps answer for all channels).
             return_std: give the standard deviation too: that of the normal distribution whose central 90 % is as wide
                 as the calibrated interval.
             quantiles: give these quantiles instead, each in (0, 1), calibrated on held-out data.
@@ -144,7 +144,7 @@ class RoMAEInterpolator(RoMAEEstimator):
         Returns:
             For a list: a list of (q, V) arrays, V the channels as at fit (1 where channels are an axis); with
             return_std a pair of such, with quantiles a list of them.
-            For a frame: that frame with ``value`` (and ``std``, or ``q05`` ...).
+            For a frame: that frame with ``value`` (and ``std``, or ``q05`` ...); ``value_<channel>`` of all channels.
         """
         source = self._source(X)
         tokens = source[np.arange(len(source))]

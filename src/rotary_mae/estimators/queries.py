@@ -22,11 +22,13 @@ Array = npt.NDArray[Any]
 @dataclass(frozen=True)
 class Queries:
     """positions: (Q, D) sample after sample, in the user's units, channels as indices of the model's. lengths: (B,).
-    order: (Q,) row of the frame each query came from, or None."""
+    order: (Q,) row of the frame each query came from, or None. channel: (Q,) the one asked for where steps answer all,
+    or None."""
 
     positions: Array
     lengths: npt.NDArray[np.int64]
     order: npt.NDArray[np.int64] | None = None
+    channel: npt.NDArray[np.int64] | None = None
 
     @property
     def starts(self) -> npt.NDArray[np.int64]:
@@ -61,7 +63,10 @@ def list_queries(at: Sequence[npt.ArrayLike], tokens: TokenSet, schema: Schema) 
 
 
 def frame_queries(at: Any, tokens: TokenSet, schema: Schema, columns: Mapping[str, Any] | None) -> Queries:
-    """From a frame with columns id, time and, if channels are an axis, channel (named as in ``columns``)."""
+    """From a frame with columns id, time and, if channels are an axis, channel (named as in ``columns``).
+
+    Steps have several channels at each time: a frame with a column channel asks for one a row, one without for all.
+    """
     frame = nw.from_native(at, eager_only=True)
     named = _names(columns)
     wanted = ["id", "time"] + (["channel"] if "channel" in tokens.axes else [])
@@ -74,17 +79,22 @@ def frame_queries(at: Any, tokens: TokenSet, schema: Schema, columns: Mapping[st
     except KeyError as error:
         raise ValueError(f"at asks about id {error.args[0]!r}, which has no observations") from error
     parts = {"time": _times(frame[named["time"]], tokens.schema)}
+    order, channel = np.argsort(sample, kind="stable"), None
     if "channel" in tokens.axes:
-        names = [str(name) for name in frame[named["channel"]].to_list()]
-        # the model's channels, not those of the samples: a band without observations can be asked about
-        unknown = sorted(set(names) - set(schema.channels))
-        if unknown:
-            raise ValueError(f"at asks about channels {unknown}; the model knows {schema.channels}")
-        parts["channel"] = np.array([schema.channels.index(name) for name in names], np.float64)
+        parts["channel"] = _channels(frame[named["channel"]], schema).astype(np.float64)
+    elif len(schema.channels) > 1 and named["channel"] in frame.columns:
+        channel = _channels(frame[named["channel"]], schema)[order]
     positions = np.stack([parts[axis] for axis in tokens.axes], axis=1)
     _check_finite(positions)
-    order = np.argsort(sample, kind="stable")
-    return Queries(positions[order], np.bincount(sample, minlength=len(tokens)), order)
+    return Queries(positions[order], np.bincount(sample, minlength=len(tokens)), order, channel)
+
+
+def _channels(column: Any, schema: Schema) -> npt.NDArray[np.int64]:
+    """(Q,) indices of the named channels: the model's, so that a band without observations can be asked about."""
+    names = [str(name) for name in column.to_list()]
+    if unknown := sorted(set(names) - set(schema.channels)):
+        raise ValueError(f"at asks about channels {unknown}; the model knows {schema.channels}")
+    return np.array([schema.channels.index(name) for name in names], np.int64)
 
 
 def grid_frame(tokens: TokenSet, n: int, columns: Mapping[str, Any] | None) -> pa.Table:
@@ -130,10 +140,12 @@ def _names(columns: Mapping[str, Any] | None) -> dict[str, str]:
 
 
 def frame_answers(at: Any, queries: Queries, answers: dict[str, Array], schema: Schema) -> Any:
-    """The frame of queries with a column an answer (for steps: one a channel, ``value_<channel>``)."""
+    """The frame of queries with a column an answer (for steps: one a channel, ``value_<channel>``, unless it asks for
+    one)."""
     frame = nw.from_native(at, eager_only=True)
     new = []
-    for name, answer in answers.items():
+    for name, every in answers.items():
+        answer = every if queries.channel is None else np.take_along_axis(every, queries.channel[:, None], axis=1)
         rows = np.empty_like(answer)
         rows[queries.order] = answer
         for i in range(rows.shape[1]):
