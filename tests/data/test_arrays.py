@@ -65,6 +65,15 @@ def irregular(n: int = 4, n_channels: int = 3, n_steps: int = 5) -> np.ndarray:
     return X
 
 
+def test_what_is_masked_was_not_observed() -> None:
+    values = np.arange(12.0).reshape(2, 2, 3)
+    is_masked = values % 5 == 0
+    masked = np.ma.masked_array(values, is_masked)
+    expected = from_arrays(np.where(is_masked, np.nan, values))
+    assert_same(from_arrays(masked), expected)
+    assert_same(from_arrays(list(masked)), expected)
+
+
 @pytest.mark.parametrize("order", list(permutations(("sample", "channel", "time"))))
 def test_axes_come_in_any_order_that_is_stated(order: tuple[str, ...]) -> None:
     X, times = irregular(), np.arange(20.0).reshape(4, 5) ** 2
@@ -161,6 +170,9 @@ BAD_ARRAYS = {
     "static infinite": ({"X": np.ones((1, 1, 2)), "static": [np.inf]}, "'static_0' must be finite"),
     "nothing observed": ({"X": np.full((2, 1, 3), np.nan), "ids": ["u", "v"]}, "id 'u' has no observation"),
     "no samples": ({"X": []}, "X has no samples"),
+    "a frame": ({"X": pd.DataFrame({"a": [1.0]})}, "got DataFrame; data frames go to from_frame"),
+    "a dictionary": ({"X": {"X": np.ones((1, 1, 1))}}, "got dict; .* of a dictionary give the array in it"),
+    "nothing": ({"X": None}, r"X must be \(n, channels, times\), .*got NoneType"),
     "other channels": (
         {"X": [np.ones((2, 3)), np.ones((3, 3))]},
         r"\(2, 3\) for sample 0 and \(3, 3\) for sample 1",

@@ -118,6 +118,17 @@ def test_arrays_and_lists_of_them_give_the_same():
         np.testing.assert_allclose(clf.predict_proba(given), expected, atol=1e-5)
 
 
+def test_masked_arrays_and_arrays_of_arrays_are_what_from_arrays_makes_of_them():
+    X, y = series()
+    clf = rm.RoMAEClassifier(**quick()).fit(X, y)
+    masked = np.ma.masked_array(X, np.arange(X.size).reshape(X.shape) % 9 == 4)
+    ragged = np.empty(24, object)
+    ragged[:] = [x[:, : 5 + i % 4] for i, x in enumerate(X)]
+    for given in (masked, ragged, tuple(ragged)):
+        expected = clf.predict_proba(rm.from_arrays(given, layout="steps"))
+        np.testing.assert_allclose(clf.predict_proba(given), expected, rtol=1e-6)
+
+
 def test_a_matrix_is_one_channel_a_row():
     X, y = series(channels=1)
     three = rm.RoMAEClassifier(**quick()).fit(X, y)

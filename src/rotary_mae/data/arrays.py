@@ -33,7 +33,7 @@ def from_arrays(
 
     Args:
         X: (n, channels, times) with NaN = not observed; or a list of (channels, times) arrays of any lengths;
-            of a single channel also (n, times) or a list of (times,) arrays.
+            of a single channel also (n, times) or a list of (times,) arrays. Cells under a numpy mask are not observed.
         times: numbers or time stamps (positions are then seconds since 1970-01-01 UTC; naive ones are UTC).
             (times,) for all, (n, times), a list of (times,) arrays, or with the axes of X (n, 1, times) or
             (n, channels, times), where each channel has its own. None counts 0, 1, 2 ... NaN and NaT are
@@ -117,6 +117,11 @@ def _to_standard(array: npt.NDArray[Any], order: tuple[str, ...]) -> npt.NDArray
 
 
 def _series(X: Any, order: tuple[str, ...]) -> _Series:
+    if nw.dependencies.is_into_dataframe(X) or isinstance(X, Mapping) or not hasattr(X, "__len__"):
+        raise ValueError(
+            f"X must be (n, channels, times), or a list of (channels, times), got {type(X).__name__}; data frames go "
+            "to from_frame, of a dictionary give the array in it"
+        )
     if len(X) == 0:
         raise ValueError("X has no samples; expected (n, channels, times) or a list of (channels, times)")
     if isinstance(X, np.ndarray) and X.ndim in (2, 3):
@@ -219,4 +224,6 @@ def _numbers(array: Any, name: str) -> FloatArray:
     given = np.asarray(array)
     if given.dtype.kind not in "fiub":
         raise ValueError(f"{name} must be numbers, got dtype {given.dtype}; convert it first")
-    return given.astype(np.float64, copy=False)
+    numbers = given.astype(np.float64, copy=False)
+    # numpy would take what lies under a mask for observed
+    return np.where(np.ma.getmaskarray(array), np.nan, numbers) if np.ma.isMaskedArray(array) else numbers
