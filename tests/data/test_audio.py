@@ -126,6 +126,7 @@ BAD_AUDIO = {
     "not a number": ({"waves": [np.zeros(9), np.array([0, np.nan])]}, "clip 1 has 1 samples that are not finite"),
     "64 bits": ({"waves": [np.zeros(9, np.int64)]}, "at most 32 bits, got int64"),
     "rate": ({"waves": [np.zeros(9)], "sample_rate": 0}, "whole number of Hz, got 0"),
+    "rates": ({"waves": [np.zeros(9)] * 2, "sample_rate": [8000, 16_000]}, r"got \[8000, 16000\]; it is one for all"),
     "patch": ({"waves": [np.zeros(9)], "patch": (16, 48)}, r"divide 128, got \(16, 48\)"),
 }
 
@@ -135,6 +136,11 @@ def test_bad_audio_is_told_what_is_wrong(case: str) -> None:
     arguments, message = BAD_AUDIO[case]
     with pytest.raises(ValueError, match=message):
         rm.from_audio(**arguments)
+
+
+def test_a_sound_file_that_is_not_there_is_called_missing(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"clip 0: there is no file .*no\.wav"):
+        rm.from_audio([tmp_path / "no.wav"])
 
 
 def test_clips_need_all_their_patches() -> None:

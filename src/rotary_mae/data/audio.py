@@ -152,8 +152,8 @@ def _check(waves: Any, sample_rate: int, patch: tuple[int, int]) -> tuple[int, i
         raise ValueError("there are no clips; expected at least one")
     if is_file(waves) or (np.ndim(waves[0]) == 0 and not is_file(waves[0])):
         raise ValueError("expected (n, samples), or a list of waves or files, got a single one; put it into a list")
-    if sample_rate < 1 or int(sample_rate) != sample_rate:
-        raise ValueError(f"sample_rate must be a whole number of Hz, got {sample_rate}")
+    if np.ndim(sample_rate) or sample_rate < 1 or int(sample_rate) != sample_rate:
+        raise ValueError(f"sample_rate must be a whole number of Hz, got {sample_rate}; it is one for all clips")
     if len(patch) != 2 or min(patch) < 1 or N_MELS % patch[1]:
         raise ValueError(f"patch must be (frames, bands) with bands that divide {N_MELS}, got {patch}")
     return patch

@@ -43,7 +43,7 @@ def from_images(
     """
     if isinstance(images, list | tuple) and len({np.shape(image) for image in images}) > 1:
         return _of_sizes(images, patch, times, targets, ids, pad)
-    frames, sizes, is_video = _frames(np.asarray(images), tuple(patch))
+    frames, sizes, is_video = _frames(np.asarray(images), _patch_sizes(patch))
     if times is not None and not is_video:
         raise ValueError("times are of video frames; got images, whose positions are patch indices")
     n, n_frames = frames.shape[:2]
@@ -97,7 +97,7 @@ class LazyImages:
         ids: npt.ArrayLike | None = None,
         pad: bool = False,
     ) -> None:
-        self.images, self.patch, self.pad = images, tuple(patch), pad
+        self.images, self.patch, self.pad = images, _patch_sizes(patch), pad
         self.times = None if times is None else np.asarray(times)
         self.targets = None if targets is None else np.asarray(targets)
         self.ids = np.arange(len(images)) if ids is None else np.asarray(ids)
@@ -177,14 +177,19 @@ def _of_sizes(
     return TokenSet(whole.values, whole.positions, whole.lengths, ids=ids, targets=targets, schema=whole.schema)
 
 
+def _patch_sizes(patch: Any) -> tuple[int, ...]:
+    sizes = (patch,) if np.ndim(patch) == 0 else tuple(patch)
+    if len(sizes) not in (2, 3) or min(sizes) < 1:
+        raise ValueError(f"patch must be (p1, p2), or (frames, p1, p2) for video, all at least 1; got {patch}")
+    return sizes
+
+
 def _frames(images: Pixels, patch: tuple[int, ...]) -> tuple[Pixels, tuple[int, int, int], bool]:
     """(n, frames, height, width, colours), patch sizes (frames, height, width), and whether it is video."""
     if images.dtype != np.uint8 and images.dtype.kind != "f":
         raise ValueError(f"images must be uint8 or floats, got {images.dtype}; convert them first")
     if 0 in images.shape:
         raise ValueError(f"images must not be empty, got shape {images.shape}")
-    if len(patch) not in (2, 3) or min(patch) < 1:
-        raise ValueError(f"patch must be (p1, p2), or (frames, p1, p2) for video, all at least 1; got {patch}")
     is_video = images.ndim == 5 or len(patch) == 3
     shape = images.shape
     if is_video and images.ndim in (4, 5):
@@ -210,7 +215,7 @@ def _fitted(frames: Pixels, sizes: tuple[int, int, int], pad: bool) -> Pixels:
     near = tuple(max(p, round(have / p) * p) for have, p in zip(given, sizes, strict=True))
     raise ValueError(
         f"(frames, height, width) {given} cannot be cut into patches {sizes}; the nearest size that can is "
-        f"{near}: resize, say pad=True, or choose another patch"
+        f"{near}: resize, say pad=True, or choose another patch. Images are (n, height, width[, colours]), colours last"
     )
 
 

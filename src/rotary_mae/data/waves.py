@@ -58,6 +58,8 @@ def _ratio(sample_rate: int) -> tuple[int, int]:
 
 def _read_file(wave: Any, name: str) -> tuple[npt.NDArray[np.float64], int]:
     soundfile = _soundfile()
+    if not isinstance(wave, bytes) and not Path(wave).exists():
+        raise ValueError(f"{name}: there is no file {wave}")
     try:
         samples, sample_rate = soundfile.read(_opened(wave), always_2d=True)
     except soundfile.LibsndfileError as error:

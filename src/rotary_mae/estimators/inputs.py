@@ -42,7 +42,7 @@ def as_source(
 def _checked_arrays(X: Any) -> Any:
     """Arrays as ``from_arrays`` takes them, checked as scikit-learn checks; a list may hold series of any lengths."""
     if np.ma.isMaskedArray(X):
-        X = X.astype(np.float64).filled(np.nan)
+        X = np.ma.filled(X.astype(np.float64), np.nan)
     is_listed = isinstance(X, list | tuple) or (isinstance(X, np.ndarray) and X.dtype == object and X.ndim == 1)
     if is_listed and (any(np.ndim(part) > 1 for part in X) or len({np.size(part) for part in X}) > 1):
         return X
