@@ -70,6 +70,22 @@ def test_a_long_frame_laid_out_as_steps_is_filled_and_judged_like_a_wide_one(cha
     np.testing.assert_allclose(judged, filler.anomaly_score(df)[names].to_numpy().T.ravel(), rtol=1e-3)
 
 
+def test_what_has_no_cells_to_fill_is_a_clear_error() -> None:
+    df = wide()
+    columns = {"id": "patient", "time": "when", "value": ["hr", "sbp"]}
+    filler = rm.RoMAEInterpolator(columns=columns, random_state=0, **TINY).fit(df)
+    for data, message in (
+        (rm.from_frame(df, **columns), "expected a data frame of pandas, polars or pyarrow, got TokenSet"),
+        (pl.from_pandas(df).lazy(), "got LazyFrame"),
+        (df.assign(hr="high"), "column 'hr' must be numbers, got text"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            filler.impute(data)
+    at = df[["patient", "when"]]
+    with pytest.raises(ValueError, match=r"last at 2024-05-01 01:07:30\)"):
+        filler.forecast(df, at=at)
+
+
 def test_the_future_is_what_predict_says_and_the_past_is_refused() -> None:
     tokens = rm.simulate_light_curves(6, seed=2)
     filler = rm.RoMAEInterpolator(hiding="future", random_state=0, **TINY).fit(tokens)

@@ -94,6 +94,8 @@ def test_columns_of_fine_quantiles_have_names_of_their_own(itp):
     assert list(got.columns[-5:]) == ["q0.1", "q0.4", "q2.5", "q05", "q50"]
     with pytest.raises(ValueError, match=r"quantiles must be in \(0, 1\)"):
         itp.predict(FRESH, at=grid(FRESH), quantiles=[0.0, 0.5])
+    with pytest.raises(ValueError, match=r"quantiles must be a list of them, got 0\.5"):
+        itp.predict(FRESH, at=grid(FRESH), quantiles=0.5)
 
 
 def test_a_sample_may_be_asked_nothing(itp):
@@ -120,7 +122,8 @@ def test_a_band_without_observations_can_be_asked_about(itp):
     ("change", "message"),
     [
         ({"band": "y"}, r"channels \['y'\]; the model knows \('g', 'r'\)"),
-        ({"object_id": "nobody"}, "id 'nobody', which has no observations"),
+        ({"object_id": "nobody"}, "id 'nobody', which has no observations; the ids begin with .'sn000', 'sn001'"),
+        ({"mjd": "noon"}, r"times that are numbers, at has \w*string; give numbers"),
         ({"mjd": np.nan}, "positions of queries must be finite, 18 are not"),
     ],
 )
@@ -136,6 +139,9 @@ def test_queries_that_cannot_be_answered_are_a_clear_error(itp, change, message)
         ([np.zeros((1, 3))] * 6, r"at\[0\] must be \(q, 2\)"),
         ([np.array([[59_000.0, 2.0]])] * 6, r"index in \('g', 'r'\), 0 to 1"),
         ([np.array([[59_000.0, 0.5]])] * 6, "index in"),
+        ([[(59_000.0, "g")]] * 6, r"at\[0\] must be numbers .* index in \('g', 'r'\), .* names .* go in a frame"),
+        ([np.array([["2024-01-01"] * 2], "datetime64[s]")] * 6, "must be numbers .* time stamps go in a frame"),
+        (None, "at must be a list with an array of positions a sample, or a frame, got NoneType"),
     ],
 )
 def test_lists_that_do_not_fit_are_a_clear_error(itp, at, message):

@@ -166,6 +166,33 @@ def test_targets_that_are_no_numbers_are_a_clear_error():
         rm.RoMAERegressor(**quick()).fit(X, np.r_[np.inf, np.zeros(23)])
 
 
+def test_what_cannot_be_fitted_is_a_clear_error():
+    X, y = series()
+    tokens = rm.from_arrays(X)
+    for data, given, fit, message in (
+        (tokens[[]], {}, {"y": []}, "no samples to fit to"),
+        (X, {}, {"y": y, "sample_weight": np.r_[-1.0, np.ones(23)]}, "at least 0, got -1.0 for sample 0"),
+        (X, {"unit": "days"}, {"y": y}, "unit must be one of 'auto' or a positive number, .* got 'days'"),
+        (
+            light_curves(),
+            {"columns": {**COLUMNS, "values": "flux"}},
+            {},
+            "columns has no .values.; it holds .* value",
+        ),
+        (X, {"init": "no such/folder of mine"}, {"y": y}, "neither a folder here nor a model on the Hub"),
+    ):
+        with pytest.raises((ValueError, FileNotFoundError), match=message):
+            rm.RoMAEClassifier(**quick(**given)).fit(data, **fit)
+    with pytest.raises(TypeError, match="init must be a fitted estimator, the folder of a run, a model or None, got 3"):
+        rm.RoMAEClassifier(**quick(init=3)).fit(X, y)
+    images = rm.from_images(np.zeros((2, 8, 8), np.float32), (4, 4))
+    embedder = rm.RoMAEEmbedder(**quick(epochs=1)).fit(images)
+    with pytest.raises(ValueError, match=r"patches .* \(1, 4, 4, 1\), got \(1, 2, 2, 1\): cut them alike"):
+        embedder.transform(rm.from_images(np.zeros((2, 8, 8), np.float32), (2, 2)))
+    with pytest.raises(ValueError, match=r"axes \('row', 'column'\).*: give data of the same kind"):
+        embedder.transform(tokens)
+
+
 def test_a_frame_without_columns_says_where_they_are_named():
     df = light_curves()
     with pytest.raises(ValueError, match=r"no column 'id'; .*columns=dict\(id=.*the columns are object_id, mjd"):

@@ -22,9 +22,10 @@ def conform(tokens: TokenSet, schema: Schema) -> TokenSet:
     if tokens.schema == schema:
         return tokens
     if tokens.axes != schema.axes:
+        is_series = schema.patch is None and tokens.schema.patch is None
+        hint = f"make the tokens with layout={schema.layout!r}" if is_series else "give data of the same kind"
         raise ValueError(
-            f"the model was fitted on axes {schema.axes} (layout {schema.layout!r}), got {tokens.axes}: "
-            f"make the tokens with layout={schema.layout!r}"
+            f"the model was fitted on axes {schema.axes} (layout {schema.layout!r}), got {tokens.axes}: {hint}"
         )
     mine, theirs = tokens.schema, schema
     if "time" in tokens.axes and (mine.times is None) != (theirs.times is None):
@@ -59,6 +60,11 @@ def _conform_measurements(tokens: TokenSet, schema: Schema) -> TokenSet:
 
 def _conform_steps(tokens: TokenSet, schema: Schema) -> TokenSet:
     mine = tokens.schema
+    if None not in (mine.patch, schema.patch) and mine.patch != schema.patch:
+        raise ValueError(
+            f"the model was fitted on patches (frames, height, width, values) {schema.patch}, got {mine.patch}: cut "
+            "them alike, from images of as many colours"
+        )
     if mine.patch != schema.patch or (not schema.channels and mine.roles != schema.roles):
         raise ValueError(f"the model was fitted on {schema}, got {mine}")
     if schema.channels and not mine.channels:

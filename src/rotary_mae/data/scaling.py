@@ -229,7 +229,8 @@ def _fit_units(tokens: TokenSet, unit: float | Sequence[float] | str) -> Array:
     """(D,) units of the axes; 1 on index axes."""
     units, continuous = np.ones(len(tokens.axes)), list(tokens.schema.continuous_axes)
     if isinstance(unit, str):
-        _one_of("unit", unit, ("auto",))
+        if unit != "auto":
+            raise ValueError(f"unit must be one of 'auto' or a positive number, in the unit of the times, got {unit!r}")
         units[continuous] = [_typical_distance(tokens, axis) for axis in continuous]
         return units
     given = np.asarray(unit, np.float64)

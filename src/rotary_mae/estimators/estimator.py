@@ -168,7 +168,10 @@ class RoMAEEstimator(BaseEstimator):
         _check_count("n_estimators", self.n_estimators)
         initial = initial_model(self.init)
         schema = None if initial is None or initial.scaling is None else initial.scaling.schema
-        return as_source(X, self.columns, self.layout, schema), initial
+        source = as_source(X, self.columns, self.layout, schema)
+        if not len(source):
+            raise ValueError("there are no samples to fit to; give at least one")
+        return source, initial
 
     def read(self, X: Any) -> TokenSet:
         """Data ``X`` as a fitted estimator takes it to predict: samples laid out as in training."""

@@ -25,6 +25,11 @@ class Cells:
     """
 
     def __init__(self, df: Any, columns: Mapping[str, Any] | None, schema: Schema, is_empty: bool) -> None:
+        if not nw.dependencies.is_into_dataframe(df):
+            raise ValueError(
+                f"expected a data frame of pandas, polars or pyarrow, got {type(df).__name__}; make it one, or ask for "
+                "values anywhere with predict"
+            )
         self.columns = dict(columns or {})
         self.frame = nw.from_native(df, eager_only=True)
         self.channel = self.columns.get("channel")
@@ -37,6 +42,8 @@ class Cells:
                 if not columns
                 else MissingColumn(missing[0], self.frame.columns, "the estimator's columns say that value is there; ")
             )
+        if text := [name for name in self.values if self.frame[name].dtype == nw.String]:
+            raise ValueError(f"column {text[0]!r} must be numbers, got text; convert it first")
         cells = self.frame.select(*self.values)
         empty = [
             (cells[name].is_null() | cells[name].cast(nw.Float64).is_nan().fill_null(True)) for name in self.values

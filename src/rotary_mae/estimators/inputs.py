@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -62,6 +63,9 @@ def is_frame(X: Any) -> bool:
 
 def _from_frame(X: Any, columns: Mapping[str, Any] | None, layout: str, schema: Schema | None) -> TokenSet:
     named = dict(columns or {})
+    known = list(inspect.signature(from_frame).parameters)[1:]
+    if unknown := [name for name in named if name not in known]:
+        raise ValueError(f"columns has no {unknown[0]!r}; it holds arguments of from_frame: {', '.join(known)}")
     X = arrow_table(X) if is_astropy(X) else X
     if schema is not None:
         layout = schema.layout
@@ -154,6 +158,9 @@ def checked_weights(sample_weight: Any, n_samples: int) -> Array | None:
     weights = np.asarray(sample_weight, np.float64)
     if weights.shape != (n_samples,):
         raise ValueError(f"sample_weight must be ({n_samples},), one a sample, got {weights.shape}")
+    if (is_bad := ~((weights >= 0) & np.isfinite(weights))).any():
+        first = int(np.argmax(is_bad))
+        raise ValueError(f"sample_weight must be finite and at least 0, got {weights[first]} for sample {first}")
     return weights
 
 

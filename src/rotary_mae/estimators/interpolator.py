@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from rotary_mae.batches.hiding import Hiding
+from rotary_mae.data.timestamps import describe_time
 from rotary_mae.data.tokens import Source, TokenSet
 from rotary_mae.estimators.anomalies import root_mean_square, surprises
 from rotary_mae.estimators.configuring import model_config
@@ -155,6 +156,8 @@ class RoMAEInterpolator(RoMAEEstimator):
             queries = list_queries(at, tokens, self.scaling_.schema)
         if of not in ("measurement", "value"):
             raise ValueError(f"of must be 'measurement' or 'value', got {of!r}")
+        if quantiles is not None and np.ndim(quantiles) == 0:
+            raise ValueError(f"quantiles must be a list of them, got {quantiles!r}")
         if quantiles is not None and not all(0.0 < q < 1.0 for q in quantiles):
             raise ValueError(f"quantiles must be in (0, 1), got {list(quantiles)}")
         answered = self._answer(tokens, queries, of)
@@ -196,7 +199,8 @@ class RoMAEInterpolator(RoMAEEstimator):
             sample = int(np.repeat(np.arange(len(tokens)), queries.lengths)[early][0])
             raise ValueError(
                 f"{int(early.sum())} positions are not after the last observation of their sample, first for id "
-                f"{tokens.ids.tolist()[sample]!r} (last at {last[sample]:g}); use predict to ask between observations"
+                f"{tokens.ids.tolist()[sample]!r} (last at {describe_time(last[sample], tokens.schema.times)}); use "
+                "predict to ask between observations"
             )
         if not _hides_the_future(self.hiding_of_training):
             warnings.warn(

@@ -46,9 +46,11 @@ def list_queries(at: Sequence[npt.ArrayLike], tokens: TokenSet, schema: Schema) 
     Channels are indices of those of ``tokens``; ``schema`` is the model's.
     """
     n_axes = len(tokens.axes)
+    if not hasattr(at, "__len__"):
+        raise ValueError(f"at must be a list with an array of positions a sample, or a frame, got {type(at).__name__}")
     if len(at) != len(tokens):
         raise ValueError(f"at needs one array of positions a sample ({len(tokens)}), got {len(at)}")
-    arrays = [np.asarray(a, np.float64) for a in at]
+    arrays = [_as_numbers(a, i, tokens) for i, a in enumerate(at)]
     arrays = [a[:, None] if a.ndim == 1 and (n_axes == 1 or not a.size) else a for a in arrays]
     for i, array in enumerate(arrays):
         if array.size and (array.ndim != 2 or array.shape[1] != n_axes):
@@ -60,6 +62,19 @@ def list_queries(at: Sequence[npt.ArrayLike], tokens: TokenSet, schema: Schema) 
         table = np.array([schema.channels.index(name) for name in tokens.channels], np.float64)
         positions[:, axis] = table[positions[:, axis].astype(np.int64)]
     return Queries(positions, np.array([len(a) for a in arrays], np.int64))
+
+
+def _as_numbers(positions: npt.ArrayLike, sample: int, tokens: TokenSet) -> Array:
+    array = np.asarray(positions)
+    try:
+        # numpy would make nanoseconds of time stamps
+        return array.astype(np.float64, casting="same_kind" if array.dtype.kind in "mM" else "unsafe")
+    except (TypeError, ValueError) as error:
+        where = f", a channel as its index in {tokens.channels}" if tokens.schema.channel_axis is not None else ""
+        raise ValueError(
+            f"at[{sample}] must be numbers on the axes {tokens.axes}{where}, got {array.dtype}; names of channels and "
+            "time stamps go in a frame with columns id, time and channel"
+        ) from error
 
 
 def frame_queries(at: Any, tokens: TokenSet, schema: Schema, columns: Mapping[str, Any] | None) -> Queries:
@@ -77,7 +92,9 @@ def frame_queries(at: Any, tokens: TokenSet, schema: Schema, columns: Mapping[st
     try:
         sample = np.array([index[key] for key in frame[named["id"]].to_list()], np.int64)
     except KeyError as error:
-        raise ValueError(f"at asks about id {error.args[0]!r}, which has no observations") from error
+        raise ValueError(
+            f"at asks about id {error.args[0]!r}, which has no observations; the ids begin with {list(index)[:3]}"
+        ) from error
     parts = {"time": _times(frame[named["time"]], tokens.schema)}
     order, channel = np.argsort(sample, kind="stable"), None
     if "channel" in tokens.axes:
@@ -157,7 +174,8 @@ def frame_answers(at: Any, queries: Queries, answers: dict[str, Array], schema: 
 def _times(column: Any, schema: Schema) -> Array:
     array = column.to_arrow()
     array = array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
-    if (schema.times is not None) != is_timelike(array.type):
+    is_text = pa.types.is_string(array.type) or pa.types.is_large_string(array.type)
+    if is_text or (schema.times is not None) != is_timelike(array.type):
         wanted = "time stamps" if schema.times is not None else "numbers"
         raise ValueError(f"the model was fitted on times that are {wanted}, at has {array.type}; give {wanted}")
     if schema.times is not None:

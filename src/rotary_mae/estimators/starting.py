@@ -31,6 +31,8 @@ def initial_model(init: Any) -> Pretrained | None:
         return MODELS[read_description(folder)["model"]].from_pretrained(folder)
     if isinstance(init, Pretrained):
         return init
+    if not hasattr(init, "fit"):
+        raise TypeError(f"init must be a fitted estimator, the folder of a run, a model or None, got {init!r}")
     check_is_fitted(
         init,
         msg="init is a %(name)s that is not fitted. Fit it first; a grid search copies what it tries unfitted: "

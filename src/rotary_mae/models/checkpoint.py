@@ -147,11 +147,11 @@ def find_folder(folder: str | Path) -> Path:
     parts = str(folder).split("/")
     if len(parts) == 2 and all(parts):
         from huggingface_hub import snapshot_download
-        from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+        from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
         try:
             return Path(snapshot_download(str(folder), allow_patterns=["*.json", "*.safetensors"]))
-        except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
+        except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
             raise FileNotFoundError(f"{folder} is neither a folder here nor a model on the Hub: {error}") from error
     raise FileNotFoundError(f"there is no folder {folder}; give a checkpoint or run folder")
 
