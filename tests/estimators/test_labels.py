@@ -57,6 +57,7 @@ def test_a_series_may_repeat_an_id_but_not_change_its_mind():
     [
         ({"sn000": "a"}, "no label for 23 of 24 ids, first 'sn001'"),
         (np.zeros(3), "3 labels for 24 samples"),
+        (np.zeros((24, 2, 2)), r"y must be \(24,\) or \(24, k\), got shape \(24, 2, 2\)"),
         (None, "requires y to be passed"),
         (np.zeros(24), "at least two classes, got one class: 0"),
     ],

@@ -1,6 +1,7 @@
 """Hidden patches filled in and shown: what was seen stays, the rest comes back in the user's units."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from small import MODEL, quick
 
@@ -104,6 +105,13 @@ def test_pictures_show_what_was_seen_and_what_was_not(embedder: rm.RoMAEEmbedder
     assert (np.asarray(panels[2])[..., 3] == 1).all()
     with pytest.raises(ValueError, match="of videos take single frames"):
         reconstruction_figure([np.zeros((1, 4, 4, 3))], [np.zeros((1, 4, 4, 3))], [np.zeros((1, 4, 4, 3))])
+
+
+def test_a_frame_cannot_ask_about_rows_and_columns() -> None:
+    images = rm.from_images(stripes()[0], (4, 4))
+    itp = rm.RoMAEInterpolator(**quick(epochs=1, model=MODEL)).fit(images)
+    with pytest.raises(ValueError, match=r"axes are \('row', 'column'\): give a list"):
+        itp.predict(images, at=pd.DataFrame({"id": [0], "time": [0.0]}))
 
 
 def test_series_make_no_pictures() -> None:

@@ -136,6 +136,18 @@ def test_cross_validation_over_tokens_arrays_and_lists(fitted):
     assert cross_val_predict(clf, X, y, cv=2, method="predict_proba").shape == (24, 2)
 
 
+def test_cross_validation_over_data_that_is_lazy_or_on_disk(tmp_path):
+    images, y = np.random.default_rng(0).random((12, 4, 4), np.float32), np.arange(12) % 2
+    tokens = rm.from_images(images, (2, 2))
+    sources = [rm.LazyImages(images, (2, 2)), rm.write_cache(tokens, tmp_path / "cache")]
+    clf = rm.RoMAEClassifier(**quick(epochs=1))
+    expected = cross_val_predict(clf, tokens, y, cv=2, method="predict_proba")
+    for source in sources:
+        np.testing.assert_array_equal(cross_val_predict(clf, source, y, cv=2, method="predict_proba"), expected)
+    sounds = rm.LazyAudio(np.random.default_rng(0).normal(size=(12, 1600)))
+    assert cross_val_score(clf, sounds, y, cv=2, error_score="raise").shape == (2,)
+
+
 def test_scorers_of_two_classes_work():
     X, y = series()
     clf = rm.RoMAEClassifier(**quick(epochs=15))

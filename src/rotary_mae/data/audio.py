@@ -133,6 +133,11 @@ class LazyAudio:
         n_frames = [count_frames(count_resampled(wave, self.sample_rate)) for wave in self.waves]
         return np.array([_whole(n, p_time) // p_time * (N_MELS // p_mel) for n in n_frames])
 
+    @property
+    def shape(self) -> tuple[int]:
+        """(B,): lets scikit-learn's splitters index samples."""
+        return (len(self),)
+
     def __len__(self) -> int:
         return len(self.waves)
 

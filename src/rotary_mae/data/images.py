@@ -110,6 +110,11 @@ class LazyImages:
         """What the values of a patch mean."""
         return self._schema
 
+    @property
+    def shape(self) -> tuple[int]:
+        """(B,): lets scikit-learn's splitters index samples."""
+        return (len(self),)
+
     def __len__(self) -> int:
         return len(self.images)
 

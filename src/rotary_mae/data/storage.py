@@ -299,6 +299,11 @@ class CachedTokens:
         """What the columns mean."""
         return self._schema
 
+    @property
+    def shape(self) -> tuple[int]:
+        """(B,): lets scikit-learn's splitters index samples."""
+        return (len(self),)
+
     def __len__(self) -> int:
         return len(self.lengths)
 

@@ -125,6 +125,8 @@ def labels_for(source: Source, y: Any, is_keyed: bool = True) -> Array | None:
     labels = y.to_numpy() if hasattr(y, "to_numpy") else _as_labels(y)
     if labels.ndim == 0 or len(labels) != len(source):
         raise ValueError(f"y has {labels.size} labels for {len(source)} samples; give one a sample")
+    if labels.ndim > 2:
+        raise ValueError(f"y must be ({len(source)},) or ({len(source)}, k), got shape {labels.shape}")
     return labels
 
 

@@ -82,6 +82,8 @@ def frame_queries(at: Any, tokens: TokenSet, schema: Schema, columns: Mapping[st
 
     Steps have several channels at each time: a frame with a column channel asks for one a row, one without for all.
     """
+    if not set(tokens.axes) <= {"time", "channel"}:
+        raise ValueError(f"a frame asks about times and channels, but here the axes are {tokens.axes}: give a list")
     frame = nw.from_native(at, eager_only=True)
     named = _names(columns)
     wanted = ["id", "time"] + (["channel"] if "channel" in tokens.axes else [])
