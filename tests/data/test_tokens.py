@@ -87,6 +87,7 @@ GOOD = {"values": [1.0, 2.0, 3.0], "positions": [1.0, 2.0, 3.0], "lengths": [2, 
         ({"values": np.ones((3, 1, 1))}, "values must be a matrix, a row a token, got shape (3, 1, 1)"),
         ({"values": [1.0, np.nan, 3.0]}, "values must be finite, got nan at token 1, column 0 of sample 0 (id "),
         ({"positions": [1.0, 2.0, np.inf]}, "positions must be finite, got inf at token 2, column 0 of sample 1 (id "),
+        ({"values": np.ma.masked_equal([1.0, 2.0, 3.0], 2.0)}, "values has masked entries; what was not observed"),
         (
             {"axes": ("row",), "positions": [0, 1, 1.5]},
             "index axis 'row' must be whole numbers from 0, got 1.5 at token 2",

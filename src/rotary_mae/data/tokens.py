@@ -307,6 +307,8 @@ def token_indices(starts: npt.NDArray[np.int64], lengths: npt.NDArray[np.int64])
 
 
 def _matrix(array: npt.ArrayLike, dtype: type[np.floating[Any]], name: str) -> npt.NDArray[Any]:
+    if np.ma.is_masked(array):
+        raise ValueError(f"{name} has masked entries; what was not observed is no token: leave it out")
     given = np.asarray(array)
     if given.dtype.kind not in "fiub":
         raise ValueError(f"{name} must be numbers, got dtype {given.dtype}; convert the column to numbers first")
