@@ -105,6 +105,14 @@ def test_killed_between_the_renames_the_old_folder_is_loaded(tmp_path):
     assert torch.equal(output(rm.RoMAEForPreTraining.from_pretrained(tmp_path / "model")), output(model))
 
 
+def test_killed_after_the_renames_the_user_s_files_come_back_with_the_next_save(tmp_path):
+    leave(tmp_path, folder=True, old=True)
+    (tmp_path / ".model.replaced" / "notes.txt").write_text("mine")
+    rm.RoMAEForPreTraining(small_config()).save_pretrained(tmp_path / "model")
+    assert (tmp_path / "model" / "notes.txt").read_text() == "mine"
+    assert {path.name for path in tmp_path.iterdir()} == {"model"}
+
+
 @pytest.mark.parametrize("inside", ["best", "last"])
 def test_killed_between_the_renames_inside_a_run_folder(tmp_path, inside):
     model = leave(tmp_path, old=True)

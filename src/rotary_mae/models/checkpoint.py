@@ -99,6 +99,7 @@ class replacing:
         if self.folder.is_file():
             raise FileExistsError(f"{self.folder} is a file, and this is saved as a folder; choose another name")
         recover(self.folder)
+        self._keep_others()  # of a replacement that was killed before it did
         # what a killed replacement left behind would stand in the way of the renames
         shutil.rmtree(self.partial, ignore_errors=True)
         shutil.rmtree(self.old, ignore_errors=True)
@@ -112,10 +113,15 @@ class replacing:
         if self.folder.exists():
             self.folder.rename(self.old)
         self.partial.rename(self.folder)
-        if self.own is not None and self.old.exists():
-            for other in [path for path in self.old.iterdir() if path.name not in self.own]:
-                other.rename(self.folder / other.name)
+        self._keep_others()
         shutil.rmtree(self.old, ignore_errors=True)
+
+    def _keep_others(self) -> None:
+        if self.own is None or not self.old.exists():
+            return
+        for other in [path for path in self.old.iterdir() if path.name not in self.own]:
+            if not (self.folder / other.name).exists():
+                other.rename(self.folder / other.name)
 
 
 def _hidden(folder: Path, state: str) -> Path:
