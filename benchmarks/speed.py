@@ -78,7 +78,6 @@ def summarised(rounds: list[dict[str, Any]]) -> dict[str, dict[str, float]]:
         return statistics.median(of(r, r["seconds"][name]) for r in rounds)
 
     summary = {}
-    is_peak_known = all("gflop" in r for r in rounds)
     for name in rounds[0]["seconds"]:
         peak = "gflops_bf16" if name.endswith("bf16") else "gflops"
         summary[name] = {
@@ -86,15 +85,16 @@ def summarised(rounds: list[dict[str, Any]]) -> dict[str, dict[str, float]]:
             "tokens_per_second": median(name, lambda r, s: r["n_tokens"] / s),
             "ratio": median(name, lambda r, s: r["seconds"]["padded"] / s),
             "cpu_ratio": median(name, lambda r, s, n=name: r["cpu_seconds"]["padded"] / r["cpu_seconds"][n]),
+            "peak_share": median(name, lambda r, s, p=peak: r["gflop"] / s / r[p]),
         }
-        if is_peak_known:
-            summary[name]["peak_share"] = median(name, lambda r, s, p=peak: r["gflop"] / s / r[p])
     return summary
 
 
 def measured(workload: Workload, task: str, divisor: int, n_rounds: int) -> dict[str, Any]:
     """Everything about one workload and task."""
     workload = workload.reduced(divisor)
+    # a few models in one process, and torch compiles no more of them
+    torch.compiler.reset()
     workers = {name: Worker(workload, name, task) for name in CONTENDERS}
     warm_up_seconds = {name: warm_up(worker, workload) for name, worker in workers.items()}
     rounds = [one_round(workers, workload, seed, task) for seed in range(n_rounds)]

@@ -26,16 +26,14 @@ def embedding(result: dict[str, Any]) -> str:
 
 
 def _of_task(result: dict[str, Any], task: str, text: str) -> str:
-    if task not in result["tasks"]:
-        return "Not measured yet.\n"
     rows = []
     for found in result["tasks"][task].values():
         median, peak = found["median"], found["peak_mib"]
         cells = [f"{median[c]['samples_per_second']:.1f} (x {median[c]['ratio']:.1f})" for c in CONTENDERS]
-        shares = [f"{100 * median[c]['peak_share']:.0f}" for c in CONTENDERS if "peak_share" in median[c]]
-        memory = "not measured" if peak["packed"] is None else f"{peak['padded']:.0f} / {peak['packed']:.0f}"
+        shares = [f"{100 * median[c]['peak_share']:.0f}" for c in CONTENDERS]
+        memory = f"{peak['padded']:.0f} / {peak['packed']:.0f}"
         padded = f"{median['padded']['samples_per_second']:.1f}"
-        rows.append([found["text"], padded, *cells, memory, " / ".join(shares) or "not measured"])
+        rows.append([found["text"], padded, *cells, memory, " / ".join(shares)])
     header = [f"{text}, samples/s (median of {result['n_rounds']} rounds)", "padded reference", *NAMES]
     table = markdown([*header, "peak MiB, padded / ours", "% of matrix-product peak, ours"], rows)
     return f"{table}\n{result['hardware']}, torch {result['versions']['torch']}.\n"
