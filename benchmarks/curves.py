@@ -38,6 +38,9 @@ def draw(result: dict[str, Any], path: Path) -> None:
         column[1].set_xlabel(text)
         for ax in column:
             ax.set_yscale("log")
+            ax.yaxis.set_major_formatter("{x:g}")
+            ax.yaxis.set_minor_formatter("{x:g}")
+            ax.tick_params(which="minor", labelsize=7)
             ax.grid(alpha=0.3)
             ax.spines[["top", "right"]].set_visible(False)
         if key == "length":
