@@ -58,11 +58,14 @@ def test_medians_are_of_the_rounds_of_the_ratio_too() -> None:
             "n_tokens": 60,
             "seconds": {"padded": p, "packed": 1.0},
             "cpu_seconds": {"padded": p, "packed": 1},
+            "gflop": 5.0,
+            "gflops": 10.0,
         }
         for p in (2.0, 9.0, 3.0)
     ]
     summary = summarised(rounds)
-    assert summary["packed"] == {"samples_per_second": 6, "tokens_per_second": 60, "ratio": 3, "cpu_ratio": 3}
+    rates = {"samples_per_second": 6, "tokens_per_second": 60, "ratio": 3, "cpu_ratio": 3, "peak_share": 0.5}
+    assert summary["packed"] == rates
     assert summary["padded"]["samples_per_second"] == 2
 
 
