@@ -6,6 +6,7 @@ import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from rotary_mae.nn import attention as attention_module
 from rotary_mae.nn import ragged as ragged_module
 from rotary_mae.nn.attention import attend, attend_with_self, pad, unpad
 from rotary_mae.nn.ragged import Ragged
@@ -147,10 +148,30 @@ def test_dropout_keeps_the_mean():
         assert not torch.equal(call(0.3), call(0.0))
 
 
-def test_bf16_is_float32_rounded_once():
-    lengths = np.array([5, 2, 8])
-    exact = [x.detach().bfloat16() for x in randoms(3, 15, 0)]
-    with torch.autocast("cpu", torch.bfloat16):
-        got = attend(*exact, Ragged(lengths))
-    assert got.dtype == torch.bfloat16
-    assert torch.equal(got, attend(*(x.float() for x in exact), Ragged(lengths)).bfloat16())
+def bf16_and_exact(lengths):
+    """Answers and gradients in bf16, and those of the same rounded inputs in float32."""
+    ragged = Ragged(np.array(lengths))
+    rounded = [x.detach().bfloat16() for x in randoms(3, sum(lengths), 0)]
+    weighting = torch.randn(sum(lengths), HEADS * HEAD_WIDTH)
+    found = []
+    for dtype in (torch.bfloat16, torch.float32):
+        inputs = [x.to(dtype).requires_grad_() for x in rounded]
+        with torch.autocast("cpu", torch.bfloat16):
+            got = attend(*inputs, ragged) if dtype == torch.bfloat16 else None
+        got = attend(*inputs, ragged) if got is None else got
+        assert got.dtype == dtype
+        found.append([got.detach(), *torch.autograd.grad((got.float() * weighting).sum(), inputs)])
+    return found
+
+
+def test_bf16_is_float32_but_for_rounding():
+    for got, exact in zip(*bf16_and_exact([5, 2, 8, 40, 1, 41]), strict=True):
+        assert got.dtype == torch.bfloat16
+        # a bf16 number has 8 bits, and errors of a few roundings add up
+        assert (got.float() - exact).abs().max() < 0.03 * exact.abs().max()
+
+
+def test_bf16_with_more_scores_than_shall_be_held_is_float32_rounded_once(monkeypatch):
+    monkeypatch.setattr(attention_module, "MOST_SCORES", 0)
+    got, exact = bf16_and_exact([5, 2, 8])
+    assert torch.equal(got[0], exact[0].bfloat16())

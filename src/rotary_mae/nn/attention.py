@@ -94,41 +94,45 @@ def rectangles(x: Tensor, side: Side) -> list[Tensor]:
     return [part.unflatten(0, shape) for part, shape in zip(parts, side.shapes, strict=True)]
 
 
-def kernel_dtype(x: Tensor) -> torch.dtype:
-    """What queries, keys and values computed as ``x`` are attended to in."""
-    # the CPU's kernel takes up to three times as long in bf16, and hardly ever less
-    return torch.float32 if x.device.type == "cpu" and x.dtype == torch.bfloat16 else x.dtype
-
-
 def attend(q: Tensor, k: Tensor, v: Tensor, ragged: Layout, dropout: float = 0.0) -> Tensor:
     """Softmax attention of every query to the keys of its own sample.
 
     q: (Tq, heads, head width), already rotated; k, v: (Tk, heads, head width). Returns (Tq, heads * head
     width). In a ``Windowed`` layout it is the keys in the query's window.
     """
-    exact = kernel_dtype(q)
-    if q.dtype != exact:
-        return attend(q.to(exact), k.to(exact), v.to(exact), ragged, dropout).to(q.dtype)
     if isinstance(ragged, Ragged) and takes_packed(q, dropout):
         return _attend_packed(q, k, v, ragged)
     q, k, v = pad(q, ragged.queries), pad(k, ragged.keys), pad(v, ragged.keys)
     q_parts, k_parts, v_parts = rectangles(q, ragged.queries), rectangles(k, ragged.keys), rectangles(v, ragged.keys)
     answers = []
     for group, part_q, part_k, part_v in zip(ragged.groups, q_parts, k_parts, v_parts, strict=True):
-        # autocast would take what kernel_dtype chose back to bf16
-        with torch.autocast("cpu", enabled=False):
-            answer = F.scaled_dot_product_attention(
-                part_q.transpose(1, 2),
-                part_k.transpose(1, 2),
-                part_v.transpose(1, 2),
-                attn_mask=None if group.bias is None else group.bias.to(q.dtype),
-                dropout_p=dropout,
-            )
+        answer = _attend_rectangle(
+            part_q.transpose(1, 2), part_k.transpose(1, 2), part_v.transpose(1, 2), group.bias, dropout
+        )
         answers.append(answer.transpose(1, 2).flatten(0, 1).flatten(1))
     if not answers:
         return q.flatten(1)
     padded = answers[0] if len(answers) == 1 else torch.cat(answers)
     return unpad(padded, ragged.queries)
+
+
+MOST_SCORES = 2**25
+"""Of one group in one layer, that are held for the backward pass where attention is made of plain products."""
+
+
+def _attend_rectangle(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None, dropout: float) -> Tensor:
+    """(n, heads, queries, head width) answers from (n, heads, keys, head width) keys and values."""
+    if q.device.type == "cpu" and q.dtype == torch.bfloat16:
+        # the CPU's fused kernel takes up to three times as long in bf16, where plain products take half as long
+        if q.shape[:-1].numel() * k.shape[-2] <= MOST_SCORES:
+            scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2)
+            weights = torch.softmax(scores if bias is None else scores + bias.to(q.dtype), dim=-1)
+            return F.dropout(weights, dropout) @ v
+        # autocast would take it back to bf16
+        with torch.autocast("cpu", enabled=False):
+            return _attend_rectangle(q.float(), k.float(), v.float(), bias, dropout).to(q.dtype)
+    mask = None if bias is None else bias.to(q.dtype)
+    return F.scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=dropout)
 
 
 def takes_packed(q: Tensor, dropout: float) -> bool:

@@ -11,9 +11,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from rotary_mae.nn.attention import Layout, attend, attend_with_self, kernel_dtype
+from rotary_mae.nn.attention import Layout, attend, attend_with_self
 from rotary_mae.nn.initial import start_weight
 from rotary_mae.nn.norm import rms_norm
+from rotary_mae.nn.product import linear
 from rotary_mae.nn.rope import pairs_adjacent, turn
 
 
@@ -34,7 +35,7 @@ class Angles:
 
 def project(x: Tensor, norm: Tensor, weight: Tensor, eps: float) -> Tensor:
     """Normalise and project: (T, W) by (n, W) to (T, n)."""
-    return F.linear(rms_norm(x, norm, eps), weight)
+    return linear(rms_norm(x, norm, eps), weight)
 
 
 def finish_block(
@@ -50,12 +51,12 @@ def finish_block(
     dropout: float,
 ) -> Tensor:
     """Everything of a block after attention: output projection, residual, MLP, residual."""
-    attended = F.linear(attended, out)
+    attended = linear(attended, out)
     x = x + (attended if keep_attention is None else attended * keep_attention)
-    hidden = F.silu(F.linear(rms_norm(x, norm, eps), up))
+    hidden = F.silu(linear(rms_norm(x, norm, eps), up))
     if dropout > 0.0:
         hidden = F.dropout(hidden, dropout)
-    change = F.linear(hidden, down)
+    change = linear(hidden, down)
     return x + (change if keep_mlp is None else change * keep_mlp)
 
 
@@ -181,9 +182,7 @@ class Block(nn.Module):
 
     def _heads(self, x: Tensor, weight: Tensor) -> Tensor:
         projected = self._project(x, self.attention_norm, weight, self.eps)
-        heads = projected.unflatten(-1, (-1, x.shape[-1] // self.n_heads))
-        # rotated in float32 anyway: once to what the kernel takes, not there and back
-        return heads.to(kernel_dtype(heads))
+        return projected.unflatten(-1, (-1, x.shape[-1] // self.n_heads))
 
     def _weights(self, angles: Angles) -> tuple[Tensor, Tensor]:
         """Projections to queries (W, W), and to keys and values (2 W, W), with components in the order of ``turn``."""

@@ -1,0 +1,65 @@
+"""Matrix products of states by weights; the only file that chooses how they are made."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+# oneDNN's own product, that the compiler calls too; torch has no public name for it
+_onednn_linear: Any
+try:
+    _onednn_linear = torch.ops.mkldnn._linear_pointwise.default
+except AttributeError:  # torch built without oneDNN
+    _onednn_linear = None
+
+FEWEST_ROWS = 512
+"""Below, what oneDNN gains is about what it takes to prepare a product of a new size."""
+
+
+def linear(x: Tensor, weight: Tensor) -> Tensor:
+    """(T, n) products of states (T, W) by a weight (n, W)."""
+    return _Linear.apply(x, weight) if takes_onednn(x, weight) else F.linear(x, weight)
+
+
+def takes_onednn(x: Tensor, weight: Tensor) -> bool:
+    """Whether oneDNN shall make it: in float32 on a CPU, where torch would ask MKL, which can be a third slower."""
+    if _onednn_linear is None or not x.device.type == weight.device.type == "cpu":
+        return False
+    if not x.dtype == weight.dtype == torch.float32 or torch.is_autocast_enabled("cpu"):
+        return False  # bf16 goes to oneDNN as it is
+    return x.dim() == 2 and x.shape[0] >= FEWEST_ROWS and not torch.compiler.is_exporting()
+
+
+class _Linear(torch.autograd.Function):
+    """Forward and the gradient of the states by oneDNN; the gradient of the weight by MKL, which is faster at that."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        if torch.compiler.is_compiling():
+            return _opaque_product(x, weight)
+        product: Tensor = _onednn_linear(x, weight, None, "none", [], "")
+        return product
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None]:
+        x, weight = ctx.saved_tensors
+        of_x = linear(grad, weight.t()) if ctx.needs_input_grad[0] else None
+        of_weight = grad.t() @ x if ctx.needs_input_grad[1] else None
+        return of_x, of_weight
+
+
+@torch.library.custom_op("rotary_mae::onednn_linear", mutates_args=(), device_types="cpu")
+def _opaque_product(x: Tensor, weight: Tensor) -> Tensor:
+    # the compiler knows oneDNN's operator too, but for constant weights alone
+    product: Tensor = _onednn_linear(x, weight, None, "none", [], "")
+    return product
+
+
+@_opaque_product.register_fake
+def _(x: Tensor, weight: Tensor) -> Tensor:
+    # not len(x), which would compile a graph for every length
+    return x.new_empty(x.shape[0], weight.shape[0])

@@ -1,0 +1,92 @@
+"""Products by oneDNN are those of torch, forward and backward, and are taken where they pay."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from rotary_mae.nn import product
+from rotary_mae.nn.product import FEWEST_ROWS, linear, takes_onednn
+
+needs_onednn = pytest.mark.skipif(product._onednn_linear is None, reason="torch without oneDNN")
+
+
+def given(n_rows=FEWEST_ROWS, n_in=36, n_out=20, dtype=torch.float32):
+    torch.manual_seed(0)
+    return (torch.randn(n, n_in, dtype=dtype).requires_grad_() for n in (n_rows, n_out))
+
+
+@pytest.mark.parametrize("n_rows", [0, 1, FEWEST_ROWS - 1, FEWEST_ROWS, 3 * FEWEST_ROWS + 1])
+def test_it_is_the_product_of_torch_forward_and_backward(n_rows):
+    x, weight = given(n_rows)
+    got, wanted = linear(x, weight), F.linear(x, weight)
+    torch.testing.assert_close(got, wanted, atol=1e-4, rtol=1e-5)
+    weighting = torch.randn(wanted.shape)
+    pairs = zip(*(torch.autograd.grad((y * weighting).sum(), (x, weight)) for y in (got, wanted)), strict=True)
+    for mine, theirs in pairs:
+        torch.testing.assert_close(mine, theirs, atol=1e-3, rtol=1e-5)
+
+
+@needs_onednn
+def test_parts_of_larger_buffers_and_transposed_weights():
+    x, weight = (t.detach() for t in given(2 * FEWEST_ROWS))
+    for rows, columns in ((x[1::2], weight), (x[:, 3:30], weight[:, 3:30]), (x, weight.t().contiguous().t())):
+        assert takes_onednn(rows, columns)
+        torch.testing.assert_close(linear(rows, columns), F.linear(rows, columns), atol=1e-4, rtol=1e-5)
+
+
+@needs_onednn
+def test_gradients_of_gradients():
+    x, weight = given()
+    seconds = []
+    for product_ in (linear, F.linear):
+        (first,) = torch.autograd.grad(product_(x, weight).square().sum(), x, create_graph=True)
+        seconds.append(torch.autograd.grad(first.square().sum(), weight)[0])
+    torch.testing.assert_close(*seconds, atol=1.0, rtol=1e-4)
+
+
+@needs_onednn
+def test_it_is_taken_in_float32_and_for_many_rows_alone():
+    x, weight = given()
+    assert takes_onednn(x, weight)
+    assert not takes_onednn(x[1:], weight)
+    assert not takes_onednn(x.double(), weight.double())
+    assert not takes_onednn(x.bfloat16(), weight.bfloat16())
+    assert not takes_onednn(x.to("meta"), weight.to("meta"))
+    with torch.autocast("cpu", torch.bfloat16):
+        assert not takes_onednn(x, weight)
+        assert linear(x, weight).dtype == torch.bfloat16
+
+
+def test_without_onednn_torch_makes_it(monkeypatch):
+    monkeypatch.setattr(product, "_onednn_linear", None)
+    x, weight = given()
+    assert torch.equal(linear(x, weight), F.linear(x, weight))
+
+
+@needs_onednn
+def test_compiled_it_is_the_same_and_one_graph_serves_all_lengths():
+    torch.compiler.reset()
+    graphs = []
+
+    def counting(graph, inputs):
+        graphs.append(graph)
+        return graph.forward
+
+    function = torch.compile(linear, dynamic=True, backend=counting)
+    for n_rows in (600, 700, 1234):
+        x, weight = given(n_rows)
+        torch.testing.assert_close(function(x, weight), F.linear(x, weight), atol=1e-4, rtol=1e-5)
+    assert len(graphs) == 1
+
+
+@needs_onednn
+@pytest.mark.slow
+def test_compiled_to_machine_code_it_is_the_same_forward_and_backward():
+    torch.compiler.reset()
+    function = torch.compile(lambda x, weight: linear(F.silu(x), weight).square(), dynamic=True)
+    for n_rows in (600, 1234):
+        x, weight = given(n_rows)
+        got, wanted = function(x, weight), F.linear(F.silu(x), weight).square()
+        torch.testing.assert_close(got, wanted, atol=1e-3, rtol=1e-4)
+        mine, theirs = (torch.autograd.grad(y.sum(), (x, weight)) for y in (got, wanted))
+        torch.testing.assert_close(mine, theirs, atol=1e-2, rtol=1e-4)
