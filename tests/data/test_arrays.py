@@ -207,3 +207,13 @@ def test_bad_arrays_are_told_what_is_wrong(case: str) -> None:
     arguments, message = BAD_ARRAYS[case]
     with pytest.raises(ValueError, match=message):
         from_arrays(**arguments)
+
+
+def test_masked_times_are_missing_and_not_what_lies_under_the_mask() -> None:
+    X = np.arange(6.0).reshape(1, 1, 6)
+    times = np.ma.masked_array(np.arange(6.0), [0, 0, 0, 0, 0, 1])
+    for clock in (times, np.ma.masked_array(times.data.astype("datetime64[D]"), times.mask)):
+        with pytest.raises(ValueError, match="got nan in row 5 of id 0"):
+            from_arrays(X, clock)
+        kept = from_arrays(np.where(times.mask, np.nan, X), clock)
+        assert kept.lengths.tolist() == [5]

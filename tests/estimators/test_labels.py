@@ -201,3 +201,11 @@ def test_a_frame_without_columns_says_where_they_are_named():
     interpolator = rm.RoMAEInterpolator(**quick(epochs=1)).fit(rm.from_frame(df, **COLUMNS))
     with pytest.raises(ValueError, match=r"no column 'value'; .*columns=dict\(id="):
         interpolator.impute(df)
+
+
+def test_a_layout_that_tokens_do_not_have_is_an_error():
+    X, y = series()
+    tokens = rm.from_arrays(X, targets=y)
+    other = "steps" if tokens.schema.layout == "measurements" else "measurements"
+    with pytest.raises(ValueError, match=f"these tokens are laid out as '{tokens.schema.layout}'"):
+        rm.RoMAEClassifier(layout=other, **quick()).fit(tokens)

@@ -173,3 +173,15 @@ def test_another_cadence_of_regular_series():
     assert "the steps in time are 20 x larger" in difference_of(profile, slow)
     long = rm.from_arrays(np.tile(X, (1, 1, 30)))
     assert "the span in time is 30" in difference_of(profile, long).replace("30.", "30")
+
+
+def test_static_covariates_that_are_not_there_or_in_another_unit():
+    rng, frame = np.random.default_rng(0), light_curves()
+    z = dict(zip(frame["object_id"].unique(), rng.uniform(0.1, 0.9, frame["object_id"].nunique()), strict=True))
+    fitted = rm.from_frame(frame.assign(z=frame["object_id"].map(z)), **COLUMNS, static=["z"])
+    profile = DataProfile.of(fitted)
+    assert difference_of(profile, fitted) is None
+    assert "'static covariate z'" in difference_of(profile, fitted.select_tokens(~fitted.is_static))
+    larger = fitted.values.copy()
+    larger[fitted.is_static] *= 1000.0
+    assert "values of 'static covariate z' lie around" in difference_of(profile, fitted.replace(values=larger))

@@ -91,7 +91,7 @@ def test_training_stops_when_its_seconds_are_over_wherever_it_stands():
     assert "validation_loss" in result.history[-1]
 
 
-@pytest.mark.parametrize("minutes", [0, -1.0])
+@pytest.mark.parametrize("minutes", [0, -1.0, "5", float("nan")])
 def test_no_time_is_a_clear_error(minutes):
-    with pytest.raises(ValueError, match="max_minutes must be positive or None"):
+    with pytest.raises(ValueError, match="max_minutes must be a positive number or None"):
         rm.RoMAEClassifier(max_minutes=minutes, **quick()).fit(*series())

@@ -248,3 +248,12 @@ def test_validation_weights_count_as_those_of_training_do():
     weighted = rm.train(classifier(), waves(), config, validation=validation, validation_weight=weight)
     fewer = rm.train(classifier(), waves(), config, validation=validation[:4])
     assert weighted.best == pytest.approx(fewer.best, abs=1e-6)
+
+
+def test_what_is_no_model_and_what_are_no_tokens_is_named():
+    with pytest.raises(TypeError, match="needs a RoMAEForPreTraining or RoMAEForPrediction, got RoMAEClassifier"):
+        rm.train(rm.RoMAEClassifier(), waves(), quiet())
+    with pytest.raises(TypeError, match="needs a TokenSet or another Source, got list; make tokens of it first"):
+        rm.train(classifier(), [[1.0, 2.0]], quiet())
+    with pytest.raises(TypeError, match="got dict"):
+        rm.train(classifier(), waves(), quiet(), validation={"a": 1})

@@ -41,3 +41,8 @@ def test_a_classifier_gives_its_head_to_its_like_only():
 def test_weights_that_would_mean_something_else_are_an_error(changes):
     with pytest.raises(ValueError, match="cannot transfer"):
         rm.transfer(autoencoder(), classifier(**changes))
+
+
+def test_what_is_no_model_is_named():
+    with pytest.raises(TypeError, match=r"the source must be a RoMAEForPreTraining or RoMAEForPrediction.*got int"):
+        rm.transfer(1, 2)

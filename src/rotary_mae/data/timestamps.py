@@ -32,10 +32,14 @@ def to_seconds(array: pa.Array) -> npt.NDArray[np.float64]:
 
 
 def as_positions(times: Any, name: str) -> tuple[npt.NDArray[np.float64], str | None]:
-    """Numbers as they are, time stamps as seconds with the name of their type; NaN = NaN, None or NaT.
+    """Numbers as they are, time stamps as seconds with the name of their type; NaN = NaN, None, NaT or under a mask.
 
     Raises ValueError for anything else, calling it ``name``.
     """
+    if np.ma.isMaskedArray(times) and times.mask.any():
+        # numpy would take what lies under a mask for known
+        positions, kind = as_positions(times.data, name)
+        return np.where(np.ma.getmaskarray(times), np.nan, positions), kind
     array = np.asarray(times)
     if array.dtype.kind in "fiub":
         return array.astype(np.float64), None

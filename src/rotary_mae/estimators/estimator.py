@@ -8,6 +8,7 @@ import sys
 import time
 import warnings
 from collections.abc import Mapping, Sequence
+from numbers import Real
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -254,8 +255,8 @@ class RoMAEEstimator(BaseEstimator):
         return self.training_
 
     def _seconds_left(self) -> float:
-        if self.max_minutes is None or not self.max_minutes > 0:
-            raise ValueError(f"max_minutes must be positive or None, got {self.max_minutes}")
+        if not isinstance(self.max_minutes, Real) or not self.max_minutes > 0:
+            raise ValueError(f"max_minutes must be a positive number or None, got {self.max_minutes!r}")
         return 60.0 * self.max_minutes - (time.perf_counter() - self._began)
 
     def _set_models(self, models: Sequence[Pretrained]) -> None:

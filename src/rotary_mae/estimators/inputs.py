@@ -32,6 +32,11 @@ def as_source(
     if isinstance(X, TokenSet) or (hasattr(X, "schema") and hasattr(X, "__getitem__") and isinstance(X, Source)):
         if not isinstance(X.schema, Schema):
             return _from_frame(X, columns, layout, schema)
+        if schema is None and layout not in ("auto", X.schema.layout):
+            raise ValueError(
+                f"layout={layout!r} is for frames and arrays; these tokens are laid out as {X.schema.layout!r}: leave "
+                "layout away, or give it to from_frame or from_arrays"
+            )
         return X
     if is_frame(X):
         return _from_frame(X, columns, layout, schema)

@@ -177,7 +177,21 @@ def _values(tokens: TokenSet) -> dict[str, Values]:
     by_channel = np.argsort(channel, kind="stable")
     ends = np.cumsum(np.bincount(channel, minlength=seen.n_channels))
     places = np.split(by_channel, ends[:-1])
-    return {n: _of_channel(seen.values[i], sample[i], len(tokens)) for n, i in zip(names, places, strict=True)}
+    found = {n: _of_channel(seen.values[i], sample[i], len(tokens)) for n, i in zip(names, places, strict=True)}
+    return found | _statics(tokens)
+
+
+def _statics(tokens: TokenSet) -> dict[str, Values]:
+    """Static covariates that are tokens of their own; where they are columns, data without them is an error."""
+    schema, is_static = tokens.schema, tokens.is_static
+    if "channel" not in tokens.axes:
+        return {}
+    which = tokens.positions[is_static, tokens.axes.index("channel")] - len(schema.channels)
+    values, sample = tokens.values[is_static, 0].astype(np.float64), tokens.sample_idx[is_static]
+    return {
+        f"static covariate {name}": _of_channel(values[which == k], sample[which == k], len(tokens))
+        for k, name in enumerate(schema.statics)
+    }
 
 
 def _of_channel(values: Array, sample: npt.NDArray[np.int64], n_samples: int) -> Values:

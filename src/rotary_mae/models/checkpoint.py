@@ -219,6 +219,12 @@ def transfer(source: Pretrained, target: Pretrained) -> TransferReport:
     ValueError where a shared weight has another shape, or where settings that give the weights their meaning
     differ. Only ``context`` may be switched on (its weights are new) or off (they are left behind); the report says so.
     """
+    for what, model in (("source", source), ("target", target)):
+        if not isinstance(model, Pretrained):
+            raise TypeError(
+                f"the {what} must be a RoMAEForPreTraining or RoMAEForPrediction (model_ of an estimator, or rm.load), "
+                f"got {type(model).__name__}"
+            )
     for name in (
         "n_values",
         "n_axes",

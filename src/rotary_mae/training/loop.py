@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rotary_mae.data.scaling import Scaling
+from rotary_mae.data.schema import Schema
 from rotary_mae.data.tokens import Source
 from rotary_mae.models.autoencoder import RoMAEForPreTraining
 from rotary_mae.models.checkpoint import Pretrained
@@ -54,6 +55,17 @@ def train(
         KeyboardInterrupt: after Ctrl-C or SIGTERM, with the state saved in ``out``.
     """
     config = config or TrainingConfig()
+    if not isinstance(model, Pretrained):
+        raise TypeError(
+            f"train needs a RoMAEForPreTraining or RoMAEForPrediction, got {type(model).__name__}; estimators have fit"
+        )
+    for source in (tokens,) if validation is None else (tokens, validation):
+        # a Protocol asks for names alone, and a frame has them all but this
+        if not isinstance(getattr(source, "schema", None), Schema):
+            raise TypeError(
+                f"train needs a TokenSet or another Source, got {type(source).__name__}; make tokens of it first, with "
+                "from_frame or from_arrays"
+            )
     if len(tokens) == 0:
         raise ValueError("there are no training samples")
     if validation is not None and len(validation) == 0:
