@@ -18,6 +18,9 @@ from rotary_mae.data.tokens import Source, TokenSet
 FIRST_POSITION = 1.0
 """Where a sample's first visible token comes to lie; position 0 is left to the CLS token."""
 
+FAR = 10.0
+"""Scales from the centre."""
+
 ValueScaling = Literal["auto", "robust", "standard", "none"]
 Origin = Literal["first", "global", "none"]
 
@@ -31,7 +34,8 @@ class Scaling:
     schema: what the data looked like at fit; other data is brought to it first (``TokenSet.conform``).
     center, scale: for "measurements" one number a channel (static ones last), else one a value column.
     origin: "first" counts a continuous axis from the sample's first token, "global" from ``start``, "none"
-    from 0. unit, start: one number an axis, in the user's units; 1 and 0 on index axes.
+    from 0. unit, start: one number an axis, in the user's units; 1 and 0 on index axes. tails: the share of the values
+    of the fit that are farther than 10 scales from their centre; of normally distributed ones none is.
     """
 
     schema: Schema
@@ -40,6 +44,7 @@ class Scaling:
     origin: Origin
     unit: tuple[float, ...]
     start: tuple[float, ...]
+    tails: float = 0.0
 
     @classmethod
     def fit(
@@ -78,7 +83,7 @@ class Scaling:
         if origin == "global":
             for axis in continuous:
                 starts[axis] = sample.positions[:, axis].min()
-        return cls(
+        fitted = cls(
             schema,
             tuple(center.tolist()),
             tuple(scale.tolist()),
@@ -86,6 +91,7 @@ class Scaling:
             tuple(units.tolist()),
             tuple(starts.tolist()),
         )
+        return replace(fitted, tails=_tails(fitted.apply(sample)))
 
     # -- values ---------------------------------------------------------------------------------------------
 
@@ -223,6 +229,14 @@ def _center_and_scale(values: npt.NDArray[np.float32], how: ValueScaling) -> tup
     # 1.349: the interquartile range of a normal distribution of standard deviation 1;
     # a channel that is mostly one number has no range, so the standard deviation must do
     return float(middle), float((high - low) / 1.349) or float(values64.std()) or 1.0
+
+
+def _tails(scaled: TokenSet) -> float:
+    schema, real = scaled.schema, ~scaled.is_static
+    values = np.abs(scaled.values[real, : schema.n_predicted])
+    observed = schema.columns("observed")
+    is_seen = scaled.values[real][:, observed] > 0 if observed else np.ones(values.shape, bool)
+    return float((values[is_seen] > FAR).mean()) if is_seen.any() else 0.0
 
 
 def _fit_units(tokens: TokenSet, unit: float | Sequence[float] | str) -> Array:

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 # Chosen on validation parts of series, see docs/measurements.md; patches have no neighbours of their channel.
 CONTEXT = 4
 
+# Share of far values from which on they are taken to span orders of magnitude.
+HEAVY = 0.005
+
 
 def model_config(estimator: RoMAEEstimator, scaling: Scaling, initial: Pretrained | None, **fixed: Any) -> RoMAEConfig:
     """That of ``initial``, or of ``size`` and the data; over it ``fixed``, over this the user's settings."""
@@ -30,6 +33,7 @@ def model_config(estimator: RoMAEEstimator, scaling: Scaling, initial: Pretraine
             "n_predicted": schema.n_predicted,
             "size": estimator.size or default_size(pick_device(estimator.device).type == "cuda"),
             "normalize_targets": schema.patch is not None,
+            "compress": schema.patch is None and scaling.tails > HEAVY,
             "context": CONTEXT if schema.patch is None else 0,
             "pooling": "mean",
         }

@@ -12,7 +12,7 @@ from rotary_mae.batches.query_context import N_CANDIDATES, Surroundings, query_c
 from rotary_mae.models.checkpoint import Pretrained
 from rotary_mae.models.config import RoMAEConfig
 from rotary_mae.models.encoder import Encoded, Encoder, axis_frequencies
-from rotary_mae.models.heads import Head, mean_and_std
+from rotary_mae.models.heads import Head, expand, mean_and_std
 from rotary_mae.models.layout import Lying, layout, sample_major
 from rotary_mae.nn.absolute import sinusoidal_embedding
 from rotary_mae.nn.initial import start_token, start_weight
@@ -23,7 +23,8 @@ from rotary_mae.nn.transformer import Angles, Stack
 class PreTrainingOutput:
     """What pre-training gives.
 
-    loss: mean over hidden values (0 if none): squared error, or negative log likelihood of a Gaussian head.
+    loss: mean over hidden values (0 if none): squared error (of inverse hyperbolic sines, with ``compress``), or
+        negative log likelihood of a Gaussian head.
     loss_sum, loss_count: its parts, for a mean over several batches or processes.
     prediction: (M, n_predicted) of every hidden token, in token order, in the space of the targets.
     std: (M, n_predicted) or None. encoded: (visible tokens, W), without CLS. cls: (B, W) or None.
@@ -83,6 +84,8 @@ class RoMAEForPreTraining(Pretrained):
         if self.blend is not None and around is not None:
             shares = self.blend(states).float().unflatten(1, (N_CANDIDATES, -1))
             answers = answers + (shares * around.candidates).sum(1)
+        if self.config.compress:
+            answers, std = expand(answers, std)
         loss_sum, loss_count = self._loss(answers, std, batch)
         if not len(batch.split.hidden_idx):
             # every parameter takes part, so that processes stay in step
@@ -101,6 +104,8 @@ class RoMAEForPreTraining(Pretrained):
             return None
         visible, hidden = batch.split.visible_idx, batch.split.hidden_idx
         values, sample_idx = batch.values[visible, : self.config.n_predicted], batch.sample_idx
+        if self.config.compress:
+            values = torch.asinh(values)
         return query_context(
             values, batch.positions[visible], sample_idx[visible], batch.positions[hidden], sample_idx[hidden]
         )
@@ -181,6 +186,9 @@ class RoMAEForPreTraining(Pretrained):
             variance, mean = torch.var_mean(targets, dim=1, keepdim=True)
             targets = (targets - mean) / (variance + 1e-6).sqrt()
         if std is None:
+            if self.config.compress:
+                # squared errors of values that span orders of magnitude are those of the largest alone
+                prediction, targets = torch.asinh(prediction), torch.asinh(targets)
             losses = (prediction - targets).square()
         else:
             variance = std.square()

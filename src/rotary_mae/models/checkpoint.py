@@ -236,6 +236,7 @@ def transfer(source: Pretrained, target: Pretrained) -> TransferReport:
         "rope_fraction",
         "timescales",
         "cls",
+        "compress",
     ):
         mine, theirs = getattr(target.config, name), getattr(source.config, name)
         if mine != theirs:

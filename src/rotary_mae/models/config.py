@@ -105,6 +105,8 @@ class RoMAEConfig(_Sized):
             each sees the visible tokens and itself alone, so that no answer depends on what else is asked.
         distribution: "point" or "gaussian", which predicts a standard deviation beside each value.
         normalize_targets: reconstruct every patch with its own mean taken off and divided by its deviation.
+        compress: values enter as their inverse hyperbolic sine, and are answered so (a Gaussian's deviation in
+            proportion), for values that span orders of magnitude; what the model takes and gives is as without.
         context: k neighbours on each side, and the level, spread and skewness of its channel, that a token is
             projected with (see ``local_context``; queries are told of their surroundings too); 0 is the paper.
         window: a token sees the tokens at most so far from it along ``window_axis`` (in the unit of the positions that
@@ -131,6 +133,7 @@ class RoMAEConfig(_Sized):
     queries: Literal["joint", "independent"] = "joint"
     distribution: Literal["point", "gaussian"] = "point"
     normalize_targets: bool = False
+    compress: bool = False
     context: int = 0
     window: float | None = None
     window_axis: int = 0
@@ -176,6 +179,8 @@ class RoMAEConfig(_Sized):
             raise ValueError(f"window_axis must be in 0..{self.n_axes - 1}, got {self.window_axis}")
         if self.normalize_targets and self.context:
             raise ValueError("context is for series; it does not go with normalize_targets, which is for patches")
+        if self.normalize_targets and self.compress:
+            raise ValueError("compress is for series; it does not go with normalize_targets, which is for patches")
         if self.normalize_targets and self.n_predicted == 1:
             raise ValueError("normalize_targets needs more than one value a token: one value has no deviation")
         if self.timescales is not None and len(self.timescales) != self.n_axes:

@@ -100,6 +100,8 @@ class Encoder(nn.Module):
         if batch.is_hidden is not None:
             visible, lengths = batch.split.visible_idx, batch.split.visible_lengths
             values, positions, sample_idx = values[visible], positions[visible], sample_idx[visible]
+        if self.config.compress:
+            values = torch.asinh(values)
         x = self.projection(values)
         if self.context is not None:
             near = local_context(values[:, : self.config.n_predicted], positions, sample_idx, self.config.context)

@@ -1,5 +1,7 @@
 """RMSNorm and a linear layer: states to answers."""
 
+from __future__ import annotations
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -9,6 +11,9 @@ from rotary_mae.nn.norm import rms_norm
 
 MIN_STD = 1e-3
 """Smallest standard deviation of a Gaussian head, in scaled units: or a likelihood runs off to infinity."""
+
+LARGEST = 15.0
+"""Of answers before their hyperbolic sine is taken: 1.6 million scales, and no further."""
 
 
 class Head(nn.Module):
@@ -31,3 +36,9 @@ def mean_and_std(answers: Tensor) -> tuple[Tensor, Tensor]:
     """(N, 2 V) answers of a Gaussian head to mean and standard deviation, (N, V) each."""
     mean, raw = answers.chunk(2, dim=-1)
     return mean, F.softplus(raw) + MIN_STD
+
+
+def expand(mean: Tensor, std: Tensor | None) -> tuple[Tensor, Tensor | None]:
+    """Answers given as inverse hyperbolic sines as what they stand for; deviations (or None) in proportion."""
+    mean = mean.clamp(-LARGEST, LARGEST)
+    return mean.sinh(), None if std is None else std * mean.cosh()

@@ -1,0 +1,61 @@
+"""Estimators notice values that span orders of magnitude, and give answers in the user's units all the same."""
+
+import json
+from dataclasses import asdict
+
+import numpy as np
+import pytest
+from tests.estimators.small import COLUMNS, grid, light_curves, quick
+
+import rotary_mae as rm
+
+
+def heavy(n=40, seed=0):
+    """Fluxes of objects whose brightness spans five orders of magnitude."""
+    frame = light_curves(n, seed=seed)
+    power = np.random.default_rng(seed).uniform(0.0, 5.0, n)
+    which = frame["object_id"].astype("category").cat.codes.to_numpy()
+    return frame.assign(flux=frame["flux"] * 10.0 ** power[which])
+
+
+def test_the_share_of_far_values_is_known_and_kept(tmp_path):
+    light = rm.Scaling.fit(rm.from_frame(light_curves(), **COLUMNS))
+    tailed = rm.Scaling.fit(rm.from_frame(heavy(), **COLUMNS))
+    assert light.tails == 0.0
+    assert 0.1 < tailed.tails < 0.5
+    tailed.save(tmp_path / "scaling.json")
+    assert rm.Scaling.load(tmp_path / "scaling.json") == tailed
+    before = {key: value for key, value in asdict(tailed).items() if key != "tails"}
+    assert rm.Scaling.from_dict(json.loads(json.dumps(before))).tails == 0.0
+
+
+def test_cells_that_were_not_observed_do_not_count():
+    X = np.random.default_rng(0).normal(size=(20, 2, 30))
+    X[:, 0, ::2] = np.nan
+    assert rm.Scaling.fit(rm.from_arrays(X, layout="steps")).tails == 0.0
+
+
+@pytest.mark.parametrize("kind", [rm.RoMAEEmbedder, rm.RoMAEClassifier, rm.RoMAEInterpolator])
+def test_it_is_the_data_that_decides_and_the_user_who_may(kind):
+    for frame, expected in ((light_curves(), False), (heavy(), True)):
+        assert kind(columns=COLUMNS, **quick(epochs=1)).fit(frame).model_.config.compress is expected
+    settings = quick(epochs=1)
+    settings["model"] = {**settings["model"], "compress": False}
+    assert kind(columns=COLUMNS, **settings).fit(heavy()).model_.config.compress is False
+
+
+def test_answers_are_in_the_units_of_the_user_and_survive_a_file(tmp_path):
+    frame = heavy(60)
+    embedder = rm.RoMAEEmbedder(columns=COLUMNS, **quick(epochs=20)).fit(frame)
+    filler = rm.RoMAEInterpolator(init=embedder, columns=COLUMNS, **quick(epochs=60)).fit(frame)
+    queries = grid(frame)
+    answer = filler.predict(frame, at=queries, return_std=True)
+    assert np.isfinite(answer[["value", "std"]].to_numpy()).all()
+    assert (answer["std"] > 0).all()
+    # objects differ by factors of up to 100 000, so their own brightness explains nearly all
+    level = frame.groupby("object_id")["flux"].mean()
+    said = answer.groupby("object_id")["value"].mean()
+    assert np.corrcoef(np.arcsinh(level), np.arcsinh(said.loc[level.index]))[0, 1] > 0.7
+    filler.save(tmp_path / "filler")
+    again = rm.load(tmp_path / "filler").predict(frame, at=queries, return_std=True)
+    np.testing.assert_array_equal(again["value"], answer["value"])
