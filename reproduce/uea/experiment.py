@@ -81,7 +81,11 @@ QUICK: dict[str, Any] = {
             "pretraining": {"epochs": 36, "batch_size": 8},
             "fine_tuning": {"epochs": 36, "batch_size": 8},
         },
-        "LSST": {"pretraining": {"epochs": 34}, "fine_tuning": {"epochs": 34}},
+        "LSST": {
+            "model": {"compress": True},
+            "pretraining": {"epochs": 20},
+            "fine_tuning": {"epochs": 34, "label_smoothing": 0.1},
+        },
     },
 }
 
