@@ -140,7 +140,7 @@ QUICK: dict[str, Any] = {
     "classifier": {},
     "pretraining": {"epochs": 15, "batch_size": 32, "learning_rate": 1e-3, "average": 0.1},
     "fine_tuning": {
-        "epochs": 25,
+        "epochs": 45,
         "batch_size": 32,
         "learning_rate": 5e-4,
         "average": 0.1,
