@@ -18,10 +18,10 @@ from benchmarks.workloads import WORKLOADS, Workload
 
 # the first kind whose word is part of an operator's name
 KINDS = {
-    "attention, backward": ("attention_for_cpu_backward",),
-    "attention, forward": ("attention_for_cpu",),
+    "attention, backward": ("attention_for_cpu_backward", "_softmax_backward"),
+    "attention, forward": ("attention_for_cpu", "aten::_softmax"),
     "optimizer": ("adamw", "optimizer"),
-    "matrix products": ("aten::mm", "aten::addmm", "aten::bmm", "aten::linear"),
+    "matrix products": ("mkldnn::_linear", "onednn_linear", "aten::mm", "aten::addmm", "aten::bmm", "aten::linear"),
     "fused by the compiler": ("compiledfxgraph",),
     "gathers": ("index",),
     "cat and copies": ("aten::cat", "copy_", "contiguous", "aten::clone"),

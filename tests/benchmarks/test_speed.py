@@ -13,6 +13,8 @@ from benchmarks.speed_tables import pretraining
 from benchmarks.tables import ROOT, filled
 from benchmarks.workloads import WORKLOADS
 
+from rotary_mae.nn import product
+
 COMMITTED = RESULTS / "speed.json"
 
 
@@ -37,13 +39,14 @@ def test_the_eager_contenders_do_the_same_work_on_the_same_samples(task: str) ->
 
 
 @pytest.mark.parametrize("task", TASKS)
-def test_the_work_needed_is_what_the_model_does(task: str) -> None:
+def test_the_work_needed_is_what_the_model_does(task: str, monkeypatch: pytest.MonkeyPatch) -> None:
     from torch.nn.attention import SDPBackend, sdpa_kernel
     from torch.utils.flop_counter import FlopCounterMode
 
     workload = replace(WORKLOADS["even-series"], n_samples=4, batch_size=4, size="tiny-shallow")
     worker, tokens = Worker(workload, "packed", task), workload.draw(0)
     # as plain matrix products, which are counted
+    monkeypatch.setattr(product, "_onednn_linear", None)
     with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
         worker.step(tokens)
     expected = needed(workload.config(), tokens.lengths, task, workload.fraction)
