@@ -38,6 +38,17 @@ def stripe82(result: dict[str, Any]) -> str:
     return markdown(["method", f"balanced accuracy ({len(seeds)} seeds)", "AUC", "seconds"], table)
 
 
+def digits(result: dict[str, Any]) -> str:
+    """Accuracy of each method over the seeds."""
+    rows = result["rows"]
+    seeds = sorted({row["seed"] for row in rows})
+    table = []
+    for method in dict.fromkeys(row["method"] for row in rows):
+        values = [row["accuracy"] for row in rows if row["method"] == method]
+        table.append([method, f"{np.mean(values):.3f} ± {np.std(values):.3f}"])
+    return markdown(["method", f"accuracy ({len(seeds)} seeds)"], table)
+
+
 def physionet(result: dict[str, Any]) -> str:
     """Squared error of hidden times by method."""
     found = result["metrics"]
@@ -175,6 +186,7 @@ def answers(result: dict[str, Any]) -> str:
 TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "stripe82": stripe82,
     "physionet": physionet,
+    "digits": digits,
     "speed": speed_tables.pretraining,
     "speed_classification": speed_tables.classification,
     "speed_embedding": speed_tables.embedding,

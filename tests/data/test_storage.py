@@ -239,9 +239,12 @@ def test_stored_frames_know_their_time_stamps(tmp_path: Path) -> None:
 
 
 def test_pages_that_were_given_back_are_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(storage, "_SAMPLES_KEPT", 1)
+    monkeypatch.setattr(storage, "_MOST_RUNS", 1)
     tokens = from_arrays(np.random.default_rng(0).normal(size=(20, 2, 9)))
     cache = write_cache(tokens, tmp_path / "cache")
+    scattered = [17, 3, 4, 9, 0, 19]
+    assert np.array_equal(cache[scattered].values, tokens[scattered].values)
+    assert np.array_equal(cache[scattered].ids, tokens[scattered].ids)
     first, again = cache[3:15], cache[3:15]
     assert np.array_equal(first.values, tokens[3:15].values)
     assert np.array_equal(again.values, first.values)

@@ -1,21 +1,32 @@
 """Products by oneDNN are those of torch, forward and backward, and are taken where they pay."""
 
+import subprocess
+import sys
+
 import pytest
 import torch
 import torch.nn.functional as F
 
 from rotary_mae.nn import product
-from rotary_mae.nn.product import FEWEST_ROWS, linear, takes_onednn
+from rotary_mae.nn.product import linear, takes_onednn
 
 needs_onednn = pytest.mark.skipif(product._onednn_linear is None, reason="torch without oneDNN")
 
 
-def given(n_rows=FEWEST_ROWS, n_in=36, n_out=20, dtype=torch.float32):
+N_ROWS = 512
+
+
+@pytest.fixture(autouse=True)
+def small_is_enough(monkeypatch):
+    monkeypatch.setattr(product, "LEAST_WORK", N_ROWS * 36 * 20)
+
+
+def given(n_rows=N_ROWS, n_in=36, n_out=20, dtype=torch.float32):
     torch.manual_seed(0)
     return (torch.randn(n, n_in, dtype=dtype).requires_grad_() for n in (n_rows, n_out))
 
 
-@pytest.mark.parametrize("n_rows", [0, 1, FEWEST_ROWS - 1, FEWEST_ROWS, 3 * FEWEST_ROWS + 1])
+@pytest.mark.parametrize("n_rows", [0, 1, N_ROWS - 1, N_ROWS, 3 * N_ROWS + 1])
 def test_it_is_the_product_of_torch_forward_and_backward(n_rows):
     x, weight = given(n_rows)
     got, wanted = linear(x, weight), F.linear(x, weight)
@@ -28,7 +39,7 @@ def test_it_is_the_product_of_torch_forward_and_backward(n_rows):
 
 @needs_onednn
 def test_parts_of_larger_buffers_and_transposed_weights():
-    x, weight = (t.detach() for t in given(2 * FEWEST_ROWS))
+    x, weight = (t.detach() for t in given(2 * N_ROWS))
     for rows, columns in ((x[1::2], weight), (x[:, 3:30], weight[:, 3:30]), (x, weight.t().contiguous().t())):
         assert takes_onednn(rows, columns)
         torch.testing.assert_close(linear(rows, columns), F.linear(rows, columns), atol=1e-4, rtol=1e-5)
@@ -90,3 +101,22 @@ def test_compiled_to_machine_code_it_is_the_same_forward_and_backward():
         torch.testing.assert_close(got, wanted, atol=1e-3, rtol=1e-4)
         mine, theirs = (torch.autograd.grad(y.sum(), (x, weight)) for y in (got, wanted))
         torch.testing.assert_close(mine, theirs, atol=1e-2, rtol=1e-4)
+
+
+@needs_onednn
+@pytest.mark.slow
+def test_products_of_ever_new_sizes_do_not_fill_the_memory():
+    code = (
+        "import torch, resource\n"
+        "from rotary_mae.nn import product\n"
+        "product.LEAST_WORK = 0\n"
+        "weight = torch.randn(540, 180)\n"
+        "def peak(sizes):\n"
+        "    for n in sizes:\n"
+        "        product.linear(torch.randn(n, 180), weight)\n"
+        "    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024\n"
+        "before = peak([900] * 3)\n"
+        "print(peak(range(100, 900)) - before)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert float(done.stdout) < 150

@@ -25,7 +25,7 @@ from rotary_mae.data.tokens import Source, TokenSet, sample_indices, token_indic
 _KEY = b"rotary_mae"
 _NUMBERS_PER_BLOCK = 1 << 22
 _SAMPLES_PER_BLOCK = 512  # of a source that does not tell its lengths
-_SAMPLES_KEPT = 1 << 12  # read before the pages of a cache are given back
+_MOST_RUNS = 16  # of neighbours in a cache that are read before its pages are given back
 
 
 # -- Parquet ----------------------------------------------------------------------------------------------
@@ -280,7 +280,6 @@ class CachedTokens:
         is_known = arrays.get("has_target")
         if self.targets is not None and is_known is not None and not is_known.all():
             self.targets = _with_gaps(self.targets, is_known)
-        self._n_read = 0
 
     def _open(self, name: str, shape: list[int]) -> npt.NDArray[Any]:
         path = self.folder / f"{name}.npy"
@@ -314,6 +313,12 @@ class CachedTokens:
     def __getitem__(self, index: Any) -> TokenSet:
         """Samples by int, slice, int or bool array, read into memory."""
         chosen = sample_indices(index, len(self))
+        runs = np.flatnonzero(np.diff(chosen) != 1) + 1
+        parts = np.split(chosen, runs[_MOST_RUNS - 1 :: _MOST_RUNS])
+        read = [self._read(part) for part in parts]
+        return read[0] if len(read) == 1 else TokenSet.concatenate(read)
+
+    def _read(self, chosen: npt.NDArray[np.int64]) -> TokenSet:
         lengths = np.asarray(self.lengths[chosen])
         tokens = token_indices(np.asarray(self.starts[chosen]), lengths)
         read = TokenSet(
@@ -324,15 +329,13 @@ class CachedTokens:
             targets=None if self.targets is None else np.asarray(self.targets[chosen]),
             schema=self.schema,
         )
-        self._give_back(len(chosen))
+        self._give_back()
         return read
 
-    def _give_back(self, n_read: int) -> None:
-        """Let go of the pages read so far: a sample maps some dozen, and all count as memory of this process."""
-        self._n_read += n_read
-        if self._n_read < _SAMPLES_KEPT or not hasattr(mmap, "MADV_DONTNEED"):
+    def _give_back(self) -> None:
+        """Let go of the pages read: around each the system maps up to megabytes, which all count as memory."""
+        if not hasattr(mmap, "MADV_DONTNEED"):
             return
-        self._n_read = 0
         for array in (self.values, self.positions, self.lengths, self.starts, self.ids, self.targets):
             if array is not None and isinstance(array.base, mmap.mmap):
                 array.base.madvise(mmap.MADV_DONTNEED)

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+# A product of a new size is prepared and kept. The usual thousand of them would hold hundreds of megabytes where every
+# batch has another number of tokens; a step needs a few dozen. Read when the first product is made.
+for _cache in ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY"):
+    os.environ.setdefault(_cache, "64")
 
 # oneDNN's own product, that the compiler calls too; torch has no public name for it
 _onednn_linear: Any
@@ -15,8 +21,8 @@ try:
 except AttributeError:  # torch built without oneDNN
     _onednn_linear = None
 
-FEWEST_ROWS = 512
-"""Below, what oneDNN gains is about what it takes to prepare a product of a new size."""
+LEAST_WORK = 60_000_000
+"""Multiplications below which what oneDNN gains is less than what it takes to prepare a product of a new size."""
 
 
 def linear(x: Tensor, weight: Tensor) -> Tensor:
@@ -30,7 +36,9 @@ def takes_onednn(x: Tensor, weight: Tensor) -> bool:
         return False
     if not x.dtype == weight.dtype == torch.float32 or torch.is_autocast_enabled("cpu"):
         return False  # bf16 goes to oneDNN as it is
-    return x.dim() == 2 and x.shape[0] >= FEWEST_ROWS and not torch.compiler.is_exporting()
+    if x.dim() != 2 or torch.compiler.is_exporting():
+        return False
+    return x.shape[0] * weight.shape[0] * weight.shape[1] >= LEAST_WORK
 
 
 class _Linear(torch.autograd.Function):
