@@ -146,9 +146,10 @@ every seed. A token a step with all its variates, time the only axis. Where the 
 (that of Heartbeat does), a stratified third of the training part is held out instead, and the number bears another
 name: it is not to be compared with the published one. Pre-training and fine-tuning see the training part only.
 Profile `quick` has the settings that the estimators chose by themselves when this was measured (LSST's values, which
-span orders of magnitude, enter as inverse hyperbolic sines), so that nothing was chosen here; `paper` has the published settings. MiniRocket sees straight lines between the steps that are left, in
-series of the same draws; it is measured by `python -m reproduce.uea.minirocket`, in an environment of its own, and its
-seconds on BasicMotions hold the compilation of its kernels. All seconds are of a machine with other work on it, which
-paused this one at times: they are more than it takes.
+span orders of magnitude, enter as inverse hyperbolic sines), so that nothing was chosen here; `paper` has the published
+settings. MiniRocket sees straight lines between the steps that are left, in series of the same draws; it is measured by
+`python -m reproduce.uea.minirocket`, in an environment of its own, and its seconds on BasicMotions hold the compilation
+of its kernels. All seconds are of a machine with other work on it, which paused this one at times: they are more than
+it takes.
 """,
 )
