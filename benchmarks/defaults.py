@@ -92,6 +92,7 @@ SETS: dict[str, tuple[Callable[[], rm.TokenSet], int, int]] = {
     "stripe82": (stripe82_development, 107, 54),
     "characters": (lambda: _uea("CharacterTrajectories"), 200, 400),
     "motions": (lambda: _uea("BasicMotions"), 28, 12),
+    "large": (lambda: rm.simulate_light_curves(22_000, seed=200), 20_000, 2_000),
 }
 
 

@@ -106,9 +106,8 @@ def attend(q: Tensor, k: Tensor, v: Tensor, ragged: Layout, dropout: float = 0.0
     q_parts, k_parts, v_parts = rectangles(q, ragged.queries), rectangles(k, ragged.keys), rectangles(v, ragged.keys)
     answers = []
     for group, part_q, part_k, part_v in zip(ragged.groups, q_parts, k_parts, v_parts, strict=True):
-        answer = _attend_rectangle(
-            part_q.transpose(1, 2), part_k.transpose(1, 2), part_v.transpose(1, 2), group.bias, dropout
-        )
+        by_head = (part_q.transpose(1, 2), part_k.transpose(1, 2), part_v.transpose(1, 2))
+        answer = _attend_rectangle(*by_head, group.bias, dropout, is_only=len(ragged.groups) == 1)
         answers.append(answer.transpose(1, 2).flatten(0, 1).flatten(1))
     if not answers:
         return q.flatten(1)
@@ -118,13 +117,21 @@ def attend(q: Tensor, k: Tensor, v: Tensor, ragged: Layout, dropout: float = 0.0
 
 MOST_SCORES = 2**25
 """Of one group in one layer, that are held for the backward pass where attention is made of plain products."""
+LEAST_WORK = 30_000_000
+"""Multiplications a product below which it takes longer to prepare products of a new size than they gain."""
 
 
-def _attend_rectangle(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None, dropout: float) -> Tensor:
-    """(n, heads, queries, head width) answers from (n, heads, keys, head width) keys and values."""
+def _attend_rectangle(
+    q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None, dropout: float, is_only: bool = False
+) -> Tensor:
+    """(n, heads, queries, head width) answers from (n, heads, keys, head width) keys and values.
+
+    is_only: there is no other group, as where all samples are equally long: the next batch may well be of this size.
+    """
     if q.device.type == "cpu" and q.dtype == torch.bfloat16:
+        n_scores = q.shape[:-1].numel() * k.shape[-2]
         # the CPU's fused kernel takes up to three times as long in bf16, where plain products take half as long
-        if q.shape[:-1].numel() * k.shape[-2] <= MOST_SCORES:
+        if n_scores <= MOST_SCORES and (is_only or n_scores * q.shape[-1] >= LEAST_WORK):
             scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2)
             weights = torch.softmax(scores if bias is None else scores + bias.to(q.dtype), dim=-1)
             return F.dropout(weights, dropout) @ v

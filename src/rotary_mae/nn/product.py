@@ -10,9 +10,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 # A product of a new size is prepared and kept. The usual thousand of them would hold hundreds of megabytes where every
-# batch has another number of tokens; a step needs a few dozen. Read when the first product is made.
+# batch has another number of tokens; a step needs some dozens. Read when the first product is made.
 for _cache in ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY"):
-    os.environ.setdefault(_cache, "64")
+    os.environ.setdefault(_cache, "256")
 
 # oneDNN's own product, that the compiler calls too; torch has no public name for it
 _onednn_linear: Any
