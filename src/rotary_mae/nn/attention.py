@@ -117,7 +117,7 @@ def attend(q: Tensor, k: Tensor, v: Tensor, ragged: Layout, dropout: float = 0.0
 
 MOST_SCORES = 2**25
 """Of one group in one layer, that are held for the backward pass where attention is made of plain products."""
-LEAST_WORK = 30_000_000
+LEAST_WORK = 100_000_000
 """Multiplications a product below which it takes longer to prepare products of a new size than they gain."""
 
 

@@ -21,7 +21,7 @@ try:
 except AttributeError:  # torch built without oneDNN
     _onednn_linear = None
 
-LEAST_WORK = 60_000_000
+LEAST_WORK = 200_000_000
 """Multiplications below which what oneDNN gains is less than what it takes to prepare a product of a new size."""
 
 
