@@ -164,11 +164,19 @@ def bf16_and_exact(lengths):
     return found
 
 
-def test_bf16_is_float32_but_for_rounding():
+def test_bf16_is_float32_but_for_rounding(monkeypatch):
+    monkeypatch.setattr(attention_module, "LEAST_WORK", 0)
     for got, exact in zip(*bf16_and_exact([5, 2, 8, 40, 1, 41]), strict=True):
         assert got.dtype == torch.bfloat16
         # a bf16 number has 8 bits, and errors of a few roundings add up
         assert (got.float() - exact).abs().max() < 0.03 * exact.abs().max()
+
+
+def test_bf16_in_small_groups_of_ever_new_sizes_is_float32_rounded_once_and_in_one_of_its_own_not():
+    got, exact = bf16_and_exact([5, 2, 8, 40, 1, 41])
+    assert torch.equal(got[0], exact[0].bfloat16())
+    got, exact = bf16_and_exact([40, 40, 40])
+    assert not torch.equal(got[0], exact[0].bfloat16())
 
 
 def test_bf16_with_more_scores_than_shall_be_held_is_float32_rounded_once(monkeypatch):
