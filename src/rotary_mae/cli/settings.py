@@ -31,8 +31,9 @@ class Fitting:
         seed: of everything random: on a CPU the same seed gives the same run.
         verbose: show progress.
         model: any other setting of the model, as --model.NAME VALUE: n_predicted, width, heads, depth, hidden, cls,
-            pooling, positions, rope_base, rope_fraction, timescales, queries, distribution, normalize_targets, compress,
-            window, window_axis, drop_path, norm_eps, and decoder.width, decoder.heads, decoder.depth, decoder.hidden.
+            pooling, positions, rope_base, rope_fraction, timescales, queries, distribution, normalize_targets,
+            compress, window, window_axis, drop_path, norm_eps, and decoder.width, decoder.heads, decoder.depth,
+            decoder.hidden.
         training: any other setting of training, as --training.NAME VALUE: max_steps, max_seconds, max_tokens,
             accumulate, optimizer, warmup_fraction, warmup_steps, betas, momentum, weight_decay, clip, average, keep,
             hiding.strategy, hiding.fraction, hiding.least_fraction, augmentation.scale (noise, shift, stretch,
