@@ -31,7 +31,7 @@ def linear(x: Tensor, weight: Tensor) -> Tensor:
 
 
 def takes_onednn(x: Tensor, weight: Tensor) -> bool:
-    """Whether oneDNN shall make it: in float32 on a CPU, where torch would ask MKL, which can be a third slower."""
+    """Whether oneDNN shall make it: in float32 on a CPU, where torch would ask MKL, which can be slower."""
     if _onednn_linear is None or not x.device.type == weight.device.type == "cpu":
         return False
     if not x.dtype == weight.dtype == torch.float32 or torch.is_autocast_enabled("cpu"):
@@ -47,10 +47,7 @@ class _Linear(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor) -> Tensor:
         ctx.save_for_backward(x, weight)
-        if torch.compiler.is_compiling():
-            return _opaque_product(x, weight)
-        product: Tensor = _onednn_linear(x, weight, None, "none", [], "")
-        return product
+        return _opaque(x, weight) if torch.compiler.is_compiling() else _product(x, weight)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None]:
@@ -60,14 +57,16 @@ class _Linear(torch.autograd.Function):
         return of_x, of_weight
 
 
-@torch.library.custom_op("rotary_mae::onednn_linear", mutates_args=(), device_types="cpu")
-def _opaque_product(x: Tensor, weight: Tensor) -> Tensor:
-    # the compiler knows oneDNN's operator too, but for constant weights alone
+def _product(x: Tensor, weight: Tensor) -> Tensor:
     product: Tensor = _onednn_linear(x, weight, None, "none", [], "")
     return product
 
 
-@_opaque_product.register_fake
+# the compiler knows oneDNN's operator too, but for constant weights alone
+_opaque = torch.library.custom_op("rotary_mae::onednn_linear", _product, mutates_args=(), device_types="cpu")
+
+
+@_opaque.register_fake
 def _(x: Tensor, weight: Tensor) -> Tensor:
     # not len(x), which would compile a graph for every length
     return x.new_empty(x.shape[0], weight.shape[0])

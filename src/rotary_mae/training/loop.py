@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -55,17 +57,7 @@ def train(
         KeyboardInterrupt: after Ctrl-C or SIGTERM, with the state saved in ``out``.
     """
     config = config or TrainingConfig()
-    if not isinstance(model, Pretrained):
-        raise TypeError(
-            f"train needs a RoMAEForPreTraining or RoMAEForPrediction, got {type(model).__name__}; estimators have fit"
-        )
-    for source in (tokens,) if validation is None else (tokens, validation):
-        # a Protocol asks for names alone, and a frame has them all but this
-        if not isinstance(getattr(source, "schema", None), Schema):
-            raise TypeError(
-                f"train needs a TokenSet or another Source, got {type(source).__name__}; make tokens of it first, with "
-                "from_frame or from_arrays"
-            )
+    _check_types(model, (tokens,) if validation is None else (tokens, validation))
     if len(tokens) == 0:
         raise ValueError("there are no training samples")
     if validation is not None and len(validation) == 0:
@@ -86,6 +78,20 @@ def train(
     with on_device(accelerator.device), own_randomness(config.seed, accelerator.process_index):
         trainer = Trainer(model, reader, validating, config, accelerator, out)
         return trainer.run(resume, title or ("pre-train" if is_pretraining else "fine-tune"))
+
+
+def _check_types(model: Any, sources: Iterable[Any]) -> None:
+    if not isinstance(model, Pretrained):
+        raise TypeError(
+            f"train needs a RoMAEForPreTraining or RoMAEForPrediction, got {type(model).__name__}; estimators have fit"
+        )
+    for source in sources:
+        # a Protocol asks for names alone, and a frame has them all but this
+        if not isinstance(getattr(source, "schema", None), Schema):
+            raise TypeError(
+                f"train needs a TokenSet or another Source, got {type(source).__name__}; make tokens of it first, with "
+                "from_frame or from_arrays"
+            )
 
 
 def _checked_weights(given: npt.ArrayLike, n_samples: int) -> npt.NDArray[np.float32]:
