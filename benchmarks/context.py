@@ -43,7 +43,7 @@ def stripe82_training() -> rm.TokenSet:
 
 
 def physionet_training() -> rm.TokenSet:
-    """500 of the training stays of ``benchmarks.physionet``."""
+    """500 stays, none of them of a fifth that is held out."""
     tokens = load_physionet2012()
     rest, _ = train_test_split(np.arange(len(tokens)), test_size=0.2, random_state=0)
     return tokens[np.sort(rest[:500])]
