@@ -111,7 +111,7 @@ QUICK = {
         "queries": "independent",
         "decoder": {"width": 64, "heads": 2, "depth": 2, "hidden": 128},
     },
-    "views": {"n_views": 20, "is_mirrored": True, "mixing": 1.0, "unit": 3.0},
+    "views": {"n_views": 20, "is_mirrored": True, "mixing": 1.0, "n_components": 0, "noise": 0.0, "unit": 3.0},
     "training": {
         "epochs": 60,
         "batch_size": 16,

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from reproduce.audio import experiment
+from reproduce.audio.views import heard
 from reproduce.run import measure
 from tests.reproduce.archives import write_esc50, write_sounds
 
@@ -45,17 +46,43 @@ def test_a_folder_without_sounds_is_said(tmp_path: Path) -> None:
         load_audio_folder(tmp_path / "nowhere")
 
 
-def test_a_fold_that_is_held_out_is_not_trained_on() -> None:
-    clips = rm.TokenSet(np.arange(20.0), np.zeros(20), [1] * 20, targets=np.array(["a", "b"] * 10))
-    folds = np.repeat([1, 2, 3, 4, 5], 4)
+def test_a_fold_that_is_held_out_is_not_trained_on_in_any_version() -> None:
+    tokens = rm.TokenSet(
+        np.arange(40.0), np.zeros(40), [1] * 40, ids=np.tile(np.arange(20), 2), targets=np.array(["a", "b"] * 20)
+    )
+    clips = experiment.Clips(tokens, np.tile(np.repeat([1, 2, 3, 4, 5], 4), 2), np.repeat([0, 1], 20))
     asked: list[int] = []
     for held in (1, 2, 3, 4, 5):
-        training, test, n_classes = experiment.of_folds(clips, folds, held)
+        training, test, n_classes = clips.without(held)
         assert not set(training.ids) & set(test.ids)
-        assert len(training) == 16
+        assert len(training) == 32
+        assert test.values.max() < 20, "asked as it is"
         assert n_classes == 2
         asked += test.ids.tolist()
     assert sorted(asked) == list(range(20))
+
+
+def test_versions_of_a_clip_are_of_its_class_and_fold_and_the_first_is_the_clip(sounds: Path) -> None:
+    clips = experiment.load_esc50([2], patch=(16, 128))
+    made = heard(clips, 3, (0, 2))
+    n = len(clips)
+    assert made.ids.tolist() == clips.ids.tolist() * 3
+    assert np.asarray(made.targets).tolist() == np.asarray(clips.targets).tolist() * 3
+    assert (made[:n].values == clips[:].values).all()
+    assert (made.lengths == np.tile(clips.lengths, 3)).all(), "as long as it was"
+    for other in (made[n : 2 * n], made[2 * n :]):
+        assert not np.allclose(other.values, made[:n].values)
+    assert not np.allclose(made[n : 2 * n].values, made[2 * n :].values)
+    assert (heard(clips, 3, (0, 2)).values == made.values).all(), "follows from the seed"
+
+
+def test_what_sounds_under_a_clip_is_of_its_class() -> None:
+    rng = np.random.default_rng(0)
+    loud = [np.full(16_000, 0.5) if is_loud else np.zeros(16_000) for is_loud in (True, False, True, False)]
+    clips = rm.LazyAudio(loud, patch=(16, 128), targets=np.array(["loud", "silent"] * 2))
+    made = heard(clips, 20, (int(rng.integers(9)),))
+    silent = made[np.asarray(made.targets) == "silent"]
+    assert np.ptp(silent.values) < 1e-6
 
 
 @pytest.mark.parametrize("profile", ["quick", "paper"])

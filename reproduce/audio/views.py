@@ -1,0 +1,49 @@
+"""Training clips heard in other ways: faster or slower, later, and together with another of their class."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy import signal
+
+import rotary_mae as rm
+from rotary_mae.data.waves import read_wave
+
+Array = npt.NDArray[Any]
+
+FASTEST = 1.15
+QUIETEST = 0.1
+
+
+def heard(clips: rm.LazyAudio, n_views: int, seed: tuple[int, ...], n: int | None = None) -> rm.TokenSet:
+    """``n_views`` versions of the first ``n`` clips in memory: all as they are, then all in version 1, and so on.
+
+    Other versions are played up to 15 % faster or slower, begin elsewhere (and go round), and half of them have another
+    of ``clips`` under them, of the same class and no louder. What is heard follows from the seed and a clip's place.
+    """
+    waves = [read_wave(wave, clips.sample_rate, "clip") for wave in clips.waves[:n]]
+    labels, ids = np.asarray(clips.targets)[:n], clips.ids[:n]
+    everything = []
+    for view in range(n_views):
+        rng = np.random.default_rng((*seed, view))
+        made = [_varied(waves, labels, i, rng) for i in range(len(waves))] if view else waves
+        everything.append(rm.from_audio(made, patch=clips.patch, targets=labels, ids=ids))
+    return rm.TokenSet.concatenate(everything)
+
+
+def _varied(waves: list[Array], labels: Array, i: int, rng: np.random.Generator) -> Array:
+    wave = _moved(waves[i], rng)
+    if rng.random() < 0.5:
+        other = _moved(waves[rng.choice(np.flatnonzero(labels == labels[i]))], rng)
+        wave = wave + np.exp(rng.uniform(np.log(QUIETEST), 0.0)) * np.resize(other, len(wave))
+        wave = wave / max(1.0, np.abs(wave).max())
+    return wave
+
+
+def _moved(wave: Array, rng: np.random.Generator) -> Array:
+    """As many samples, played faster or slower from a random place on, round and round."""
+    per_hundred = round(100 * np.exp(rng.uniform(-np.log(FASTEST), np.log(FASTEST))))
+    played = signal.resample_poly(wave, per_hundred, 100)
+    return np.resize(np.roll(played, rng.integers(len(played))), len(wave))
