@@ -44,10 +44,10 @@ SETTINGS: dict[str, Any] = {
         "interpolation": {"hiding": "uniform", "hiding_fraction": 0.5},
         "forecast": {"hiding": "future", "hiding_fraction": 0.25},
     },
-    "n_training": {"stripe82": 386, "physionet": 400, "simulated": 600},
-    "n_test": {"stripe82": 97, "physionet": 300, "simulated": 300},
+    "n_training": {"stripe82": 386, "physionet": 2000, "simulated": 2000},
+    "n_test": {"stripe82": 97, "physionet": 500, "simulated": 400},
     "n_compared": {"stripe82": 30, "physionet": 30, "simulated": 60},
-    "epochs": {"stripe82": 20, "physionet": 12, "simulated": 35},
+    "epochs": {"stripe82": 20, "physionet": 3, "simulated": 11},
     "batch_size": 16,
 }
 
