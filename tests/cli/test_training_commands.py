@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from tests.cli.conftest import LONG, SMALL, WIDE, Files, Romae
 
@@ -127,3 +128,20 @@ def test_convert_of_something_else(romae: Romae, files: Files, tmp_path: Path) -
     assert "not what the official trainer writes" in romae("convert", tmp_path, "--out", tmp_path / "out").error
     assert "romae convert" in romae("info", tmp_path).out
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("how", ["in the table", "in a second file"])
+def test_labels_may_be_missing_from_training_to_report(romae: Romae, files: Files, tmp_path: Path, how: str) -> None:
+    table, labels = pd.read_csv(files.long_csv), pd.read_csv(files.labels_csv)
+    unknown = set(labels["object_id"][::3])
+    table["class"] = table["class"].where(~table["object_id"].isin(unknown))
+    labels["kind"] = labels["kind"].where(~labels["object_id"].isin(unknown))
+    table.to_csv(tmp_path / "part.csv", index=False)
+    labels.to_csv(tmp_path / "labels.csv", index=False)
+    second = how == "in a second file"
+    which = ["--label", "kind", "--labels", tmp_path / "labels.csv"] if second else ["--label", "class"]
+    run = tmp_path / "run"
+    assert romae("classify", tmp_path / "part.csv", *LONG, *which, *SMALL, "--out", run).code == 0
+    judged = romae("evaluate", run, tmp_path / "part.csv", *(which if second else []))
+    assert judged.code == 0
+    assert "balanced_accuracy" in judged.out

@@ -127,8 +127,10 @@ def test_labels_that_do_not_fit(romae: Romae, files: Files, tmp_path: Path) -> N
     assert "comes more than once" in romae("classify", files.long_csv, *flags).error
     labels.assign(kind="star").to_csv(tmp_path / "labels.csv", index=False)
     assert "at least two classes" in romae("classify", files.long_csv, *flags).error
-    labels.assign(kind=[None, *labels["kind"][1:]]).to_csv(tmp_path / "labels.csv", index=False)
-    assert "column 'kind' is empty in row 0" in romae("classify", files.long_csv, *flags).error
+    labels.assign(**{labels.columns[0]: [None, *labels[labels.columns[0]][1:]]}).to_csv(
+        tmp_path / "labels.csv", index=False
+    )
+    assert "is empty in row 0" in romae("classify", files.long_csv, *flags).error
     more = ["--target", "kind", "--labels", files.labels_csv, "--out", tmp_path / "run"]
     assert "numbers" in romae("regress", files.long_csv, *LONG, *more).error
     assert not (tmp_path / "run").exists()

@@ -217,3 +217,14 @@ def test_masked_times_are_missing_and_not_what_lies_under_the_mask() -> None:
             from_arrays(X, clock)
         kept = from_arrays(np.where(times.mask, np.nan, X), clock)
         assert kept.lengths.tolist() == [5]
+
+
+@pytest.mark.parametrize("layout", ["steps", "measurements"])
+def test_times_that_occur_twice_are_an_error_unless_it_is_said_what_to_do(layout: str) -> None:
+    X, times = np.arange(6.0).reshape(1, 2, 3), [1, 1, 2]
+    with pytest.raises(ValueError, match="duplicates='keep'"):
+        from_arrays(X, times, layout=layout)
+    kept = from_arrays(X, times, layout=layout, duplicates="keep")
+    assert kept.n_tokens == (3 if layout == "steps" else 6)
+    mean = from_arrays(X, times, layout=layout, duplicates="mean")
+    assert sorted(mean.values.ravel().tolist()) == [0.5, 2.0, 3.5, 5.0]

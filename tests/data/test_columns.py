@@ -14,6 +14,7 @@ from same_tokens import assert_same
 from rotary_mae import from_frame
 from rotary_mae.data.columns import times
 from rotary_mae.data.frames import read_table
+from rotary_mae.data.tables import read_labels
 
 LONG = pd.DataFrame(
     {
@@ -138,3 +139,23 @@ def test_the_entry_that_is_no_number_is_shown():
     table = pa.table({"mjd": ["1", None, "2.5e3", "noon"]})
     with pytest.raises(ValueError, match="'noon'"):
         times(table, "mjd")
+
+
+@pytest.mark.parametrize(
+    ("ids", "read"),
+    [
+        (["01", "1", "2"], ["01", "1", "2"]),
+        (["3", "1", "-2"], [3, 1, -2]),
+        (["a", "1", "2"], ["a", "1", "2"]),
+        (["1.0", "2", "3"], ["1.0", "2", "3"]),
+    ],
+)
+def test_ids_of_a_file_are_whole_numbers_only_where_they_are_written_so(
+    tmp_path: Path, ids: list[str], read: list[str] | list[int]
+) -> None:
+    path = tmp_path / "curves.csv"
+    path.write_text("id,time,value\n" + "".join(f"{name},1,2\n" for name in ids))
+    assert from_frame(read_table(path, id="id")).ids.tolist() == read
+    labels = tmp_path / "labels.csv"
+    labels.write_text("id,kind\n" + "".join(f"{name},{'x' if i else ''}\n" for i, name in enumerate(ids)))
+    assert read_labels(labels, "id", ["kind"]) == dict(zip(read, [None, "x", "x"], strict=True))

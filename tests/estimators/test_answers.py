@@ -1,9 +1,12 @@
 """What the answers of a fitted estimator depend on, and what not."""
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+from sklearn.model_selection import cross_val_score
 from tests.estimators.small import COLUMNS, answers, grid, labels_of, light_curves, quick, series
 
 import rotary_mae as rm
@@ -158,12 +161,27 @@ def test_partly_missing_steps_are_flagged_and_their_number_means_nothing():
     np.testing.assert_allclose(clf.predict_proba(padded), clf.predict_proba(X), atol=1e-6)
 
 
-def test_missing_values_that_a_model_without_flags_cannot_see_are_a_clear_error():
+def test_what_steps_lack_that_a_model_without_flags_cannot_see_lies_on_straight_lines():
     X, y = series()
     clf = rm.RoMAEClassifier(**quick()).fit(X, y)
-    X[0, 0, 0] = np.nan
+    X[0, 0] = np.arange(9.0)  # straight, so that nothing is lost
+    X[1, 1] = clf.scaling_.center[1]
+    gaps = X.copy()
+    gaps[0, 0, [0, 3, 4]], gaps[1, 1] = np.nan, np.nan
+    X[0, 0, 0] = 1.0  # before the first: as that
+    with pytest.warns(UserWarning, match="what is missing is filled with straight lines"):
+        np.testing.assert_allclose(clf.predict_proba(gaps), clf.predict_proba(X), atol=1e-6)
+    interpolator = rm.RoMAEInterpolator(**quick()).fit(series()[0])
     with pytest.raises(ValueError, match="fitted on complete steps"):
-        clf.predict(X)
+        interpolator.anomaly_score(gaps)
+
+
+def test_a_gap_that_only_one_fold_has_fails_no_fold():
+    X, y = series()
+    X[3, 0, 5] = np.nan
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert np.isfinite(cross_val_score(rm.RoMAEClassifier(**quick()), X, y, cv=3)).all()
 
 
 def test_the_layout_of_fit_stays_whatever_auto_would_choose():

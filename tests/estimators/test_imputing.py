@@ -1,5 +1,6 @@
 """Gaps are filled where they are, and nowhere else; the future is asked about apart."""
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -95,3 +96,57 @@ def test_the_future_is_what_predict_says_and_the_past_is_refused() -> None:
     at[2] = [[last[2] - 1.0, 0]]
     with pytest.raises(ValueError, match="not after the last observation"):
         filler.forecast(tokens, at)
+
+
+@pytest.mark.parametrize("layout", ["steps", "measurements"])
+def test_a_frame_with_its_columns_in_the_index_is_filled_and_judged_like_one_without(layout: str) -> None:
+    df = wide().sort_values(["patient", "when"], ignore_index=True)
+    columns = {"id": "patient", "time": "when", "value": ["hr", "sbp"]}
+    filler = rm.RoMAEInterpolator(columns=columns, layout=layout, random_state=0, **TINY).fit(df)
+    indexed = df.set_index(["patient", "when"])
+    for answer in (filler.impute, filler.anomaly_score):
+        found = answer(indexed)
+        assert found.index.equals(indexed.index)
+        pd.testing.assert_frame_equal(found.reset_index(), answer(df))
+
+
+def test_a_wide_frame_without_a_channel_of_the_model_is_filled_and_judged_in_the_others() -> None:
+    df = wide()
+    columns = {"id": "patient", "time": "when", "value": ["hr", "sbp"]}
+    filler = rm.RoMAEInterpolator(columns=columns, layout="measurements", random_state=0, **TINY).fit(df)
+    without = df.drop(columns="sbp").groupby("patient").filter(lambda part: part["hr"].notna().any())
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        filled, judged = filler.impute(without), filler.anomaly_score(without)
+    assert filled["hr"].notna().all()
+    assert filled["hr_std"].isna().equals(without["hr"].notna())
+    assert judged["hr_anomaly_score"].notna().equals(without["hr"].notna())
+    with pytest.raises(ValueError, match="no column 'hr'"):
+        filler.impute(df.drop(columns=["hr", "sbp"]))
+
+
+def test_a_model_fitted_on_complete_steps_fills_gaps_too() -> None:
+    df = wide().assign(hr=80.0 + np.arange(120) % 7, sbp=120.0 + np.arange(120) % 5)
+    columns = {"id": "patient", "time": "when", "value": ["hr", "sbp"]}
+    filler = rm.RoMAEInterpolator(columns=columns, random_state=0, **TINY).fit(df)
+    gappy = df.assign(hr=df["hr"].where(np.arange(120) % 9 > 0))
+    with pytest.warns(UserWarning, match="filled with straight lines"):
+        filled = filler.impute(gappy)
+    assert filled["hr"].notna().all()
+    assert filled["hr_std"].notna().equals(gappy["hr"].isna())
+
+
+def test_questions_by_id_need_ids_that_are_of_one_sample_each() -> None:
+    one = rm.simulate_light_curves(6, seed=1)
+    filler = rm.RoMAEInterpolator(random_state=0, **TINY).fit(one)
+    ask = pd.DataFrame({"id": one.ids[:1], "time": [59_000.0], "channel": one.channels[:1]})
+    with pytest.raises(ValueError, match="is the id of several"):
+        filler.predict(rm.TokenSet.concatenate([one, one]), ask)
+    with pytest.raises(ValueError, match="no samples to answer for"):
+        filler.predict(one[:0], [])
+    with pytest.raises(ValueError, match="return_std or quantiles, not both"):
+        filler.predict(one, ask, return_std=True, quantiles=[0.5])
+    with pytest.raises(ValueError, match="hiding_fraction must be above 0"):
+        rm.RoMAEInterpolator(hiding_fraction=0, **TINY).fit(one)
+    with pytest.raises(ValueError, match="model has n_predicted, which the data decide"):
+        rm.RoMAEInterpolator(model={"n_predicted": 2}).fit(one)

@@ -3,10 +3,11 @@
 import numpy as np
 import pandas as pd
 import pytest
-from tests.estimators.small import COLUMNS, labels_of, light_curves, quick, series
+from tests.estimators.small import COLUMNS, answers, labels_of, light_curves, quick, series
 
 import rotary_mae as rm
 from rotary_mae.estimators.inputs import labels_for
+from rotary_mae.estimators.validation import split_validation
 
 NO_TARGET = {k: v for k, v in COLUMNS.items() if k != "target"}
 
@@ -209,3 +210,92 @@ def test_a_layout_that_tokens_do_not_have_is_an_error():
     other = "steps" if tokens.schema.layout == "measurements" else "measurements"
     with pytest.raises(ValueError, match=f"these tokens are laid out as '{tokens.schema.layout}'"):
         rm.RoMAEClassifier(layout=other, **quick()).fit(tokens)
+
+
+def numbered(seed: int = 3) -> tuple[rm.TokenSet, pd.Series]:
+    """Series with the ids 0..23 in another order, and labels that follow from them, keyed by id."""
+    ids = np.random.default_rng(seed).permutation(24)
+    X, _ = series()
+    return rm.from_arrays(X, ids=ids), pd.Series(np.arange(24) % 2, index=pd.Index(np.arange(24), name="stay"))
+
+
+def test_a_series_keyed_by_ids_that_count_goes_by_id_in_any_order_of_the_samples():
+    tokens, by_id = numbered()
+    expected = (tokens.ids % 2).tolist()
+    for y in (
+        by_id,
+        by_id.to_dict(),
+        by_id.sample(frac=1.0, random_state=0),
+        pd.Series(by_id.to_numpy(), np.arange(24)),
+    ):
+        assert labels_for(tokens, y).tolist() == expected
+    clf = rm.RoMAEClassifier(**quick()).fit(tokens, by_id)
+    assert clf.score(tokens, by_id) == clf.score(tokens, np.array(expected))
+
+
+def test_a_series_that_may_go_by_id_or_by_place_is_an_error_that_says_how_to_choose():
+    tokens, by_id = numbered()
+    with pytest.raises(ValueError, match=r"give y.to_dict\(\) if the index holds ids, or y.to_numpy\(\)"):
+        labels_for(tokens, pd.Series(by_id.to_numpy()))
+    in_order = rm.from_arrays(series()[0])
+    assert labels_for(in_order, pd.Series(by_id.to_numpy())).tolist() == by_id.tolist()
+
+
+@pytest.mark.parametrize("kind", [rm.RoMAEClassifier, rm.RoMAERegressor])
+def test_what_weighs_nothing_is_as_if_it_were_not_there(kind):
+    X, names = series(40)
+    y = names if kind is rm.RoMAEClassifier else X[:, 0, -1] + 0.1 * np.arange(40)
+    spoilt, weights = y.astype(object), np.ones(40)
+    spoilt[:8], weights[:8] = ("stripes" if kind is rm.RoMAEClassifier else -9999.0), 0.0
+    settings = quick(validation_fraction=0.25)
+    without = kind(**settings).fit(X[8:], y[8:])
+    weightless = kind(**settings).fit(X, spoilt, sample_weight=weights)
+    np.testing.assert_array_equal(answers(weightless, X), answers(without, X))
+    assert not set(weightless.validation_idx_) & set(range(8))
+    if kind is rm.RoMAERegressor:
+        np.testing.assert_array_equal(weightless.std_factor_, without.std_factor_)
+    with pytest.raises(ValueError, match="all 40 samples with a label have weight 0"):
+        kind(**settings).fit(X, y, sample_weight=np.zeros(40))
+
+
+def test_a_light_outlier_hardly_moves_centre_and_scale_of_a_regressor():
+    X, _ = series(40)
+    y, weights = np.random.default_rng(0).normal(size=40), np.ones(40)
+    y[0], weights[0] = 1e4, 1e-9
+    reg = rm.RoMAERegressor(**quick()).fit(X, y, sample_weight=weights)
+    assert abs(reg.target_mean_[0]) < 1.0
+    assert reg.target_scale_[0] < 2.0
+    assert reg.std_factor_[0] < 10.0
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_validation_by_groups_holds_its_share_of_the_samples_not_of_the_groups(seed):
+    one_large = np.r_[np.zeros(36), 1, 2, 3, 4]
+    parts = split_validation(40, 0.1, seed, groups=one_large)
+    assert len(parts.validation) == 4
+    sizes = np.random.default_rng(seed).integers(1, 9, 60)
+    groups = np.repeat(np.arange(60), sizes)
+    parts = split_validation(len(groups), 0.2, seed, groups=groups)
+    assert abs(len(parts.validation) - 0.2 * len(groups)) <= 4
+    assert not set(groups[parts.training]) & set(groups[parts.validation])
+    # of two that are both too large the smaller
+    halves = np.repeat([0, 1], [25, 15])
+    assert (halves[split_validation(40, 0.1, seed, groups=halves).validation] == 1).all()
+
+
+@pytest.mark.parametrize(
+    ("y", "message"),
+    [
+        (np.array([["a", "b"]] * 24), r"one label a sample, \(n,\), got \(24, 2\)"),
+        (np.tile([[0, 1, 1], [1, 0, 0]], (12, 1)), r"one label a sample, \(n,\), got \(24, 3\)"),
+        (np.arange(24).astype("datetime64[Y]"), "labels must be text, whole numbers or bools, got datetime64"),
+    ],
+)
+def test_labels_that_a_classifier_cannot_learn_are_said_before_training(y, message):
+    with pytest.raises(ValueError, match=message):
+        rm.RoMAEClassifier(**quick()).fit(series()[0], y)
+
+
+def test_dates_are_no_numbers_to_regress():
+    with pytest.raises(ValueError, match="targets must be numbers, got datetime64"):
+        rm.RoMAERegressor(**quick()).fit(series()[0], pd.date_range("2020", periods=24).to_numpy())

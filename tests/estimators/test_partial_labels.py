@@ -117,3 +117,32 @@ def test_a_run_keeps_its_pre_training_and_goes_on_with_it(tmp_path):
         np.testing.assert_array_equal(gone_on.predict_proba(X), whole.predict_proba(X))
         np.testing.assert_array_equal(rm.load(out).predict_proba(X), whole.predict_proba(X))
         assert json.loads((out / "pretraining" / "estimator.json").read_text())["estimator"] == "RoMAEEmbedder"
+
+
+def test_a_missing_label_among_text_is_none_however_it_comes():
+    X, y = series()
+    partly = [None if i % 3 == 2 else name for i, name in enumerate(y)]
+    gaps = [np.nan if name is None else name for name in partly]
+    for tokens in (rm.from_arrays(X, targets=gaps), rm.from_arrays(X).with_targets(gaps)):
+        assert [None if i % 3 == 2 else name for i, name in enumerate(y)] == tokens.targets.tolist()
+        assert rm.RoMAEClassifier(**quick()).fit(tokens).classes_.tolist() == ["falls", "rises"]
+
+
+def test_those_with_a_label_can_be_chosen_fitted_and_scored():
+    X, _ = series()
+    frame = pd.DataFrame(
+        {
+            "id": np.repeat(np.arange(24), 9),
+            "time": np.tile(np.arange(9.0), 24),
+            "value": X[:, 0].ravel(),
+            "y": pd.array(np.repeat([0, 1, None] * 8, 9), "Int64"),
+        }
+    )
+    tokens = rm.from_frame(frame, target="y")
+    known = np.array([label is not None for label in tokens.targets])
+    clf = rm.RoMAEClassifier(**quick()).fit(tokens[known])
+    assert clf.classes_.tolist() == [0, 1]
+    assert clf.score(tokens) == clf.score(tokens[known])
+    numbers = np.where(known, np.arange(24.0), np.nan)
+    reg = rm.RoMAERegressor(**quick()).fit(rm.from_arrays(X), numbers)
+    assert reg.score(X, numbers) == reg.score(X[known], numbers[known])

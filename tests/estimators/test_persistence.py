@@ -122,3 +122,18 @@ def test_what_is_no_estimator_is_a_clear_error(fitted, tmp_path):
 def test_columns_named_at_fit_are_those_of_the_loaded_one(fitted, tmp_path):
     fitted["classifier"].save(tmp_path / "clf")
     assert rm.load(tmp_path / "clf").columns == COLUMNS
+
+
+@pytest.mark.parametrize("kind", [rm.RoMAEEmbedder, rm.RoMAERegressor])
+def test_a_run_is_not_gone_on_with_on_other_data_of_the_same_size(kind, tmp_path):
+    X, _ = series()
+    y = None if kind is rm.RoMAEEmbedder else np.arange(24.0)
+    settings = quick(out=str(tmp_path / "run"))
+    kind(**settings).fit(X, y)
+    again = kind(**settings, resume=True)
+    again.fit(X, y)
+    with pytest.raises(ValueError, match="other settings of data: fingerprint"):
+        again.fit(1000 * X, y)
+    if y is not None:
+        with pytest.raises(ValueError, match="other settings of data: fingerprint"):
+            again.fit(X, y[::-1])

@@ -186,3 +186,20 @@ def test_defect_13_absolute_positions_are_those_given_and_may_be_many():
 def test_the_batch_must_have_the_models_values_and_axes():
     with pytest.raises(ValueError, match=r"takes 2 values and 1 axes a token, the batch has 3 values and 2 axes"):
         rm.RoMAEForPreTraining(small_config())(rm.TokenBatch.collate(some_tokens(n_values=3, n_axes=2)).hide(0.5))
+
+
+def test_measurement_errors_and_flags_are_no_targets_of_a_model_that_answers_with_all_its_columns():
+    tokens = some_measurements(has_error=True)
+    assert tokens.schema.roles == ("value", "error")
+    torch.manual_seed(0)
+    model = rm.RoMAEForPreTraining(small_config(n_values=2, n_axes=2)).eval()
+    batch = rm.TokenBatch.collate(tokens).hide(0.5, seed=0)
+    out = model(batch)
+    assert out.prediction.shape[1] == 2
+    wanted = batch.values[batch.split.hidden_idx][:, :1]
+    torch.testing.assert_close(out.loss, (out.prediction[:, :1] - wanted).square().mean())
+    gappy = np.where(np.arange(16).reshape(1, 2, 8) % 5 > 0, 1.0, np.nan) * np.ones((4, 1, 1))
+    steps = rm.from_arrays(gappy, layout="steps")
+    assert steps.schema.roles == ("value", "value", "observed", "observed")
+    model = rm.RoMAEForPreTraining(small_config(n_values=4, n_axes=1))
+    assert torch.isfinite(model(rm.TokenBatch.collate(steps).hide(0.5, seed=0)).loss)

@@ -257,3 +257,17 @@ def test_what_is_no_model_and_what_are_no_tokens_is_named():
         rm.train(classifier(), [[1.0, 2.0]], quiet())
     with pytest.raises(TypeError, match="got dict"):
         rm.train(classifier(), waves(), quiet(), validation={"a": 1})
+
+
+def test_whole_numbers_that_are_no_class_of_the_model_are_a_clear_error():
+    tokens = waves().with_targets(np.arange(len(waves())) % 8)
+    with pytest.raises(ValueError, match=r"classes, 0 to 1 for a model with outputs=2; got 0 to 7"):
+        rm.train(classifier(), tokens, quiet())
+    with pytest.raises(ValueError, match="targets that are numbers"):
+        rm.train(classifier(), waves().with_targets(["a"] * len(waves())), quiet())
+
+
+@pytest.mark.parametrize("given", [{"epochs": 1.5}, {"batch_size": 2.5}, {"max_steps": 0}, {"accumulate": True}])
+def test_what_is_counted_is_a_whole_number(given):
+    with pytest.raises(ValueError, match="must be a whole number of at least 1"):
+        rm.TrainingConfig(**given)

@@ -71,9 +71,9 @@ def interpolate(run: Path, data: Path, *, at: str, out: Path, columns: Columns, 
         check_picture(plot)
     estimator = _load(run, "interpolate")
     n_times = _grid(at)
-    questions = None if n_times is not None else read_table(at)
-    source = read_for(estimator, data, columns)
     named = columns.named(estimator.columns)
+    questions = None if n_times is not None else read_table(at, named["id"])
+    source = read_for(estimator, data, columns)
     if n_times is not None:
         questions = grid_frame(source[:], n_times, named)
     estimator.set_params(columns=named)

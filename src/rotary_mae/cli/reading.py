@@ -24,7 +24,7 @@ def named_as_usual(path: Path, named: Mapping[str, Any]) -> dict[str, Any]:
 
     Only where --value is one column: a table with a column a channel has no channel column.
     """
-    data = open_data(path)
+    data = open_data(path, named["id"])
     if not isinstance(data, pa.Table) or len(named["value"]) > 1:
         return dict(named)
     return {name: name for name in ("channel", "error") if name in data.column_names} | dict(named)
@@ -35,7 +35,7 @@ def read(path: Path, named: Mapping[str, Any], layout: str = "auto", schema: Sch
 
     Raises ValueError that names the file, and for a column that is not there the flag that asked for it.
     """
-    data = open_data(path)
+    data = open_data(path, named["id"])
     if not isinstance(data, pa.Table) and named.get("target") and schema is None:
         raise ValueError(f"{path} holds samples with their labels inside: leave out the name of the label's column")
     try:

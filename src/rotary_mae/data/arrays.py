@@ -10,7 +10,8 @@ import narwhals as nw
 import numpy as np
 import numpy.typing as npt
 
-from rotary_mae.data.layout import Layout, arrange
+from rotary_mae.data.layout import Duplicates, Layout, arrange
+from rotary_mae.data.missing import as_labels
 from rotary_mae.data.rows import About, FloatArray, IntArray, Long, Wide, name_id
 from rotary_mae.data.timestamps import as_positions
 from rotary_mae.data.tokens import TokenSet
@@ -28,6 +29,7 @@ def from_arrays(
     ids: npt.ArrayLike | None = None,
     channels: Sequence[str] | None = None,
     layout: Layout = "auto",
+    duplicates: Duplicates = "error",
 ) -> TokenSet:
     """Tokens from series in arrays; steps of which nothing was observed are left out.
 
@@ -47,6 +49,7 @@ def from_arrays(
         channels: names of the channels; "0", "1" ... if None.
         layout: as in ``from_frame``: "steps", "measurements", or "auto" (steps if at least half of their
             cells are observed).
+        duplicates: several values of a sample, time and channel: "error", "keep" all, or take their "mean".
 
     Raises:
         ValueError: shapes that do not fit, infinite values, times that are missing or occur twice, a sample
@@ -61,7 +64,7 @@ def from_arrays(
             f"{series.hint('channel', len(names))}"
         )
     named = np.arange(n_samples) if ids is None else np.asarray(ids)
-    labels = None if targets is None else np.asarray(targets)
+    labels = None if targets is None else as_labels(targets)
     for what, array in (("ids", named), ("targets", labels)):
         if array is not None and (array.ndim == 0 or len(array) != n_samples):
             hint = series.hint("sample", len(array) if array.ndim else 0)
@@ -69,7 +72,7 @@ def from_arrays(
     static_names, statics = _statics(static, n_samples)
     clock, kind = _times(times, series, named)
     rows: Long | Wide = Wide(series.sample, clock, series.values) if clock.ndim == 1 else series.melt(clock)
-    return arrange(rows, About(named, names, statics, static_names, labels, kind), layout)
+    return arrange(rows, About(named, names, statics, static_names, labels, kind), layout, duplicates)
 
 
 @dataclass(frozen=True)

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
+import numpy.typing as npt
 
 from rotary_mae.data.schema import Schema
 
 if TYPE_CHECKING:
     from rotary_mae.data.tokens import TokenSet
 
+Array = npt.NDArray[Any]
 
-def conform(tokens: TokenSet, schema: Schema) -> TokenSet:
+
+def conform(tokens: TokenSet, schema: Schema, typical: npt.ArrayLike | None = None) -> TokenSet:
     """The same samples in the order of channels and columns of ``schema``.
 
-    Channels are matched by name: missing ones and another order are fine. Raises ValueError for other
-    axes, a channel or static covariate that ``schema`` does not have, or missing value columns.
+    Channels are matched by name: missing ones and another order are fine. What steps lack of a ``schema`` without flags
+    for it lies on straight lines between what the sample has of that channel, or is the channel's ``typical`` value
+    (one a channel) where it has none; with a warning. Raises ValueError for other axes, a channel or static covariate
+    that ``schema`` does not have, and steps that lack something if nothing is ``typical``.
     """
     if tokens.schema == schema:
         return tokens
@@ -39,7 +45,7 @@ def conform(tokens: TokenSet, schema: Schema) -> TokenSet:
             )
     if theirs.channel_axis is not None:
         return _conform_measurements(tokens, theirs)
-    return _conform_steps(tokens, theirs)
+    return _conform_steps(tokens, theirs, typical)
 
 
 def _conform_measurements(tokens: TokenSet, schema: Schema) -> TokenSet:
@@ -58,7 +64,7 @@ def _conform_measurements(tokens: TokenSet, schema: Schema) -> TokenSet:
     return tokens.replace(positions=positions, schema=replace(schema, times=tokens.schema.times))
 
 
-def _conform_steps(tokens: TokenSet, schema: Schema) -> TokenSet:
+def _conform_steps(tokens: TokenSet, schema: Schema, typical: npt.ArrayLike | None) -> TokenSet:
     mine = tokens.schema
     if None not in (mine.patch, schema.patch) and mine.patch != schema.patch:
         raise ValueError(
@@ -83,16 +89,37 @@ def _conform_steps(tokens: TokenSet, schema: Schema) -> TokenSet:
     if "observed" in schema.roles:
         values[:, n_filled : 2 * n_filled] = flags
     elif not flags.all():
-        raise ValueError(
-            "some steps lack a channel, but the model was fitted on complete steps and has no observed "
-            "flags; fit with layout='measurements', or on steps with missing channels too"
+        lacking = "some steps lack a channel, but the model was fitted on complete steps and has no observed flags"
+        if typical is None:
+            raise ValueError(f"{lacking}; fit with layout='measurements', or on steps with missing channels too")
+        warnings.warn(
+            f"{lacking}: what is missing is filled with straight lines; fit with layout='measurements', or on steps "
+            "with missing channels too",
+            stacklevel=2,
         )
+        _fill(values, flags > 0, tokens, np.asarray(typical))
     mine_static, to_static = mine.columns("static"), schema.columns("static")
     if set(mine.statics) != set(schema.statics):
         raise ValueError(f"the model needs the static covariates {schema.statics}, got {mine.statics}")
     for column, name in zip(mine_static, mine.statics, strict=True):
         values[:, to_static[schema.statics.index(name)]] = tokens.values[:, column]
     return tokens.replace(values=values, schema=replace(schema, times=mine.times))
+
+
+def _fill(values: Array, is_there: npt.NDArray[np.bool_], tokens: TokenSet, typical: Array) -> None:
+    """Write into (T, V) ``values`` what is not there (T, channels): straight lines in time, or the typical value."""
+    time = tokens.positions[:, 0]
+    for channel in np.flatnonzero(~is_there.all(axis=0)):
+        lacks = np.add.reduceat(~is_there[:, channel], tokens.starts) > 0
+        for start, length in zip(tokens.starts[lacks], tokens.lengths[lacks], strict=True):
+            part = slice(start, start + length)
+            known, line = is_there[part, channel], values[part, channel]
+            order = np.argsort(time[part][known], kind="stable")
+            line[~known] = (
+                np.interp(time[part][~known], time[part][known][order], line[known][order])
+                if known.any()
+                else typical[channel]
+            )
 
 
 def _clock(schema: Schema) -> str:

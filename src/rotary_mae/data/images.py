@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from rotary_mae.data.missing import as_labels
 from rotary_mae.data.schema import Schema
 from rotary_mae.data.timestamps import as_positions
 from rotary_mae.data.tokens import TokenSet, sample_indices
@@ -99,7 +100,7 @@ class LazyImages:
     ) -> None:
         self.images, self.patch, self.pad = images, _patch_sizes(patch), pad
         self.times = None if times is None else np.asarray(times)
-        self.targets = None if targets is None else np.asarray(targets)
+        self.targets = None if targets is None else as_labels(targets)
         self.ids = np.arange(len(images)) if ids is None else np.asarray(ids)
         first = self[:1]
         self._schema = first.schema

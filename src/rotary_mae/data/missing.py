@@ -1,4 +1,4 @@
-"""Labels that are not there."""
+"""Labels, some of which may not be there."""
 
 from __future__ import annotations
 
@@ -24,3 +24,15 @@ def is_nothing(entry: Any) -> bool:
     # by name: pandas need not be installed
     is_nan = isinstance(entry, float | np.floating) and bool(np.isnan(entry))
     return entry is None or is_nan or type(entry).__name__ in ("NAType", "NaTType")
+
+
+def as_labels(given: Any) -> npt.NDArray[Any]:
+    """An array that keeps what is missing: numpy would make the text "nan" of a NaN among texts."""
+    if isinstance(given, np.ndarray):
+        return given
+    entries = list(given) if isinstance(given, list | tuple) else given
+    if isinstance(entries, list) and any(isinstance(e, str) for e in entries) and any(map(is_nothing, entries)):
+        kept = np.empty(len(entries), object)
+        kept[:] = [None if is_nothing(entry) else entry for entry in entries]
+        return kept
+    return np.asarray(entries)

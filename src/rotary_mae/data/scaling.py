@@ -12,6 +12,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from rotary_mae.data.conform import conform
 from rotary_mae.data.schema import Schema
 from rotary_mae.data.tokens import Source, TokenSet
 
@@ -105,12 +106,15 @@ class Scaling:
             raise ValueError("values of this layout are scaled by channel: give channel=, their channel indices")
         return center[tokens_channel, None], scale[tokens_channel, None]
 
+    def conform(self, tokens: TokenSet) -> TokenSet:
+        """Tokens as at fit, in their own units; where steps lack what they had at fit, see ``conform.conform``."""
+        return conform(tokens, self.schema, self.center)
+
     def apply(self, tokens: TokenSet) -> TokenSet:
         """Tokens in the model's units: conformed, values scaled, positions counted from their origin."""
         if tokens.schema.anchored and not self.schema.anchored:
             raise ValueError("these tokens are scaled already; give them as they were before scaling")
-        tokens = tokens.conform(self.schema)
-        schema = self.schema
+        tokens, schema = self.conform(tokens), self.schema
         center, scale = np.asarray(self.center), np.asarray(self.scale)
         values = tokens.values.astype(np.float64)
         if schema.channel_axis is None:

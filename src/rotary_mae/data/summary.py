@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from rotary_mae.data.missing import is_missing
 from rotary_mae.data.timestamps import describe_time
 from rotary_mae.data.tokens import Source, TokenSet
 
@@ -151,8 +152,12 @@ def _describe_targets(targets: npt.NDArray[np.generic] | None) -> str:
     if targets is None:
         return "none"
     array = np.asarray(targets)
-    if array.ndim == 2 or array.dtype.kind == "f":
-        return f"numbers from {array.min():g} to {array.max():g}"
-    names, counts = np.unique(array, return_counts=True)
+    is_none = np.all(is_missing(array).reshape(len(array), -1), axis=1)
+    known, gaps = array[~is_none], f"; {np.count_nonzero(is_none)} without" if is_none.any() else ""
+    if not len(known):
+        return f"none of {len(array)}"
+    if known.ndim == 2 or known.dtype.kind == "f":
+        return f"numbers from {known.min():g} to {known.max():g}{gaps}"
+    names, counts = np.unique(known, return_counts=True)
     shown = ", ".join(f"{name} {count}" for name, count in zip(names[:20], counts[:20], strict=True))
-    return f"{len(names)} values: {shown}{', ...' if len(names) > 20 else ''}"
+    return f"{len(names)} values: {shown}{', ...' if len(names) > 20 else ''}{gaps}"

@@ -18,10 +18,10 @@ from rotary_mae.data.tokens import TokenSet
 WRITTEN = (".csv", ".parquet", ".pq")
 
 
-def open_data(path: str | Path) -> TokenSet | CachedTokens | pa.Table:
+def open_data(path: str | Path, id: str | None = None) -> TokenSet | CachedTokens | pa.Table:
     """What is at ``path``: a cache folder, a Parquet file of tokens, or else a table for ``from_frame``.
 
-    Raises FileNotFoundError if there is nothing, ValueError for what cannot be read.
+    id: see ``columns.read_table``. Raises FileNotFoundError if there is nothing, ValueError for what cannot be read.
     """
     path = Path(path)
     if path.is_dir():
@@ -31,22 +31,24 @@ def open_data(path: str | Path) -> TokenSet | CachedTokens | pa.Table:
                 "or a folder that write_cache wrote"
             )
         return open_cache(path)
-    return read_parquet(path) if holds_tokens(path) else read_table(path)
+    return read_parquet(path) if holds_tokens(path) else read_table(path, id)
 
 
 def read_labels(path: str | Path, id: str, names: Sequence[str]) -> dict[Any, Any]:
     """Labels by id from a file with a row a sample: one entry, or a tuple where several columns are named.
 
-    Raises ValueError for a column that is not there, an id that comes twice or is missing, and a missing label.
+    An empty cell is no label (None). Raises ValueError for a column that is not there, and an id that comes twice or is
+    missing.
     """
-    table = select(read_table(path), [id, *names])
+    table = select(read_table(path, id), [id, *names])
     columns = []
     for name in (id, *names):
         code, entries = codes(table, name)
-        if (code < 0).any():
+        if name == id and (code < 0).any():
             row = int(np.argmax(code < 0))
             raise ValueError(f"{path}: column {name!r} is empty in row {row} ({int((code < 0).sum())} such rows)")
-        columns.append(entries[code].tolist())
+        known = [*entries.tolist(), None]  # which -1 is the place of
+        columns.append([known[i] for i in code.tolist()])
     ids, *labels = columns
     if len(set(ids)) < len(ids):
         twice = next(key for key in ids if ids.count(key) > 1)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
+from rotary_mae.data.missing import as_labels
 from rotary_mae.data.schema import INDEX_AXES, Schema
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ class TokenSet:
             schema = Schema(tuple(axes), tuple(channels), ("value",) * n_values)
         self.schema = schema
         self.ids = np.arange(len(self.lengths)) if ids is None else np.asarray(ids)
-        self.targets = None if targets is None else np.asarray(targets)
+        self.targets = None if targets is None else as_labels(targets)
         self.token_targets = None if token_targets is None else _matrix(token_targets, np.float32, "token_targets")
         self._check()
 
@@ -211,7 +212,7 @@ class TokenSet:
 
     def with_targets(self, targets: npt.ArrayLike | None) -> TokenSet:
         """The same tokens with other targets, (B,) or (B, k)."""
-        return self._with(targets=None if targets is None else np.asarray(targets), checked=False)
+        return self._with(targets=None if targets is None else as_labels(targets), checked=False)
 
     def replace(
         self,

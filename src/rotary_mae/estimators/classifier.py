@@ -62,7 +62,7 @@ class RoMAEClassifier(ClassifierMixin, RoMAEEstimator):
         everything, initial = self._to_fit(X)
         known = Labelled.of(everything, needed_labels(everything, X, y, "classifier"), sample_weight, groups)
         source, labels, seed = known.source, known.labels, self._seed
-        check_classification_targets(labels)
+        _check_labels(labels)
         self.classes_, encoded = np.unique(labels, return_inverse=True)
         if len(self.classes_) < 2:
             raise ValueError(f"a classifier needs at least two classes, got one class: {self.classes_[0]}")
@@ -132,10 +132,10 @@ class RoMAEClassifier(ClassifierMixin, RoMAEEstimator):
         return chosen
 
     def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
-        """Accuracy; ``y`` as in ``fit``, ``sample_weight`` (B,)."""
+        """Accuracy on the samples that have a label; ``y`` as in ``fit``, ``sample_weight`` (B,)."""
         source = self._source(X)
-        labels = needed_labels(source, X, y, "score of a classifier")
-        return float(accuracy_score(labels, self._likeliest(source), sample_weight=sample_weight))
+        known = Labelled.of(source, needed_labels(source, X, y, "score of a classifier"), sample_weight, None)
+        return float(accuracy_score(known.labels, self._likeliest(known.source), sample_weight=known.weights))
 
     def _fitted(self) -> dict[str, Any]:
         return {"classes": self.classes_.tolist(), "dtype": self.classes_.dtype.str}
@@ -144,6 +144,14 @@ class RoMAEClassifier(ClassifierMixin, RoMAEEstimator):
         super()._restore(fitted, model)
         dtype = fitted["dtype"]
         self.classes_ = np.array(fitted["classes"], dtype=object if dtype == "|O" else dtype)
+
+
+def _check_labels(labels: npt.NDArray[Any]) -> None:
+    if labels.ndim > 1:
+        raise ValueError(f"a classifier needs one label a sample, (n,), got {labels.shape}; train one for each column")
+    if labels.dtype.kind in "mM":
+        raise ValueError(f"labels must be text, whole numbers or bools, got {labels.dtype}; make text of them")
+    check_classification_targets(labels)
 
 
 def _logits_of(model: Any) -> Callable[[TokenBatch], Tensor]:

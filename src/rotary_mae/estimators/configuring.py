@@ -25,6 +25,8 @@ def model_config(estimator: RoMAEEstimator, scaling: Scaling, initial: Pretraine
     """That of ``initial``, or of ``size`` and the data; over it ``fixed``, over this the user's settings."""
     named = (("dropout", estimator.dropout), ("context", estimator.context))
     given = {k: v for k, v in named if v is not None} | dict(estimator.model or {})
+    if of_data := sorted({"n_values", "n_axes", "n_predicted"} & set(given)):
+        raise ValueError(f"model has {', '.join(of_data)}, which the data decide; leave it out")
     schema = scaling.schema
     if initial is None:
         data = {

@@ -14,6 +14,7 @@ from rotary_mae.estimators.estimator import RoMAEEstimator
 from rotary_mae.estimators.hidden import reconstruction_metrics
 from rotary_mae.estimators.inputs import labels_for
 from rotary_mae.estimators.interpolator import RoMAEInterpolator
+from rotary_mae.estimators.partial_labels import Labelled
 from rotary_mae.estimators.regressor import RoMAERegressor
 from rotary_mae.training.metrics import prediction_metrics
 
@@ -28,27 +29,26 @@ def evaluate_estimator(estimator: RoMAEEstimator, source: Source, y: Any = None)
     Classifiers: accuracy, balanced_accuracy, macro_f1. Regressors: mse and r2, in the user's units. Embedders and
     interpolators: see ``reconstruction_metrics``, with the hiding they were trained with.
 
-    y: labels in the order of the samples, or by id; None takes the source's targets.
+    y: labels in the order of the samples, or by id; None takes the source's targets. Samples without one are left out.
     """
     if isinstance(estimator, RoMAEClassifier):
-        return _classification(estimator, source, _needed(source, y))
+        known = labelled(source, y)
+        return prediction_metrics(estimator.predict_proba(known.source), classes_as_numbers(estimator, known.labels))
     if isinstance(estimator, RoMAERegressor):
-        targets = _needed(source, y).astype(np.float64)
-        return prediction_metrics(estimator.predict(source).reshape(len(targets), -1), targets)
+        known = labelled(source, y)
+        targets = known.labels.astype(np.float64)
+        return prediction_metrics(estimator.predict(known.source).reshape(len(targets), -1), targets)
     if isinstance(estimator, RoMAEEmbedder | RoMAEInterpolator):
         return reconstruction_metrics(estimator, source, estimator.hiding_of_training)
     raise TypeError(f"expected a fitted estimator of this library, got {type(estimator).__name__}")
 
 
-def _needed(source: Source, y: Any) -> Array:
+def labelled(source: Source, y: Any) -> Labelled:
+    """The samples that have a label, to judge by; raises ValueError if none has."""
     labels = labels_for(source, y)
     if labels is None:
         raise ValueError("to be judged, predictions need labels: name their column, or give them")
-    return labels
-
-
-def _classification(estimator: RoMAEClassifier, source: Source, labels: Array) -> dict[str, float]:
-    return prediction_metrics(estimator.predict_proba(source), classes_as_numbers(estimator, labels))
+    return Labelled.of(source, labels, None, None)
 
 
 def classes_as_numbers(estimator: RoMAEClassifier, labels: Array) -> npt.NDArray[np.int64]:

@@ -17,7 +17,7 @@ from rotary_mae.data.tokens import Source, TokenSet
 from rotary_mae.estimators.classifier import RoMAEClassifier
 from rotary_mae.estimators.embedder import RoMAEEmbedder
 from rotary_mae.estimators.estimator import RoMAEEstimator
-from rotary_mae.estimators.evaluation import classes_as_numbers
+from rotary_mae.estimators.evaluation import classes_as_numbers, labelled
 from rotary_mae.estimators.hidden_answers import HiddenAnswers
 from rotary_mae.estimators.inference import run_model
 from rotary_mae.estimators.interpolator import RoMAEInterpolator
@@ -39,7 +39,11 @@ def gather_evidence(
     about: what they are, for the report. labels: (B,) or (B, k), in the order of the samples; None takes the source's
     targets. Raises ValueError where a classifier or regressor has no labels to be judged by.
     """
-    labels = getattr(source, "targets", None) if labels is None else np.asarray(labels)
+    if isinstance(estimator, RoMAEClassifier | RoMAERegressor):
+        known = labelled(source, labels)
+        source, labels = known.source, known.labels
+    else:
+        labels = getattr(source, "targets", None) if labels is None else np.asarray(labels)
     chosen = _chosen(len(source), MAX_SAMPLES)
     part = Subset(source, chosen, None if labels is None else labels[chosen])
     columns: dict[str, Any] = {"id": _texts(part.ids)}
@@ -52,8 +56,6 @@ def gather_evidence(
         "position": source.schema.axes[0],
     }
     if isinstance(estimator, RoMAEClassifier | RoMAERegressor):
-        if part.targets is None:
-            raise ValueError("to be judged, predictions need labels: name their column, or give them")
         kind = _of_classes if isinstance(estimator, RoMAEClassifier) else _of_numbers
         columns |= kind(estimator, part, about)
     elif part.targets is not None:

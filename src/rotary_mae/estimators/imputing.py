@@ -31,11 +31,19 @@ class Cells:
                 "values anywhere with predict"
             )
         self.columns = dict(columns or {})
-        self.frame = nw.from_native(df, eager_only=True)
         self.channel = self.columns.get("channel")
+        named = [self.columns.get(name, name) for name in ("id", "time")] + ([self.channel] if self.channel else [])
+        # a named index of pandas holds columns too, as in from_frame
+        self.index = [name for name in getattr(getattr(df, "index", None), "names", ()) if name is not None]
+        self.index = self.index if set(named) & set(self.index) else []
+        self.frame = nw.from_native(df.reset_index() if self.index else df, eager_only=True)
         value = self.columns.get("value", "value")
         self.values: list[str] = [value] if isinstance(value, str) else list(value)
+        self.is_wide = len(self.values) > 1
         self.schema = schema
+        # channels of the model that a wide frame does not have were not observed, as in predict
+        there = [name for name in self.values if name in self.frame.columns or name not in schema.channels]
+        self.values = there if self.is_wide and there else self.values
         if missing := [name for name in self.values if name not in self.frame.columns]:
             raise (
                 unnamed(missing[0], self.frame.columns)
@@ -71,7 +79,7 @@ class Cells:
             value[self.row[mine]] = found[f"value{suffix}"].to_numpy()[mine]
             filled = filled.with_columns(nw.new_series(name, value, backend=self.frame.implementation))
             filled = self._beside(filled, i, "std", found[f"std{suffix}"].to_numpy())
-        return filled.to_native()
+        return self._native(filled)
 
     def scored(self, tokens: TokenSet, scores: Array) -> Any:
         """The frame with a column ``anomaly_score`` (wide: ``<column>_anomaly_score``), NaN in empty cells.
@@ -95,14 +103,19 @@ class Cells:
         frame = self.frame
         for i in range(len(self.values)):
             frame = self._beside(frame, i, "anomaly_score", score)
-        return frame.to_native()
+        return self._native(frame)
+
+    def _native(self, frame: nw.DataFrame[Any]) -> Any:
+        """The frame as the user has it, with its index."""
+        native = frame.to_native()
+        return native.set_index(self.index) if self.index else native
 
     def _beside(self, frame: Any, i: int, what: str, numbers: Array) -> Any:
         """``frame`` with a column of the numbers (a cell each) that belong to the i-th value column."""
         mine = self.column == i
         column = np.full(len(frame), np.nan)
         column[self.row[mine]] = numbers[mine]
-        name = what if len(self.values) == 1 else f"{self.values[i]}_{what}"
+        name = f"{self.values[i]}_{what}" if self.is_wide else what
         return frame.with_columns(nw.new_series(name, column, backend=self.frame.implementation))
 
 

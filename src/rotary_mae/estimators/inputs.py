@@ -15,7 +15,7 @@ from rotary_mae.data.arrays import from_arrays
 from rotary_mae.data.astropy_tables import arrow_table, is_astropy
 from rotary_mae.data.columns import MissingColumn
 from rotary_mae.data.frames import from_frame
-from rotary_mae.data.missing import is_missing, is_nothing
+from rotary_mae.data.missing import as_labels, is_missing
 from rotary_mae.data.schema import Schema
 from rotary_mae.data.tokens import Source, TokenSet
 
@@ -113,7 +113,7 @@ def labels_for(source: Source, y: Any, is_keyed: bool = True) -> Array | None:
     """Labels (B,) or (B, k) in the order of the samples.
 
     y: None for the source's own targets; a mapping keyed by id; a Series keyed by id, or (if its index counts its
-    rows, or not ``is_keyed``) in the order of the samples; or an array in that order.
+    rows and these are not the ids, or not ``is_keyed``) in the order of the samples; or an array in that order.
     """
     if y is None:
         own = getattr(source, "targets", None)
@@ -124,15 +124,34 @@ def labels_for(source: Source, y: Any, is_keyed: bool = True) -> Array | None:
     index = getattr(y, "index", None)
     if is_keyed and index is not None and hasattr(y, "to_numpy") and not callable(index):
         keys = np.asarray(index)
-        counts_rows = len(keys) == len(ids) and np.array_equal(keys, np.arange(len(keys)))
-        if not counts_rows or np.array_equal(ids, np.arange(len(ids))):
+        if not _counts_rows(index, ids):
             return _by_id(_as_mapping(keys, y.to_numpy()), ids)
-    labels = y.to_numpy() if hasattr(y, "to_numpy") else _as_labels(y)
+    labels = y.to_numpy() if hasattr(y, "to_numpy") else as_labels(y)
     if labels.ndim == 0 or len(labels) != len(source):
         raise ValueError(f"y has {labels.size} labels for {len(source)} samples; give one a sample")
     if labels.ndim > 2:
         raise ValueError(f"y must be ({len(source)},) or ({len(source)}, k), got shape {labels.shape}")
     return labels
+
+
+def _counts_rows(index: Any, ids: Array) -> bool:
+    """Whether the index of a Series counts its rows, and so says nothing of ids.
+
+    Raises ValueError where it may mean either: the ids are the same numbers in another order.
+    """
+    rows = np.arange(len(ids))
+    if len(index) != len(ids) or not np.array_equal(np.asarray(index), rows):
+        return False
+    if set(ids.tolist()) != set(rows.tolist()):
+        return True
+    is_default = type(index).__name__ == "RangeIndex" and index.name is None
+    if is_default and not np.array_equal(ids, rows):
+        raise ValueError(
+            "y is a Series whose index counts its rows, and the ids are the same numbers in another order, first "
+            f"{ids[:3].tolist()}: give y.to_dict() if the index holds ids, or y.to_numpy() if y is in the order of the "
+            "samples"
+        )
+    return False
 
 
 def needed_labels(source: Source, X: Any, y: Any, kind: str) -> Array:
@@ -188,16 +207,4 @@ def _by_id(labels: Mapping[Any, Any], ids: Array) -> Array:
             f"y has no label for {len(missing)} of {len(ids)} ids, first {missing[0]!r}; its keys begin with "
             f"{list(labels)[:3]}; give None for samples without a label, or leave those samples out"
         )
-    return _as_labels([labels[i] for i in ids.tolist()])
-
-
-def _as_labels(given: Any) -> Array:
-    """An array that keeps what is missing: numpy would make the text "nan" of a NaN among texts."""
-    if isinstance(given, np.ndarray):
-        return given
-    entries = list(given) if isinstance(given, list | tuple) else given
-    if isinstance(entries, list) and any(isinstance(e, str) for e in entries) and any(map(is_nothing, entries)):
-        kept = np.empty(len(entries), object)
-        kept[:] = [None if is_nothing(entry) else entry for entry in entries]
-        return kept
-    return np.asarray(entries)
+    return as_labels([labels[i] for i in ids.tolist()])

@@ -106,6 +106,8 @@ class RoMAEInterpolator(RoMAEEstimator):
     @property
     def hiding_of_training(self) -> Hiding:
         """What is hidden in training: ``training["hiding"]`` over the estimator's own parameters."""
+        if not 0.0 < self.hiding_fraction <= 1.0:
+            raise ValueError(f"hiding_fraction must be above 0 and at most 1, got {self.hiding_fraction}")
         own = {"strategy": self.hiding, "fraction": self.hiding_fraction}
         return TrainingConfig.from_dict({"hiding": {**own, **(self.training or {}).get("hiding", {})}}).hiding
 
@@ -156,6 +158,8 @@ class RoMAEInterpolator(RoMAEEstimator):
             queries = list_queries(at, tokens, self.scaling_.schema)
         if of not in ("measurement", "value"):
             raise ValueError(f"of must be 'measurement' or 'value', got {of!r}")
+        if quantiles is not None and return_std:
+            raise ValueError("give return_std or quantiles, not both")
         if quantiles is not None and np.ndim(quantiles) == 0:
             raise ValueError(f"quantiles must be a list of them, got {quantiles!r}")
         if quantiles is not None and not all(0.0 < q < 1.0 for q in quantiles):
@@ -241,15 +245,14 @@ class RoMAEInterpolator(RoMAEEstimator):
         if n_folds < 2:
             raise ValueError(f"n_folds must be at least 2, got {n_folds}")
         source = self._source(X)
-        tokens = source[np.arange(len(source))]
+        tokens = source[np.arange(len(source))].conform(self.scaling_.schema)
         scaled = self.scaling_.apply(tokens)
         with answering(self.models_, self.device) as answer:
             scores = np.abs(surprises(answer, scaled, self.calibration_, n_folds, self._is_normalized))
         if per == "series":
             return root_mean_square(scores, scaled.lengths)
         if is_frame(X):
-            schema = self.scaling_.schema
-            return Cells(X, self.columns, schema, is_empty=False).scored(tokens.conform(schema), scores)
+            return Cells(X, self.columns, self.scaling_.schema, is_empty=False).scored(tokens, scores)
         return np.split(scores[:, 0] if scores.shape[1] == 1 else scores, scaled.starts[1:])
 
     # -- answering --------------------------------------------------------------------------------------------
@@ -261,7 +264,7 @@ class RoMAEInterpolator(RoMAEEstimator):
     def _answer(self, tokens: TokenSet, queries: Queries, of: Of) -> Answers:
         scaling = self.scaling_
         observed = scaling.apply(tokens)
-        starts = scaling.starts(tokens.conform(scaling.schema))
+        starts = scaling.starts(scaling.conform(tokens))
         asked = scaling.apply_positions(queries.positions, queries.lengths, starts)
         mean = np.zeros((len(asked), scaling.schema.n_predicted))
         spread = np.ones(mean.shape)

@@ -28,7 +28,7 @@ OF_LABELS = frozenset({"monitor", "label_smoothing"})
 
 @dataclass(frozen=True)
 class Labelled:
-    """The samples that have a label, with their labels (b,) or (b, k), weights (b,) and groups (b,).
+    """The samples that have a label and a weight above 0: labels (b,) or (b, k), weights (b,) and groups (b,).
 
     indices: (b,) which of all samples. n_missing: samples without a label. Of several numbers a sample has either all
     or none.
@@ -52,26 +52,30 @@ class Labelled:
         known: npt.NDArray[np.bool_] = ~np.all(missing, axis=1)
         if n_partly := int(np.count_nonzero(np.any(missing, axis=1) & known)):
             raise ValueError(f"{n_partly} samples have some of their numbers and lack others; give all, or none")
-        if known.all():
-            return cls(source, labels, weights, groups, np.arange(len(source)), 0)
         if not known.any():
             raise ValueError(f"all {len(labels)} labels are missing; label some samples, or use RoMAEEmbedder")
-        chosen = np.flatnonzero(known)
+        # what weighs nothing has no part in anything: centre and scale of targets, validation, what is known of classes
+        counts = known if weights is None else known & (weights > 0)
+        if not counts.any():
+            raise ValueError(f"all {np.count_nonzero(known)} samples with a label have weight 0; give some a weight")
+        if counts.all():
+            return cls(source, _typed(labels), weights, groups, np.arange(len(source)), 0)
+        chosen = np.flatnonzero(counts)
         return cls(
             Subset(source, chosen),
-            _as_without_gaps(labels[chosen]),
+            _typed(labels[chosen], was_partial=not known.all()),
             None if weights is None else weights[chosen],
             None if groups is None else groups[chosen],
             chosen,
-            len(labels) - len(chosen),
+            int(np.count_nonzero(~known)),
         )
 
 
-def _as_without_gaps(labels: Array) -> Array:
+def _typed(labels: Array, was_partial: bool = False) -> Array:
     """In the type that the labels would have had, had none been missing: whole numbers turn to float for a NaN."""
-    if labels.dtype.kind == "O":
+    if labels.dtype.kind in "OT":
         return np.array(labels.tolist())
-    is_whole = labels.dtype.kind == "f" and bool((labels == np.round(labels)).all())
+    is_whole = was_partial and labels.dtype.kind == "f" and bool((labels == np.round(labels)).all())
     return labels.astype(np.int64) if is_whole else labels
 
 

@@ -50,6 +50,8 @@ def list_queries(at: Sequence[npt.ArrayLike], tokens: TokenSet, schema: Schema) 
         raise ValueError(f"at must be a list with an array of positions a sample, or a frame, got {type(at).__name__}")
     if len(at) != len(tokens):
         raise ValueError(f"at needs one array of positions a sample ({len(tokens)}), got {len(at)}")
+    if not len(at):
+        raise ValueError("there are no samples to answer for")
     arrays = [_as_numbers(a, i, tokens) for i, a in enumerate(at)]
     arrays = [a[:, None] if a.ndim == 1 and (n_axes == 1 or not a.size) else a for a in arrays]
     for i, array in enumerate(arrays):
@@ -91,6 +93,9 @@ def frame_queries(at: Any, tokens: TokenSet, schema: Schema, columns: Mapping[st
         if named[name] not in frame.columns:
             raise ValueError(f"at has no column {named[name]!r} for the {name}; it has {frame.columns}")
     index = {key: i for i, key in enumerate(tokens.ids.tolist())}
+    if len(index) < len(tokens):
+        twice = next(key for i, key in enumerate(tokens.ids.tolist()) if index[key] != i)
+        raise ValueError(f"a frame asks about samples by id, but {twice!r} is the id of several: give ids of their own")
     try:
         sample = np.array([index[key] for key in frame[named["id"]].to_list()], np.int64)
     except KeyError as error:

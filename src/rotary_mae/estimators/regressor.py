@@ -24,10 +24,12 @@ from rotary_mae.estimators.partial_labels import Labelled, pretrained_on_all
 from rotary_mae.estimators.schedule import REGRESS
 from rotary_mae.estimators.starting import scaling_for, seeded_model
 from rotary_mae.estimators.summary import UNJUDGED, Summary
-from rotary_mae.estimators.validation import split_validation
+from rotary_mae.estimators.validation import any_weight, split_validation
 from rotary_mae.models.checkpoint import Pretrained
 from rotary_mae.models.predictor import RoMAEForPrediction
 from rotary_mae.training.metrics import prediction_metrics
+
+Array = npt.NDArray[Any]
 
 PRIOR_SAMPLES = 5
 
@@ -61,7 +63,8 @@ class RoMAERegressor(RegressorMixin, RoMAEEstimator):
         targets = _as_numbers(known.labels)
         self.is_single_ = targets.ndim == 1
         targets = targets.reshape(len(targets), -1)
-        self.target_mean_, spread = targets.mean(0), targets.std(0)
+        self.target_mean_ = np.average(targets, 0, known.weights)
+        spread = np.sqrt(np.average(np.square(targets - self.target_mean_), 0, known.weights))
         self.target_scale_ = np.where(spread > 0, spread, 1.0)
         scaled = ((targets - self.target_mean_) / self.target_scale_).astype(np.float32)
         if known.n_missing and initial is None:
@@ -76,19 +79,20 @@ class RoMAERegressor(RegressorMixin, RoMAEEstimator):
         labelled = Subset(source, np.arange(len(source)), scaled)
         self._train(model, labelled, parts, scaling, REGRESS, seed, known.weights, initial)
         self.validation_idx_ = known.indices[parts.validation]
-        self._finish(self._judged(Subset(source, parts.validation), targets[parts.validation]), contest)
+        weights = any_weight(known.weights, parts.validation)
+        self._finish(self._judged(Subset(source, parts.validation), targets[parts.validation], weights), contest)
         return self
 
-    def _judged(self, held: Source, targets: npt.NDArray[np.float64]) -> Summary:
+    def _judged(self, held: Source, targets: Array, weights: Array | None) -> Summary:
         """Fits the spread to the validation part, and sums up."""
         if not len(held):
             return UNJUDGED
         mean, std = self._answers(held)
         if not self._has_spread:
             return Summary(len(held), prediction_metrics(mean, targets))
-        squared = np.square((targets - mean) / std)
+        squared = np.average(np.square((targets - mean) / std), 0, weights)
         # as if so many more samples had just the spread that they should: a few say little
-        self.std_factor_ = np.sqrt((squared.sum(0) + PRIOR_SAMPLES) / (len(held) + PRIOR_SAMPLES))
+        self.std_factor_ = np.sqrt((len(held) * squared + PRIOR_SAMPLES) / (len(held) + PRIOR_SAMPLES))
         return Summary(len(held), prediction_metrics(mean, targets))
 
     def predict(self, X: Any, return_std: bool = False) -> Any:
@@ -115,11 +119,11 @@ class RoMAERegressor(RegressorMixin, RoMAEEstimator):
         return mean * self.target_scale_ + self.target_mean_, std * self.target_scale_ * self.std_factor_
 
     def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
-        """Coefficient of determination R^2; ``y`` as in ``fit``, ``sample_weight`` (B,)."""
+        """R^2 on the samples that have numbers; ``y`` as in ``fit``, ``sample_weight`` (B,)."""
         source = self._source(X)
-        numbers = needed_labels(source, X, y, "score of a regressor")
-        mean, _ = self._answers(source)
-        return float(r2_score(numbers, mean.reshape(numbers.shape), sample_weight=sample_weight))
+        known = Labelled.of(source, needed_labels(source, X, y, "score of a regressor"), sample_weight, None)
+        mean, _ = self._answers(known.source)
+        return float(r2_score(known.labels, mean.reshape(known.labels.shape), sample_weight=known.weights))
 
     def _fitted(self) -> dict[str, Any]:
         return {
@@ -138,6 +142,8 @@ class RoMAERegressor(RegressorMixin, RoMAEEstimator):
 
 
 def _as_numbers(labels: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    if labels.dtype.kind in "mM":
+        raise ValueError(f"targets must be numbers, got {labels.dtype}; give time as a number, in days since some date")
     try:
         targets = np.asarray(labels, np.float64)
     except ValueError as error:

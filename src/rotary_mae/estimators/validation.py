@@ -30,9 +30,11 @@ def split_validation(
 ) -> Parts:
     """Training and validation parts; by group if given, else stratified where every class has samples enough.
 
-    Below 20 samples, or with one group, there is no validation part: it would measure nothing.
+    Of groups as many are held out, in random order, as bring the number of samples closest to the ``fraction``; if all
+    are far too large, the smallest. Below 20 samples, or with one group, there is no validation part: it would measure
+    nothing.
     """
-    from sklearn.model_selection import GroupShuffleSplit, ShuffleSplit, StratifiedShuffleSplit
+    from sklearn.model_selection import ShuffleSplit, StratifiedShuffleSplit
 
     if not 0.0 <= fraction < 1.0:
         raise ValueError(f"validation_fraction must be in [0, 1), got {fraction}")
@@ -44,11 +46,27 @@ def split_validation(
     if n_held < 2 or n_samples < 20 or (groups is not None and len(np.unique(groups)) < 2):
         return Parts(everything, everything[:0])
     if groups is not None:
-        splitter: Any = GroupShuffleSplit(1, test_size=fraction, random_state=seed)
-        training, held = next(splitter.split(everything, groups=groups))
+        is_held = _whole_groups(groups, n_held, seed)
+        training, held = everything[~is_held], everything[is_held]
     else:
         counts = None if strata is None else np.unique(strata, return_counts=True)[1]
         is_stratified = counts is not None and counts.min() >= 2 and n_held >= len(counts)
-        splitter = (StratifiedShuffleSplit if is_stratified else ShuffleSplit)(1, test_size=n_held, random_state=seed)
+        splitter: Any = (StratifiedShuffleSplit if is_stratified else ShuffleSplit)(
+            1, test_size=n_held, random_state=seed
+        )
         training, held = next(splitter.split(everything, strata if is_stratified else None))
     return Parts(np.sort(training), np.sort(held))
+
+
+def _whole_groups(groups: npt.NDArray[Any], n_held: int, seed: int) -> npt.NDArray[np.bool_]:
+    """(n,) True for the samples of some groups, about ``n_held`` of them."""
+    _, group, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    is_held, n = np.zeros(len(sizes), bool), 0
+    for which in np.random.default_rng(seed).permutation(len(sizes)):
+        if sizes[which] < 2 * (n_held - n):
+            is_held[which] = True
+            n += int(sizes[which])
+    if not is_held.any():
+        is_held[sizes.argmin()] = True
+    held: npt.NDArray[np.bool_] = is_held[group]
+    return held

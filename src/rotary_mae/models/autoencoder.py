@@ -181,7 +181,11 @@ class RoMAEForPreTraining(Pretrained):
         """Sum of the losses of hidden values, and how many there are (weighted, if the samples are)."""
         hidden_idx, schema = batch.split.hidden_idx, batch.schema
         values = batch.values[hidden_idx].float()
-        targets = values[:, : self.config.n_predicted]
+        # a model may be told to answer with all columns of its input: errors, flags and covariates are no targets
+        is_described = len(schema.roles) == values.shape[1]
+        n_targets = min(self.config.n_predicted, schema.n_predicted) if is_described else self.config.n_predicted
+        targets, prediction = values[:, :n_targets], prediction[:, :n_targets]
+        std = None if std is None else std[:, :n_targets]
         if self.config.normalize_targets:
             variance, mean = torch.var_mean(targets, dim=1, keepdim=True)
             targets = (targets - mean) / (variance + 1e-6).sqrt()

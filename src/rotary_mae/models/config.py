@@ -171,8 +171,8 @@ class RoMAEConfig(_Sized):
         for name in ("dropout", "drop_path"):
             if not 0.0 <= getattr(self, name) < 1.0:
                 raise ValueError(f"{name} must be at least 0 and below 1, got {getattr(self, name)}")
-        if self.context < 0:
-            raise ValueError(f"context must be at least 0, got {self.context}")
+        if self.context < 0 or self.context != int(self.context):
+            raise ValueError(f"context must be a whole number of at least 0, got {self.context}")
         if self.window is not None and not self.window > 0:
             raise ValueError(f"window must be above 0, or None for no window, got {self.window}")
         if not 0 <= self.window_axis < self.n_axes:

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
+from numbers import Integral
 from typing import Any, Literal
 
 from rotary_mae.batches.augment import Augmentation
 from rotary_mae.batches.hiding import Hiding
 from rotary_mae.models.config import check_keys
+
+
+def is_count(given: Any) -> bool:
+    """Whether this is a whole number, 1 or more."""
+    return isinstance(given, Integral) and not isinstance(given, bool) and int(given) >= 1
 
 
 @dataclass(frozen=True)
@@ -81,11 +87,11 @@ class TrainingConfig:
         object.__setattr__(self, "betas", tuple(self.betas))
         object.__setattr__(self, "trackers", tuple(self.trackers))
         for name in ("epochs", "batch_size", "accumulate"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+            if not is_count(getattr(self, name)):
+                raise ValueError(f"{name} must be a whole number of at least 1, got {getattr(self, name)!r}")
         for name in ("max_steps", "max_tokens"):
-            if getattr(self, name) is not None and getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1 or None, got {getattr(self, name)}")
+            if getattr(self, name) is not None and not is_count(getattr(self, name)):
+                raise ValueError(f"{name} must be a whole number of at least 1 or None, got {getattr(self, name)!r}")
         for name in ("warmup_fraction", "label_smoothing", "average"):
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise ValueError(f"{name} must be in [0, 1], got {getattr(self, name)}")

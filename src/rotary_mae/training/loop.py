@@ -14,6 +14,7 @@ from rotary_mae.data.schema import Schema
 from rotary_mae.data.tokens import Source
 from rotary_mae.models.autoencoder import RoMAEForPreTraining
 from rotary_mae.models.checkpoint import Pretrained
+from rotary_mae.models.predictor import RoMAEForPrediction
 from rotary_mae.training.config import TrainingConfig
 from rotary_mae.training.loader import VALIDATION_EPOCH, BatchReader
 from rotary_mae.training.processes import make_accelerator, on_device, own_randomness
@@ -58,6 +59,8 @@ def train(
     """
     config = config or TrainingConfig()
     _check_types(model, (tokens,) if validation is None else (tokens, validation))
+    for part in (tokens, validation):
+        _check_classes(model, part)
     if len(tokens) == 0:
         raise ValueError("there are no training samples")
     if validation is not None and len(validation) == 0:
@@ -101,3 +104,18 @@ def _checked_weights(given: npt.ArrayLike, n_samples: int) -> npt.NDArray[np.flo
     if not weights.any():
         raise ValueError("sample_weight is zero for every training sample; nothing would be learned")
     return weights
+
+
+def _check_classes(model: Pretrained, source: Source | None) -> None:
+    """Raise ValueError for whole-number targets of a predictor that are no class of it."""
+    if source is None or not isinstance(model, RoMAEForPrediction):
+        return
+    targets = getattr(source, "targets", None)
+    if targets is None or np.asarray(targets).dtype.kind not in "iu" or np.ndim(targets) > 1 or not len(targets):
+        return
+    low, high = int(np.min(targets)), int(np.max(targets))
+    if low < 0 or high >= model.outputs:
+        raise ValueError(
+            f"whole-number targets are classes, 0 to {model.outputs - 1} for a model with outputs={model.outputs}; got "
+            f"{low} to {high}: number them anew, raise outputs, or give floats to regress"
+        )

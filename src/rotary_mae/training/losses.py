@@ -31,7 +31,9 @@ def loss_parts(output: PreTrainingOutput | PredictionOutput, batch: TokenBatch, 
         targets = batch.token_targets
         weights = None if weights is None else weights[batch.sample_idx]
     if targets is None:
-        raise ValueError("training a predictor needs targets: give tokens with targets")
+        raise ValueError(
+            "training a predictor needs targets that are numbers: give tokens.with_targets(...), classes as 0, 1, 2 ..."
+        )
     if not targets.is_floating_point():
         losses = F.cross_entropy(logits, targets, reduction="none", label_smoothing=label_smoothing)
     else:
