@@ -150,6 +150,6 @@ span orders of magnitude, enter as inverse hyperbolic sines), so that nothing wa
 settings. MiniRocket sees straight lines between the steps that are left, in series of the same draws; it is measured by
 `python -m reproduce.uea.minirocket`, in an environment of its own, and its seconds on BasicMotions hold the compilation
 of its kernels. All seconds are of a machine with other work on it, which paused this one at times: they are more than
-it takes.
+it takes. The models of seed 0 were trained some commits before the one that its file names, the trees grown at that.
 """,
 )

@@ -80,7 +80,7 @@ def train(
     accelerator = make_accelerator(config, out)
     with on_device(accelerator.device), own_randomness(config.seed, accelerator.process_index):
         trainer = Trainer(model, reader, validating, config, accelerator, out)
-        return trainer.run(resume, title or ("pre-train" if is_pretraining else "fine-tune"))
+        return trainer.run(resume, title or "train")
 
 
 def _check_types(model: Any, sources: Iterable[Any]) -> None:
