@@ -41,3 +41,10 @@ def test_nothing_is_pickled() -> None:
         assert "torch.load(" not in text, path
         assert "torch.save(" not in text, path
         assert "allow_pickle=True" not in text, path
+
+
+def test_experiments_and_examples_use_public_names_alone() -> None:
+    for path in [*(ROOT / "reproduce").rglob("*.py"), *(ROOT / "examples").rglob("*.py")]:
+        for line in path.read_text().splitlines():
+            if line.startswith(("from rotary_mae.", "import rotary_mae.")):
+                assert line.startswith("from rotary_mae.datasets"), f"{path}: {line}"

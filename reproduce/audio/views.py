@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import io
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import soundfile
 from scipy import signal
 
 import rotary_mae as rm
-from rotary_mae.data.waves import read_wave
 
 Array = npt.NDArray[Any]
 
@@ -23,14 +24,26 @@ def heard(clips: rm.LazyAudio, n_views: int, seed: tuple[int, ...], n: int | Non
     Other versions are played up to 15 % faster or slower, begin elsewhere (and go round), and half of them have another
     of ``clips`` under them, of the same class and no louder. What is heard follows from the seed and a clip's place.
     """
-    waves = [read_wave(wave, clips.sample_rate, "clip") for wave in clips.waves[:n]]
-    labels, ids = np.asarray(clips.targets)[:n], clips.ids[:n]
-    everything = []
-    for view in range(n_views):
+    as_they_are = clips[:n]
+    labels = np.asarray(as_they_are.targets)
+    read = [_read(wave, clips.sample_rate) for wave in clips.waves[:n]]
+    if len(rates := {rate for _, rate in read}) > 1:
+        raise ValueError(f"clips must have one sample rate to be mixed, got {sorted(rates)}")
+    waves, rate = [samples for samples, _ in read], rates.pop()
+    everything = [as_they_are]
+    for view in range(1, n_views):
         rng = np.random.default_rng((*seed, view))
-        made = [_varied(waves, labels, i, rng) for i in range(len(waves))] if view else waves
-        everything.append(rm.from_audio(made, patch=clips.patch, targets=labels, ids=ids))
+        made = [_varied(waves, labels, i, rng) for i in range(len(waves))]
+        everything.append(rm.from_audio(made, rate, patch=clips.patch, targets=labels, ids=as_they_are.ids))
     return rm.TokenSet.concatenate(everything)
+
+
+def _read(wave: Any, sample_rate: int) -> tuple[Array, int]:
+    """Samples of one channel and their rate, of the bytes of a file or of an array."""
+    if not isinstance(wave, bytes):
+        return np.asarray(wave), sample_rate
+    samples, rate = soundfile.read(io.BytesIO(wave), always_2d=True)
+    return samples.mean(axis=1), int(rate)
 
 
 def _varied(waves: list[Array], labels: Array, i: int, rng: np.random.Generator) -> Array:
