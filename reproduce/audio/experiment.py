@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 import rotary_mae as rm
 from reproduce.audio.views import heard
-from reproduce.classify import Classified, Start, boosted_trees, encode, fine_tune, pretrain
+from reproduce.classify import Start, boosted_trees, encode, fine_tune, pretrain
 from reproduce.experiment import Experiment, Found, Measure, Part, Profile, Reference
 from reproduce.run import Run
 from rotary_mae.datasets.audio_folder import load_audio_folder
@@ -38,7 +38,7 @@ class Clips:
     versions: Array
 
     def without(self, held: int) -> tuple[rm.TokenSet, rm.TokenSet, int]:
-        """The other folds in all versions, the fold ``held`` as it is, with classes as whole numbers; how many."""
+        """The other folds in all versions, the fold ``held`` as it is, both with classes as whole numbers; how many."""
         labels = np.asarray(self.tokens.targets)
         known, asked = self.folds != held, (self.folds == held) & (self.versions == 0)
         training, test, n_classes = encode(labels[known], labels[asked])
@@ -56,17 +56,26 @@ def read(run: Run, load: Any, folds: Sequence[int] = FOLDS) -> Clips:
     )
 
 
-def measured(run: Run, dataset: str, clips: Clips, start: Start | None = None) -> tuple[Measure, list[Classified]]:
+def measured(run: Run, dataset: str, load: Any, clips: Clips, start: Start | None = None) -> list[Measure]:
     """Mean accuracy over the folds held out in turn; each pre-trains on the others, if it is given no start."""
-    found, right = [], []
+    n_asked = run.settings["n_asked"]
+    found, as_they_are, of_versions = [], [], []
     for held in FOLDS:
         training, test, n_classes = clips.without(held)
         name = f"{dataset.replace(' ', '-').replace(',', '')}-{held}"
         from_here = start or pretrain(run, name, training, run.settings)
-        found.append(fine_tune(run, name, from_here, training, test, n_classes, run.settings))
-        right.append(float((found[-1].classes == test.targets).mean()))
-    seconds = sum(one.seconds for one in found)
-    return Measure(dataset, METRIC, SPLIT, float(np.mean(right)), "RoMAE", found[0].n_parameters, seconds), found
+        own = load([held], patch=tuple(run.settings["patch"]))
+        asked = heard(own, n_asked, (run.seed, held), run.settings["n_per_fold"], mixing=0.0)
+        found.append(fine_tune(run, name, from_here, training, asked, n_classes, run.settings))
+        chances = found[-1].chances.reshape(n_asked, len(test), n_classes)
+        as_they_are.append(float((chances[0].argmax(1) == test.targets).mean()))
+        of_versions.append(float((chances.mean(0).argmax(1) == test.targets).mean()))
+    about: dict[str, Any] = {"n_parameters": found[0].n_parameters, "seconds": sum(one.seconds for one in found)}
+    rows = [Measure(dataset, METRIC, SPLIT, float(np.mean(as_they_are)), "RoMAE", **about)]
+    if n_asked > 1:
+        method = f"RoMAE, mean of {n_asked} versions of each clip"
+        rows.append(Measure(dataset, METRIC, SPLIT, float(np.mean(of_versions)), method, **about))
+    return rows
 
 
 def trees(clips: Clips, seed: int) -> float:
@@ -87,8 +96,8 @@ def trees(clips: Clips, seed: int) -> float:
 def esc10(run: Run) -> Found:
     """Without outside data, beside gradient boosting."""
     clips = read(run, load_esc10)
-    row, _ = measured(run, ESC_10, clips)
-    return Found([row, Measure(ESC_10, METRIC, SPLIT, trees(clips, run.seed), TREES)])
+    rows = measured(run, ESC_10, load_esc10, clips)
+    return Found([*rows, Measure(ESC_10, METRIC, SPLIT, trees(clips, run.seed), TREES)])
 
 
 def esc50(run: Run, source: str) -> Found:
@@ -96,8 +105,7 @@ def esc50(run: Run, source: str) -> Found:
     root = Path(os.environ.get("ROMAE_DATA") or ".")
     sounds = load_audio_folder(root / SOURCES[source], patch=tuple(run.settings["patch"]))
     start = pretrain(run, source, sounds, run.settings)
-    row, _ = measured(run, f"ESC-50, pre-trained on {source}", read(run, load_esc50), start)
-    return Found([row])
+    return Found(measured(run, f"ESC-50, pre-trained on {source}", load_esc50, read(run, load_esc50), start))
 
 
 def parts(run: Run) -> Mapping[str, Part]:
@@ -119,6 +127,7 @@ QUICK: dict[str, Any] = {
     "sources": [],
     "n_per_fold": None,
     "n_views": 8,
+    "n_asked": 8,
     "patch": [16, 32],
     "scaling": {},
     "model": {"size": "tiny-shallow", "cls": False, "normalize_targets": True},
@@ -139,6 +148,7 @@ PAPER: dict[str, Any] = {
     "sources": list(SOURCES),
     "n_per_fold": None,
     "n_views": 1,
+    "n_asked": 1,
     "patch": [16, 16],
     "scaling": {"values": "standard", "unit": 1.0},
     "model": {"size": "small", "cls": False, "normalize_targets": True},
@@ -164,7 +174,7 @@ EXPERIMENT = Experiment(
         "paper": Profile(PAPER, 20_000, 16, "data: ESC-50, AudioSet-20k and LibriSpeech as folders of files; a GPU"),
     },
     parts=parts,
-    trial={"n_per_fold": 20, "n_views": 2},
+    trial={"n_per_fold": 20, "n_views": 2, "n_asked": 2},
     references=[
         Reference("ESC-50, pre-trained on AudioSet-20k", METRIC, 0.847, 0.822, "SSAST"),
         Reference("ESC-50, pre-trained on LibriSpeech", METRIC, 0.832, 0.800, "SSAST"),
@@ -177,7 +187,8 @@ folders of sound files, whose clips are taken as long as they are. It asks for a
 hand; in profile `quick` ESC-10 stands in, its 400 clips alone: each fold's model is pre-trained on the other four
 folds and fine-tuned on them, each clip in eight versions: as it is, and seven times played up to 15 % faster or slower
 from a random place on, half of them with another clip of its class and fold under it; up to half of the patches are
-left out at random. Clips held out are asked as they are. Its number is no neighbour of the published ones. Without CLS,
-as in the paper.
+left out at random. Clips held out are asked as they are; the second row is the mean of the answers for them and seven
+such versions, without anything under them. Its number is no neighbour of the published ones. Without CLS, as in the
+paper. Settings were chosen on fold 4 alone, which turned out easier than the others.
 """,
 )

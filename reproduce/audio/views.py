@@ -18,11 +18,14 @@ FASTEST = 1.15
 QUIETEST = 0.1
 
 
-def heard(clips: rm.LazyAudio, n_views: int, seed: tuple[int, ...], n: int | None = None) -> rm.TokenSet:
+def heard(
+    clips: rm.LazyAudio, n_views: int, seed: tuple[int, ...], n: int | None = None, mixing: float = 0.5
+) -> rm.TokenSet:
     """``n_views`` versions of the first ``n`` clips in memory: all as they are, then all in version 1, and so on.
 
-    Other versions are played up to 15 % faster or slower, begin elsewhere (and go round), and half of them have another
-    of ``clips`` under them, of the same class and no louder. What is heard follows from the seed and a clip's place.
+    Other versions are played up to 15 % faster or slower, begin elsewhere (and go round), and with probability
+    ``mixing`` have another of ``clips`` under them, of the same class and no louder. What is heard follows from the
+    seed and a clip's place.
     """
     as_they_are = clips[:n]
     labels = np.asarray(as_they_are.targets)
@@ -33,7 +36,7 @@ def heard(clips: rm.LazyAudio, n_views: int, seed: tuple[int, ...], n: int | Non
     everything = [as_they_are]
     for view in range(1, n_views):
         rng = np.random.default_rng((*seed, view))
-        made = [_varied(waves, labels, i, rng) for i in range(len(waves))]
+        made = [_varied(waves, labels, i, rng, mixing) for i in range(len(waves))]
         everything.append(rm.from_audio(made, rate, patch=clips.patch, targets=labels, ids=as_they_are.ids))
     return rm.TokenSet.concatenate(everything)
 
@@ -46,9 +49,9 @@ def _read(wave: Any, sample_rate: int) -> tuple[Array, int]:
     return samples.mean(axis=1), int(rate)
 
 
-def _varied(waves: list[Array], labels: Array, i: int, rng: np.random.Generator) -> Array:
+def _varied(waves: list[Array], labels: Array, i: int, rng: np.random.Generator, mixing: float) -> Array:
     wave = _moved(waves[i], rng)
-    if rng.random() < 0.5:
+    if rng.random() < mixing:
         other = _moved(waves[rng.choice(np.flatnonzero(labels == labels[i]))], rng)
         wave = wave + np.exp(rng.uniform(np.log(QUIETEST), 0.0)) * np.resize(other, len(wave))
         wave = wave / max(1.0, np.abs(wave).max())

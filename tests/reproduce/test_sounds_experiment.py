@@ -85,6 +85,15 @@ def test_what_sounds_under_a_clip_is_of_its_class() -> None:
     assert np.ptp(silent.values) < 1e-6
 
 
+def test_without_mixing_nothing_sounds_under_a_clip() -> None:
+    tone = 0.5 * np.sin(np.arange(16_000) / 5.0)
+    clips = rm.LazyAudio([tone, np.zeros(16_000)], patch=(16, 128), targets=np.array(["one", "one"]))
+    silent = np.arange(20) % 2 == 1
+    alone, over = (heard(clips, 10, (0,), mixing=mixing)[silent] for mixing in (0.0, 1.0))
+    assert np.ptp(alone.values) < 1e-6
+    assert np.ptp(over.values) > 1.0
+
+
 @pytest.mark.parametrize("profile", ["quick", "paper"])
 def test_two_updates_at_toy_size(sounds: Path, tmp_path: Path, profile: str) -> None:
     whole = experiment.EXPERIMENT
