@@ -254,7 +254,7 @@ def test_what_weighs_nothing_is_as_if_it_were_not_there(kind):
     assert not set(weightless.validation_idx_) & set(range(8))
     if kind is rm.RoMAERegressor:
         np.testing.assert_array_equal(weightless.std_factor_, without.std_factor_)
-    with pytest.raises(ValueError, match="all 40 samples with a label have weight 0"):
+    with pytest.raises(ValueError, match="the weights of all 40 samples with a label are zero"):
         kind(**settings).fit(X, y, sample_weight=np.zeros(40))
 
 

@@ -57,7 +57,9 @@ class Labelled:
         # what weighs nothing has no part in anything: centre and scale of targets, validation, what is known of classes
         counts = known if weights is None else known & (weights > 0)
         if not counts.any():
-            raise ValueError(f"all {np.count_nonzero(known)} samples with a label have weight 0; give some a weight")
+            raise ValueError(
+                f"the weights of all {np.count_nonzero(known)} samples with a label are zero; give some a weight"
+            )
         if counts.all():
             return cls(source, _typed(labels), weights, groups, np.arange(len(source)), 0)
         chosen = np.flatnonzero(counts)
