@@ -259,3 +259,17 @@ def test_debug_shows_where(romae: Romae, files: Files, tmp_path: Path, monkeypat
     monkeypatch.setenv("ROMAE_DEBUG", "1")
     with pytest.raises(ValueError, match="no column 'id'"):
         romae("pretrain", files.long_csv, "--out", tmp_path / "run")
+
+
+@pytest.mark.parametrize("command", ["predict", "embed", "evaluate", "interpolate"])
+def test_what_is_read_is_never_written_over(
+    romae: Romae, files: Files, runs: dict[str, Path], tmp_path: Path, command: str
+) -> None:
+    data = tmp_path / "mine.csv"
+    data.write_bytes(files.long_csv.read_bytes())
+    kind = {"predict": "classify", "embed": "pretrain", "evaluate": "classify", "interpolate": "interpolate"}[command]
+    at = ["--at", "grid:3"] if command == "interpolate" else []
+    said = romae(command, runs[kind], data, *at, "--out", tmp_path / "." / "mine.csv")
+    assert "is what is read, and would be lost" in said.error
+    assert data.read_bytes() == files.long_csv.read_bytes()
+    assert "is a folder" in romae(command, runs[kind], data, *at, "--out", tmp_path).error or command != "evaluate"

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from same_tokens import assert_same
 
+from rotary_mae.data.audio import LazyAudio
 from rotary_mae.data.images import LazyImages, from_images, images_from_tokens
 from rotary_mae.data.tokens import Source
 
@@ -145,3 +146,33 @@ def test_images_need_all_their_patches() -> None:
         images_from_tokens(tokens.select_tokens(np.arange(8) != 2))
     with pytest.raises(ValueError, match="no rows in a data frame"):
         tokens.to_frame()
+
+
+def test_patches_that_are_missing_or_twice_there_are_no_pictures():
+    video = from_images(np.arange(4.0).repeat(64).reshape(1, 4, 8, 8, 1), patch=(1, 4, 4))
+    with pytest.raises(ValueError, match="needs each of its patches once"):
+        images_from_tokens(video.select_tokens(~np.isin(np.arange(16), [0, 5, 10, 15])))
+    image = from_images(np.zeros((1, 8, 8)), patch=(4, 4))
+    twice = image.positions.copy()
+    twice[1] = twice[0]
+    with pytest.raises(ValueError, match="needs each of its patches once"):
+        images_from_tokens(image.replace(positions=twice))
+
+
+def test_lazy_images_take_a_list_and_one_label_each():
+    images = [np.full((8, 8), i, np.uint8) for i in range(3)]
+    lazy = LazyImages(images, (4, 4), targets=[0, 1, 0])
+    np.testing.assert_array_equal(lazy[[2, 0]].values, from_images(np.stack(images), (4, 4))[[2, 0]].values)
+    with pytest.raises(ValueError, match="of one size"):
+        LazyImages([*images, np.zeros((8, 12))], (4, 4))
+    for wrong in ({"targets": [0, 1]}, {"targets": [0, 1, 0, 1]}, {"ids": ["a"]}):
+        with pytest.raises(ValueError, match=r"must be \(3,\), one a sample"):
+            LazyImages(images, (4, 4), **wrong)
+        with pytest.raises(ValueError, match=r"must be \(3,\), one a sample"):
+            LazyAudio(np.zeros((3, 4000)), **wrong)
+
+
+@pytest.mark.parametrize("width", [8, 12])
+def test_bytes_among_floats_are_bytes_whatever_their_sizes(width):
+    tokens = from_images([np.full((8, 8), 255, np.uint8), np.ones((8, width))], (4, 4))
+    assert tokens.values.min() == tokens.values.max() == 1.0

@@ -225,7 +225,7 @@ def test_parts_must_fit_together(tmp_path: Path) -> None:
 
 def test_folders_of_others_are_left_alone(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").touch()
-    with pytest.raises(ValueError, match="is no cache; choose another folder"):
+    with pytest.raises(ValueError, match="is no cache, or holds other files too; choose another"):
         write_cache(series(), tmp_path)
     assert [p.name for p in tmp_path.iterdir()] == ["thesis.tex"]
 
@@ -265,3 +265,35 @@ def test_names_of_classes_may_be_missing(tmp_path, nothing):
     assert isinstance(write_cache(tokens[2:], tmp_path / "whole").targets, np.memmap)
     with pytest.raises(ValueError, match="targets must be text or numbers"):
         from_arrays(np.ones((2, 1, 3)), targets=np.array([("a", 1), None], object)).to_parquet(tmp_path / "x.parquet")
+
+
+def test_answers_of_tokens_are_kept_in_files_and_caches(tmp_path):
+    tokens = TokenSet(
+        np.arange(6.0), np.arange(6.0), [2, 4], targets=[0, 1], token_targets=np.arange(12.0).reshape(6, 2)
+    )
+    tokens.to_parquet(tmp_path / "tokens.parquet")
+    write_cache(tokens, tmp_path / "cache")
+    for back in (read_parquet(tmp_path / "tokens.parquet"), open_cache(tmp_path / "cache")[[0, 1]]):
+        np.testing.assert_array_equal(back.token_targets, tokens.token_targets)
+    np.testing.assert_array_equal(open_cache(tmp_path / "cache")[1].token_targets, tokens[1].token_targets)
+
+
+@pytest.mark.parametrize("schema", ['{"mine": 1}', "no JSON", None])
+def test_a_folder_with_other_files_is_never_replaced_by_a_cache(tmp_path, schema):
+    tokens = TokenSet(np.arange(4.0), np.arange(4.0), [2, 2])
+    folder = tmp_path / "mine"
+    if schema is None:
+        write_cache(tokens, folder)
+    else:
+        folder.mkdir()
+        (folder / "schema.json").write_text(schema)
+    (folder / "precious.txt").write_text("x")
+    with pytest.raises(ValueError, match="is no cache, or holds other files too"):
+        write_cache(tokens, folder)
+    assert (folder / "precious.txt").read_text() == "x"
+    beside = tmp_path / "q.partial"
+    beside.mkdir()
+    (beside / "precious.txt").write_text("x")
+    with pytest.raises(ValueError, match="holds other files; it is needed to write"):
+        write_cache(tokens, tmp_path / "q")
+    assert (beside / "precious.txt").exists()

@@ -271,3 +271,50 @@ def test_whole_numbers_that_are_no_class_of_the_model_are_a_clear_error():
 def test_what_is_counted_is_a_whole_number(given):
     with pytest.raises(ValueError, match="must be a whole number of at least 1"):
         rm.TrainingConfig(**given)
+
+
+def per_token(outputs: int = 2) -> rm.RoMAEForPrediction:
+    model = classifier()
+    return rm.RoMAEForPrediction(model.config, outputs=outputs, per="token")
+
+
+def test_what_is_learned_is_what_the_model_answers_whatever_else_the_tokens_carry():
+    tokens = waves()
+    numbers = np.ones((tokens.n_tokens, 2))
+    both = rm.TokenSet(
+        tokens.values,
+        tokens.positions,
+        tokens.lengths,
+        schema=tokens.schema,
+        targets=np.arange(len(tokens)) % 9,
+        token_targets=numbers,
+    )
+    assert rm.train(per_token(), both, quiet()).history
+    own = both.with_targets(np.arange(len(tokens)) % 2)
+    alone = tokens.with_targets(own.targets)
+    assert rm.train(classifier(), own, quiet()).history[0]["loss"] == pytest.approx(
+        rm.train(classifier(), alone, quiet()).history[0]["loss"]
+    )
+    with pytest.raises(ValueError, match="predictor of tokens needs token_targets"):
+        rm.train(per_token(), alone, quiet())
+
+
+@pytest.mark.parametrize(
+    ("targets", "message"),
+    [
+        (np.r_[np.nan, np.zeros(15)], "targets must be finite, "),
+        (np.zeros((16, 2), int), "one a sample, got"),
+        (np.full(16, 5), "classes, 0 to 1"),
+    ],
+)
+def test_targets_that_cannot_be_learned_are_a_clear_error(targets, message):
+    tokens = waves()
+    targets = np.resize(targets, (len(tokens), *targets.shape[1:]))
+    with pytest.raises(ValueError, match=message):
+        rm.train(classifier(), tokens.with_targets(targets), quiet())
+
+
+@pytest.mark.parametrize("name", ["clip", "weight_decay", "patience", "evaluate_every", "warmup_steps", "max_seconds"])
+def test_settings_below_zero_are_errors(name):
+    with pytest.raises(ValueError, match=f"{name} must be at least 0"):
+        rm.TrainingConfig(**{name: -1})

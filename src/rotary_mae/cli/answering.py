@@ -23,7 +23,7 @@ def predict(run: Path, data: Path, *, out: Path, columns: Columns) -> None:
     from rotary_mae.data.tables import check_suffix, write_table
     from rotary_mae.estimators.answers import prediction_table
 
-    check_suffix(out)
+    check_suffix(out, data)
     estimator = _load(run, "predict")
     write_table(prediction_table(estimator, read_for(estimator, data, columns)), out)
 
@@ -42,7 +42,7 @@ def embed(run: Path, data: Path, *, out: Path, columns: Columns) -> None:
     from rotary_mae.data.tables import check_suffix, write_table
     from rotary_mae.estimators.answers import embedding_table
 
-    check_suffix(out)
+    check_suffix(out, data)
     estimator = _load(run, "embed")
     write_table(embedding_table(estimator, read_for(estimator, data, columns)), out)
 
@@ -66,11 +66,11 @@ def interpolate(run: Path, data: Path, *, at: str, out: Path, columns: Columns, 
     from rotary_mae.estimators.queries import grid_frame
     from rotary_mae.report.interpolations import check_picture, plot_interpolation, save_figure
 
-    check_suffix(out)
+    n_times = _grid(at)
+    check_suffix(out, data, at if n_times is None else None)
     if plot is not None:
         check_picture(plot)
     estimator = _load(run, "interpolate")
-    n_times = _grid(at)
     named = columns.named(estimator.columns)
     questions = None if n_times is not None else read_table(at, named["id"])
     source = read_for(estimator, data, columns)
@@ -106,8 +106,11 @@ def evaluate(
     """
     from rotary_mae.cli.reading import read_to_judge
     from rotary_mae.data.storage import replacing
+    from rotary_mae.data.tables import check_output
     from rotary_mae.estimators.evaluation import evaluate_estimator
 
+    if out is not None:
+        check_output(out, data, labels)
     estimator = _load(run, "evaluate")
     source, y = read_to_judge(estimator, data, columns, label, labels)
     metrics = evaluate_estimator(estimator, source, y)

@@ -34,6 +34,7 @@ def report(
 
     require_plotly()
     from rotary_mae.cli.reading import described_data, read_to_judge
+    from rotary_mae.data.tables import check_output
     from rotary_mae.estimators.description import describe_run, is_run
     from rotary_mae.estimators.evidence import gather_evidence
     from rotary_mae.estimators.persistence import load
@@ -44,6 +45,7 @@ def report(
         raise ValueError(f"{run} is not the folder of a run; give what a training command was given as --out")
     if data is None and (label is not None or labels is not None):
         raise ValueError("--label and --labels say what the answers are in --data: give that too")
+    page = check_output(run / "report.html" if out is None else out, data, labels)
     evidence = Evidence.load(run)
     if data is not None:
         estimator = load(run)
@@ -52,6 +54,5 @@ def report(
         is_same = data.resolve() == Path(trained_on.get("source", "")).resolve()
         about = {**described_data(data, source), **trained_on, "part": str(data), "is_trained_on": is_same}
         evidence = gather_evidence(estimator, source, about, y)
-    page = run / "report.html" if out is None else out
     write_run_report(page, run, describe_run(run), evidence)
     print(f"{page}: open it in a browser", file=sys.stderr)

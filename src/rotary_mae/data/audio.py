@@ -12,7 +12,7 @@ import numpy.typing as npt
 from rotary_mae.data.log_mel import N_MELS, SAMPLE_RATE, count_frames, count_samples, log_mel
 from rotary_mae.data.missing import as_labels
 from rotary_mae.data.schema import Schema
-from rotary_mae.data.tokens import TokenSet, sample_indices
+from rotary_mae.data.tokens import TokenSet, check_one_each, sample_indices
 from rotary_mae.data.waves import Wave, count_resampled, is_file, read_wave
 
 
@@ -120,6 +120,7 @@ class LazyAudio:
         self.waves, self.sample_rate, self.patch = waves, sample_rate, patch
         self.targets = None if targets is None else as_labels(targets)
         self.ids = np.arange(len(waves)) if ids is None else np.asarray(ids)
+        check_one_each(len(waves), ids=self.ids, targets=self.targets)
         self._schema = self[:1].schema
 
     @property

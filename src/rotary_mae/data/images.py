@@ -11,7 +11,7 @@ import numpy.typing as npt
 from rotary_mae.data.missing import as_labels
 from rotary_mae.data.schema import Schema
 from rotary_mae.data.timestamps import as_positions
-from rotary_mae.data.tokens import TokenSet, sample_indices
+from rotary_mae.data.tokens import TokenSet, check_one_each, sample_indices
 
 Pixels = npt.NDArray[Any]
 
@@ -42,7 +42,8 @@ def from_images(
         ValueError: sizes that whole patches do not fill, times that do not increase or that are irregular
             with patches of several frames.
     """
-    if isinstance(images, list | tuple) and len({np.shape(image) for image in images}) > 1:
+    # of one size but several types numpy would make one type, and 255 of a byte no longer 1
+    if isinstance(images, list | tuple) and len({(np.shape(i), np.asarray(i).dtype == np.uint8) for i in images}) > 1:
         return _of_sizes(images, patch, times, targets, ids, pad)
     frames, sizes, is_video = _frames(np.asarray(images), _patch_sizes(patch))
     if times is not None and not is_video:
@@ -102,6 +103,11 @@ class LazyImages:
         self.times = None if times is None else np.asarray(times)
         self.targets = None if targets is None else as_labels(targets)
         self.ids = np.arange(len(images)) if ids is None else np.asarray(ids)
+        check_one_each(len(images), ids=self.ids, targets=self.targets)
+        if isinstance(images, list | tuple) and len({np.shape(image) for image in images}) > 1:
+            raise ValueError(
+                "images must be of one size to be cut when asked for; give those of several to from_images"
+            )
         first = self[:1]
         self._schema = first.schema
         self.lengths = np.full(len(images), first.lengths[0])
@@ -121,8 +127,9 @@ class LazyImages:
 
     def __getitem__(self, index: Any) -> TokenSet:
         chosen = sample_indices(index, len(self))
+        images = self.images
         return from_images(
-            self.images[chosen],
+            [images[i] for i in chosen.tolist()] if isinstance(images, list | tuple) else images[chosen],
             self.patch,
             times=self.times if self.times is None or self.times.ndim == 1 else self.times[chosen],
             targets=None if self.targets is None else self.targets[chosen],
@@ -152,6 +159,10 @@ def images_from_tokens(tokens: TokenSet, size: tuple[int, int] | None = None) ->
         )
     order = np.lexsort((*tokens.positions.T[::-1], tokens.sample_idx))
     grid = (n, n_patches // (n_rows * n_columns), n_rows, n_columns)
+    places = tokens.positions[order].reshape(*grid, -1)
+    is_whole = (places[..., -2:] == np.moveaxis(np.indices(grid[2:]), 0, -1)).all()
+    if not is_whole or (places[..., :-2] != places[:, :, :1, :1, :-2]).any():
+        raise ValueError("every image needs each of its patches once; some are missing, or twice there")
     patches = tokens.values[order].reshape(*grid, *sizes, colours)
     frames = patches.transpose(0, 1, 4, 2, 5, 3, 6, 7).reshape(
         n, grid[1] * sizes[0], n_rows * sizes[1], n_columns * sizes[2], colours

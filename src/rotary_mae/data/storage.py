@@ -51,6 +51,8 @@ def _table(tokens: TokenSet, extras: dict[str, npt.NDArray[Any]]) -> pa.Table:
     columns = {name: _rows(array[: len(tokens)]) for name, array in extras.items()}
     columns["values"] = _lists(tokens.values, tokens.lengths)
     columns["positions"] = _lists(tokens.positions, tokens.lengths)
+    if tokens.token_targets is not None:
+        columns["token_targets"] = _lists(tokens.token_targets, tokens.lengths)
     return pa.table(columns)
 
 
@@ -105,6 +107,9 @@ def read_parquet(path: str | Path) -> TokenSet:
         lengths,
         ids=extras["ids"],
         targets=extras.get("targets"),
+        token_targets=_flat(table["token_targets"]).reshape(len(positions) // len(schema.axes), -1)
+        if "token_targets" in table.column_names
+        else None,
         schema=schema,
     )
 
@@ -178,10 +183,12 @@ def write_cache(data: Source | Iterable[TokenSet], folder: str | Path, progress:
     """
     folder = Path(folder)
     is_free = not folder.exists() or (folder.is_dir() and not any(folder.iterdir()))
-    if not is_free and not (folder / "schema.json").exists():
-        raise ValueError(f"{folder} exists and is no cache; choose another folder")
+    if not is_free and not _is_cache(folder):
+        raise ValueError(f"{folder} exists and is no cache, or holds other files too; choose another folder")
     partial, old = folder.with_name(f"{folder.name}.partial"), folder.with_name(f".{folder.name}.replaced")
     for left in (partial, old):  # by a process that was killed
+        if left.exists() and not all(path.suffix == ".npy" or path.name == "schema.json" for path in left.iterdir()):
+            raise ValueError(f"{left} holds other files; it is needed to write {folder}: move them, or choose another")
         shutil.rmtree(left, ignore_errors=True)
     partial.mkdir(parents=True)
     try:
@@ -193,6 +200,16 @@ def write_cache(data: Source | Iterable[TokenSet], folder: str | Path, progress:
         shutil.rmtree(partial, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)
     return open_cache(folder)
+
+
+def _is_cache(folder: Path) -> bool:
+    """Whether a folder holds a cache, whole or damaged, and nothing else."""
+    try:
+        about = json.loads((folder / "schema.json").read_text())
+        names = {"schema.json", *(f"{name}.npy" for name in about["shapes"])}
+    except (OSError, ValueError, TypeError, KeyError):
+        return False
+    return {path.name for path in folder.iterdir()} <= names
 
 
 def _parts(data: Source | Iterable[TokenSet], progress: bool) -> Iterator[TokenSet]:
@@ -231,8 +248,11 @@ def _write_arrays(parts: Iterable[TokenSet], folder: Path) -> None:
             arrays["targets"], is_known = _without_gaps(part.targets)
             if part.targets.dtype.kind in "OU":
                 arrays["has_target"] = is_known
-        if columns and ("targets" in columns) != ("targets" in arrays):
-            raise ValueError("some parts have targets and others not; use with_targets(None) first")
+        if part.token_targets is not None:
+            arrays["token_targets"] = part.token_targets
+        for name in ("targets", "token_targets"):
+            if columns and (name in columns) != (name in arrays):
+                raise ValueError(f"some parts have {name} and others not; give all of them, or none")
         for name, array in arrays.items():
             if name not in columns:
                 columns[name] = GrowingArray(folder / f"{name}.npy", array)
@@ -276,7 +296,7 @@ class CachedTokens:
         arrays = {name: self._open(name, shape) for name, shape in about["shapes"].items()}
         self.values, self.positions = arrays["values"], arrays["positions"]
         self.lengths, self.starts, self.ids = arrays["lengths"], arrays["starts"], arrays["ids"]
-        self.targets = arrays.get("targets")
+        self.targets, self.token_targets = arrays.get("targets"), arrays.get("token_targets")
         is_known = arrays.get("has_target")
         if self.targets is not None and is_known is not None and not is_known.all():
             self.targets = _with_gaps(self.targets, is_known)
@@ -327,6 +347,7 @@ class CachedTokens:
             lengths,
             ids=np.asarray(self.ids[chosen]),
             targets=None if self.targets is None else np.asarray(self.targets[chosen]),
+            token_targets=None if self.token_targets is None else np.asarray(self.token_targets[tokens]),
             schema=self.schema,
         )
         self._give_back()
@@ -336,7 +357,8 @@ class CachedTokens:
         """Let go of the pages read: around each the system maps up to megabytes, which all count as memory."""
         if not hasattr(mmap, "MADV_DONTNEED"):
             return
-        for array in (self.values, self.positions, self.lengths, self.starts, self.ids, self.targets):
+        per_sample = (self.lengths, self.starts, self.ids, self.targets)
+        for array in (self.values, self.positions, self.token_targets, *per_sample):
             if array is not None and isinstance(array.base, mmap.mmap):
                 array.base.madvise(mmap.MADV_DONTNEED)
 

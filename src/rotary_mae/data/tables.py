@@ -57,14 +57,23 @@ def read_labels(path: str | Path, id: str, names: Sequence[str]) -> dict[Any, An
     return dict(zip(ids, entries_of, strict=True))
 
 
-def check_suffix(path: str | Path) -> Path:
-    """The path of a table to be written; raises ValueError unless it ends in .csv, .parquet or .pq."""
+def check_output(path: str | Path, *read: str | Path | None) -> Path:
+    """The path of a file to be written; raises ValueError for a folder, and for one of the files that are ``read``."""
     path = Path(path)
-    if path.suffix not in WRITTEN:
-        raise ValueError(f"{path} has suffix {path.suffix!r}; a table is written as one of {', '.join(WRITTEN)}")
+    if any(other is not None and path.resolve() == Path(other).resolve() for other in read):
+        raise ValueError(f"{path} is what is read, and would be lost; choose another name for the file to write")
     if path.is_dir():
         raise ValueError(f"{path} is a folder; give the name of a file")
     return path
+
+
+def check_suffix(path: str | Path, *read: str | Path | None) -> Path:
+    """The path of a table to be written; raises ValueError as ``check_output``, or unless it ends in .csv, .parquet or
+    .pq."""
+    path = Path(path)
+    if path.suffix not in WRITTEN:
+        raise ValueError(f"{path} has suffix {path.suffix!r}; a table is written as one of {', '.join(WRITTEN)}")
+    return check_output(path, *read)
 
 
 def write_table(table: pa.Table, path: str | Path) -> None:

@@ -301,6 +301,13 @@ def sample_indices(index: Any, n_samples: int) -> npt.NDArray[np.int64]:
     return np.where(array < 0, array + n_samples, array)
 
 
+def check_one_each(n_samples: int, **given: npt.NDArray[Any] | None) -> None:
+    """Raise ValueError unless ids and targets are one a sample."""
+    for name, array in given.items():
+        if array is not None and (array.ndim == 0 or len(array) != n_samples):
+            raise ValueError(f"{name} must be ({n_samples},), one a sample, got shape {array.shape}")
+
+
 def token_indices(starts: npt.NDArray[np.int64], lengths: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     """(sum of lengths,) indices of the tokens of samples that begin at ``starts``, in that order."""
     before = np.cumsum(lengths) - lengths

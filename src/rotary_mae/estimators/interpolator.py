@@ -169,6 +169,8 @@ class RoMAEInterpolator(RoMAEEstimator):
             self._warn_if_not_calibrated()
             names, answers = [quantile_name(q) for q in quantiles], [answered.quantile(q) for q in quantiles]
         else:
+            if return_std:
+                self._warn_if_not_calibrated()
             names = ["value", "std"] if return_std else ["value"]
             answers = [answered.value(), answered.std()] if return_std else [answered.value()]
         if is_framed:
@@ -245,6 +247,7 @@ class RoMAEInterpolator(RoMAEEstimator):
         if n_folds < 2:
             raise ValueError(f"n_folds must be at least 2, got {n_folds}")
         source = self._source(X)
+        self._warn_if_not_calibrated()
         tokens = source[np.arange(len(source))].conform(self.scaling_.schema)
         scaled = self.scaling_.apply(tokens)
         with answering(self.models_, self.device) as answer:
@@ -291,8 +294,8 @@ class RoMAEInterpolator(RoMAEEstimator):
     def _warn_if_not_calibrated(self) -> None:
         if not self.calibration_.is_fitted:
             warnings.warn(
-                "these quantiles are the model's own, not calibrated: nothing could be hidden at fit, or the fit was "
-                "stopped before its end (resume it)",
+                "spread and quantiles are the model's own, not calibrated: nothing could be hidden at fit, or the fit "
+                "was stopped before its end (resume it)",
                 stacklevel=3,
             )
 

@@ -18,12 +18,13 @@ from rotary_mae.models.heads import Head, mean_and_std
 class PredictionOutput:
     """logits: (B, outputs), or (T, outputs) for per="token"; std: the same from a Gaussian head, or None.
 
-    pooled: (B, W) what the head read, or (T, W).
+    pooled: (B, W) what the head read, or (T, W). per: what each row is of, "sample" or "token".
     """
 
     logits: Tensor
     std: Tensor | None
     pooled: Tensor
+    per: Literal["sample", "token"] = "sample"
 
 
 class RoMAEForPrediction(Pretrained):
@@ -55,8 +56,8 @@ class RoMAEForPrediction(Pretrained):
             pooled = self.pool(batch)
         answers = self.head(pooled)
         if self.config.distribution == "gaussian":
-            return PredictionOutput(*mean_and_std(answers), pooled)
-        return PredictionOutput(answers, None, pooled)
+            return PredictionOutput(*mean_and_std(answers), pooled, self.per)
+        return PredictionOutput(answers, None, pooled, self.per)
 
     def pool(self, batch: TokenBatch) -> Tensor:
         """(B, W) the CLS state, or the mean of the visible tokens' states."""

@@ -95,6 +95,12 @@ class TrainingConfig:
         for name in ("warmup_fraction", "label_smoothing", "average"):
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise ValueError(f"{name} must be in [0, 1], got {getattr(self, name)}")
+        for name in ("learning_rate", "clip", "weight_decay", "momentum", "patience", "evaluate_every", "save_seconds"):
+            if not getattr(self, name) >= 0:
+                raise ValueError(f"{name} must be at least 0, got {getattr(self, name)}")
+        for name in ("warmup_steps", "max_seconds"):
+            if getattr(self, name) is not None and not getattr(self, name) >= 0:
+                raise ValueError(f"{name} must be at least 0 or None, got {getattr(self, name)}")
         if self.precision not in ("fp32", "bf16"):
             raise ValueError(f"precision must be 'fp32' or 'bf16' (fp16 overflows here), got {self.precision!r}")
         if self.keep not in ("best", "last"):

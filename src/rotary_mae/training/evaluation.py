@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from rotary_mae.batches.batch import TokenBatch
 from rotary_mae.models.autoencoder import PreTrainingOutput
-from rotary_mae.training.losses import loss_parts
+from rotary_mae.training.losses import loss_parts, wanted
 from rotary_mae.training.metrics import prediction_metrics
 from rotary_mae.training.processes import any_process, gather_rows
 
@@ -40,11 +40,10 @@ def evaluate(model: nn.Module, batches: Iterable[TokenBatch], accelerator: Accel
             parts = loss_parts(output, batch, label_smoothing=0.0)
             total += torch.stack((parts.total, parts.count)).double()
             counts = batch.weights is None or bool(batch.weights.any())
-            if not isinstance(output, PreTrainingOutput) and counts:
-                answered = batch.targets if batch.token_targets is None else batch.token_targets
-                if answered is not None:
-                    logits.append(output.logits.float())
-                    targets.append(answered)
+            answers = None if isinstance(output, PreTrainingOutput) else wanted(output, batch)
+            if answers is not None and counts:
+                logits.append(output.logits.float())
+                targets.append(answers)
     total = accelerator.reduce(total, "sum")
     results = {"loss": (total[0] / total[1].clamp(min=1e-12)).item()}
     if any_process(bool(logits), accelerator):

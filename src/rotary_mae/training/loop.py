@@ -111,6 +111,16 @@ def _check_classes(model: Pretrained, source: Source | None) -> None:
     if source is None or not isinstance(model, RoMAEForPrediction):
         return
     targets = getattr(source, "targets", None)
+    if model.per == "token" or targets is None:
+        return
+    kind = np.asarray(targets).dtype.kind
+    if kind == "f" and not np.isfinite(targets).all():
+        n_bad = int(np.count_nonzero(~np.isfinite(targets)))
+        raise ValueError(f"targets must be finite, {n_bad} of them are not; leave those samples out")
+    if kind in "iub" and np.ndim(targets) == 2 and np.shape(targets)[1] > 1:
+        raise ValueError(
+            f"whole-number targets are classes, one a sample, got {np.shape(targets)}; give floats to regress"
+        )
     if targets is None or np.asarray(targets).dtype.kind not in "iu" or np.ndim(targets) > 1 or not len(targets):
         return
     low, high = int(np.min(targets)), int(np.max(targets))

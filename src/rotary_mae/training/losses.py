@@ -21,18 +21,23 @@ class LossParts:
     count: Tensor
 
 
+def wanted(output: PredictionOutput, batch: TokenBatch) -> Tensor | None:
+    """What a predictor should have answered: targets of the samples or of the tokens, as its answers are."""
+    return batch.token_targets if output.per == "token" else batch.targets
+
+
 def loss_parts(output: PreTrainingOutput | PredictionOutput, batch: TokenBatch, label_smoothing: float) -> LossParts:
     """The loss of a batch: reconstruction, cross entropy (whole-number targets) or regression (others)."""
     if isinstance(output, PreTrainingOutput):
         return LossParts(output.loss_sum, output.loss_count)
-    targets, logits = batch.targets, output.logits
-    weights = batch.weights
-    if batch.token_targets is not None:
-        targets = batch.token_targets
+    targets, logits, weights = wanted(output, batch), output.logits, batch.weights
+    if output.per == "token":
         weights = None if weights is None else weights[batch.sample_idx]
     if targets is None:
         raise ValueError(
-            "training a predictor needs targets that are numbers: give tokens.with_targets(...), classes as 0, 1, 2 ..."
+            "training a predictor of tokens needs token_targets: give them to TokenSet"
+            if output.per == "token"
+            else "training a predictor needs targets that are numbers: give tokens.with_targets(...), classes as 0, 1"
         )
     if not targets.is_floating_point():
         losses = F.cross_entropy(logits, targets, reduction="none", label_smoothing=label_smoothing)
