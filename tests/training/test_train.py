@@ -304,6 +304,7 @@ def test_what_is_learned_is_what_the_model_answers_whatever_else_the_tokens_carr
     [
         (np.r_[np.nan, np.zeros(15)], "targets must be finite, "),
         (np.zeros((16, 2), int), "one a sample, got"),
+        (np.full(16, -1), "classes, 0 to 1"),
         (np.full(16, 5), "classes, 0 to 1"),
     ],
 )

@@ -101,15 +101,16 @@ def read_parquet(path: str | Path) -> TokenSet:
     values, positions = (_flat(table[name]) for name in ("values", "positions"))
     lengths = table["positions"].combine_chunks().value_lengths().to_numpy() // len(schema.axes)
     extras = {name: _matrix(table[name]).astype(dtype) for name, dtype in about["dtypes"].items()}
+    answers = None
+    if "token_targets" in table.column_names:
+        answers = _flat(table["token_targets"]).reshape(int(lengths.sum()), -1)
     return TokenSet(
         values.reshape(-1, len(schema.roles)),
         positions.reshape(-1, len(schema.axes)),
         lengths,
         ids=extras["ids"],
         targets=extras.get("targets"),
-        token_targets=_flat(table["token_targets"]).reshape(len(positions) // len(schema.axes), -1)
-        if "token_targets" in table.column_names
-        else None,
+        token_targets=answers,
         schema=schema,
     )
 

@@ -39,7 +39,8 @@ def gather_evidence(
     about: what they are, for the report. labels: (B,) or (B, k), in the order of the samples; None takes the source's
     targets. Raises ValueError where a classifier or regressor has no labels to be judged by.
     """
-    if isinstance(estimator, RoMAEClassifier | RoMAERegressor):
+    is_judged = isinstance(estimator, RoMAEClassifier | RoMAERegressor)
+    if is_judged:
         known = labelled(source, labels)
         source, labels = known.source, known.labels
     else:
@@ -55,7 +56,7 @@ def gather_evidence(
         "times": source.schema.times,
         "position": source.schema.axes[0],
     }
-    if isinstance(estimator, RoMAEClassifier | RoMAERegressor):
+    if is_judged:
         kind = _of_classes if isinstance(estimator, RoMAEClassifier) else _of_numbers
         columns |= kind(estimator, part, about)
     elif part.targets is not None:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from accelerate import Accelerator
 from torch import Tensor
@@ -17,26 +14,9 @@ from rotary_mae.data.tokens import Source
 from rotary_mae.models.checkpoint import Pretrained, read_weights
 from rotary_mae.training.averaging import WeightAverage
 from rotary_mae.training.config import TrainingConfig
+from rotary_mae.training.fingerprint import fingerprint
 from rotary_mae.training.run_folder import RunFolder
 from rotary_mae.training.state import Counters, load_state, random_state, save_state
-
-N_FINGERPRINTED = 8
-
-
-def fingerprinted(n_samples: int) -> npt.NDArray[np.int64]:
-    """Which samples ``fingerprint`` reads: a few, evenly spread."""
-    return np.unique(np.linspace(0, n_samples - 1, N_FINGERPRINTED).round().astype(np.int64))
-
-
-def fingerprint(tokens: Source) -> str:
-    """Tells these data from others of as many samples, by some samples' values, positions and targets."""
-    some = tokens[fingerprinted(len(tokens))]
-    digest = hashlib.blake2b(digest_size=8)
-    for array in (some.values, some.positions, some.lengths):
-        digest.update(array.tobytes())
-    for answers in (some.targets, some.token_targets):
-        digest.update(repr(None if answers is None else answers.tolist()).encode())
-    return digest.hexdigest()
 
 
 class Keeper:

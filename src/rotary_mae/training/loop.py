@@ -59,8 +59,9 @@ def train(
     """
     config = config or TrainingConfig()
     _check_types(model, (tokens,) if validation is None else (tokens, validation))
-    for part in (tokens, validation):
-        _check_classes(model, part)
+    if isinstance(model, RoMAEForPrediction) and model.per == "sample":
+        for part in (tokens, validation):
+            _check_targets(getattr(part, "targets", None), model.outputs)
     if len(tokens) == 0:
         raise ValueError("there are no training samples")
     if validation is not None and len(validation) == 0:
@@ -106,26 +107,17 @@ def _checked_weights(given: npt.ArrayLike, n_samples: int) -> npt.NDArray[np.flo
     return weights
 
 
-def _check_classes(model: Pretrained, source: Source | None) -> None:
-    """Raise ValueError for whole-number targets of a predictor that are no class of it."""
-    if source is None or not isinstance(model, RoMAEForPrediction):
-        return
-    targets = getattr(source, "targets", None)
-    if model.per == "token" or targets is None:
-        return
-    kind = np.asarray(targets).dtype.kind
-    if kind == "f" and not np.isfinite(targets).all():
-        n_bad = int(np.count_nonzero(~np.isfinite(targets)))
+def _check_targets(given: Any, n_outputs: int) -> None:
+    """Raise ValueError for numbers that are not finite, and for whole numbers that are no class, 0 to n_outputs - 1."""
+    targets = np.asarray([] if given is None else given)
+    if targets.dtype.kind == "f" and (n_bad := int(np.count_nonzero(~np.isfinite(targets)))):
         raise ValueError(f"targets must be finite, {n_bad} of them are not; leave those samples out")
-    if kind in "iub" and np.ndim(targets) == 2 and np.shape(targets)[1] > 1:
-        raise ValueError(
-            f"whole-number targets are classes, one a sample, got {np.shape(targets)}; give floats to regress"
-        )
-    if targets is None or np.asarray(targets).dtype.kind not in "iu" or np.ndim(targets) > 1 or not len(targets):
+    if targets.dtype.kind not in "iub":
         return
-    low, high = int(np.min(targets)), int(np.max(targets))
-    if low < 0 or high >= model.outputs:
+    if targets.ndim > 1:
+        raise ValueError(f"whole-number targets are classes, one a sample, got {targets.shape}; give floats to regress")
+    if len(targets) and not 0 <= int(targets.min()) <= int(targets.max()) < n_outputs:
         raise ValueError(
-            f"whole-number targets are classes, 0 to {model.outputs - 1} for a model with outputs={model.outputs}; got "
-            f"{low} to {high}: number them anew, raise outputs, or give floats to regress"
+            f"whole-number targets are classes, 0 to {n_outputs - 1} for a model with outputs={n_outputs}; got "
+            f"{int(targets.min())} to {int(targets.max())}: number them anew, raise outputs, or give floats to regress"
         )
