@@ -158,6 +158,7 @@ the same way: weighted means of two spirals are spirals. Of what varies among th
 principal components, which is nearly all that is not noise, and adds noise anew, from none to half of what was left
 out. The second row of the model is the mean of its answers for the spirals and, turned back, their mirror images. Its
 settings were chosen on 100 spirals of another draw (in `choices.json` from `n_components` on; before, on the
-noisy spirals kept from training, which tell little of the error without noise), by seed 0 alone.
+noisy spirals kept from training, which tell little of the error without noise), by seed 0 alone; those entries were put
+in from a script that computes the same. The models were trained some commits before the one that the files name.
 """,
 )
