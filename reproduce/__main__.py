@@ -1,4 +1,4 @@
-"""``python -m reproduce list | run EXPERIMENT --profile quick|paper --seed N | table``."""
+"""``python -m reproduce list | run EXPERIMENT --profile quick|paper --seed N | ensemble EXPERIMENT | table``."""
 
 from __future__ import annotations
 
@@ -71,6 +71,21 @@ def run(
     print(measure(chosen, profile, seed, is_trial=trial))
 
 
+def ensemble(
+    experiment: str, *, profile: Literal["quick", "paper"] = "quick", seeds: tuple[int, ...] = (0, 1, 2)
+) -> None:
+    """Ask the models of several seeds, measured before, together.
+
+    Args:
+        experiment: its name; ``list`` shows them.
+        profile: of the runs.
+        seeds: of the runs.
+    """
+    from reproduce.ensemble import measure_ensemble
+
+    print(measure_ensemble(load(experiment), profile, seeds))
+
+
 def try_settings(
     experiment: str, changes: list[str], *, profile: Literal["quick", "paper"] = "quick", seed: int = 0
 ) -> None:
@@ -102,7 +117,13 @@ def table(*, check: bool = False) -> int:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; what the user can mend is one line and exit code 2."""
     try:
-        commands: dict[str, Any] = {"list": list_experiments, "run": run, "try": try_settings, "table": table}
+        commands: dict[str, Any] = {
+            "list": list_experiments,
+            "run": run,
+            "ensemble": ensemble,
+            "try": try_settings,
+            "table": table,
+        }
         given = sys.argv[1:] if arguments is None else arguments
         done = auto_cli(
             commands, prog="python -m reproduce", args=[f"{word}=true" if word in SWITCHES else word for word in given]

@@ -93,6 +93,8 @@ class Experiment:
     protocol: in Markdown, how it is measured and where that differs from the paper.
     validation_score: trains with ``run.settings`` and gives (error on validation data, parameters); choices are made by
         it (``python -m reproduce try``). None where there is nothing to choose.
+    together: from the runs of several seeds, whose models are there, what these say as one (``python -m reproduce
+        ensemble``); rows of their own. Where a seed draws test data anew, a row for each draw.
     figures: from all results of a profile (dictionaries, one a seed) to figures by file name, or None.
     """
 
@@ -105,6 +107,7 @@ class Experiment:
     references: Sequence[Reference]
     protocol: str
     validation_score: Callable[[Run], tuple[float, int]] | None = None
+    together: Callable[[Sequence[Run]], Found] | None = None
     figures: Callable[[Sequence[Mapping[str, Any]]], Mapping[str, Figure]] | None = None
 
 

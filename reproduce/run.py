@@ -79,17 +79,23 @@ def result_path(experiment: str, profile: str, seed: int) -> Path:
 
 def measure(experiment: Experiment, profile: str, seed: int, *, runs: Path = RUNS, is_trial: bool = False) -> Path:
     """Run an experiment and write its result after every part; of a trial, into the folder of the run."""
+    about = circumstances()
+    run = begun(experiment, profile, seed, runs, is_trial)
+    path = run.folder / "result.json" if is_trial else result_path(experiment.name, profile, seed)
+    # one after every part: those of a long experiment are worth having before its end
+    for found, to_do in run.find():
+        write_json(path, {**_described(run), **about, **measured(found), "to_do": to_do})
+    return path
+
+
+def begun(experiment: Experiment, profile: str, seed: int, runs: Path = RUNS, is_trial: bool = False) -> Run:
+    """The run in its folder under ``runs``, with what is there of it; that of a trial begins anew."""
     folder = runs / f"{experiment.name}-{profile}-{seed}{'-trial' if is_trial else ''}"
     if is_trial:
         shutil.rmtree(folder, ignore_errors=True)
-    about = circumstances()
     run = Run(experiment, profile, seed, folder, is_trial)
     _check_settings(run)
-    path = folder / "result.json" if is_trial else result_path(experiment.name, profile, seed)
-    # one after every part: those of a long experiment are worth having before its end
-    for found, to_do in run.find():
-        write_json(path, {**_described(run), **about, **_measured(found), "to_do": to_do})
-    return path
+    return run
 
 
 def is_complete(path: Path) -> bool:
@@ -108,7 +114,8 @@ def _described(run: Run) -> dict[str, Any]:
     }
 
 
-def _measured(found: Sequence[Found]) -> dict[str, Any]:
+def measured(found: Sequence[Found]) -> dict[str, Any]:
+    """What the parts found, as a result file holds it."""
     return {
         # numbers of one part come from one training
         "seconds": round(sum(max([m.seconds or 0.0 for m in part.measures], default=0.0) for part in found), 1),

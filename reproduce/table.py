@@ -27,7 +27,8 @@ def write(here: Path = HERE, experiments: Sequence[Experiment] | None = None, is
     """
     experiments = [load(name) for name in NAMES] if experiments is None else experiments
     results = {e.name: read_results(here / "results", e.name) for e in experiments}
-    rows = [row for e in experiments for row in rows_of(e, results[e.name])]
+    ensembles = {e.name: read_results(here / "results" / "ensembles", e.name) for e in experiments}
+    rows = [row for e in experiments for row in rows_of(e, [*results[e.name], *ensembles[e.name]])]
     drawn = {} if is_check else {e.name: draw(here, e, results[e.name]) for e in experiments}
     pages = {
         here / "results.json": json.dumps(rows, indent=1) + "\n",
@@ -49,11 +50,19 @@ def read_results(folder: Path, name: str) -> list[Result]:
     """All results of an experiment, by profile and seed."""
     found = [json.loads(path.read_text()) for path in folder.glob(f"{name}-*.json")]
     found = [result for result in found if result["experiment"] == name]
-    return sorted(found, key=lambda result: (PROFILES.index(result["profile"]), result["seed"]))
+    return sorted(found, key=lambda result: (PROFILES.index(result["profile"]), _seeds(result)))
+
+
+def _seeds(result: Result) -> list[int]:
+    """One, or all of an ensemble."""
+    return list(result["seeds"]) if "seeds" in result else [result["seed"]]
 
 
 def rows_of(experiment: Experiment, results: Sequence[Result]) -> list[dict[str, Any]]:
-    """One row a dataset, method, metric, split and profile: mean and standard deviation over the seeds."""
+    """One row a dataset, method, metric, split and profile: mean and standard deviation over the seeds.
+
+    Of an ensemble, over the draws of its test data.
+    """
     groups: dict[tuple[str, ...], list[tuple[Result, Mapping[str, Any]]]] = {}
     for result in results:
         for measure in result["measures"]:
@@ -78,7 +87,7 @@ def _row(experiment: Experiment, group: Sequence[tuple[Result, Mapping[str, Any]
         "profile": result["profile"],
         "value": float(np.mean(values)),
         "std": float(np.std(values, ddof=1)) if len(values) > 1 else None,
-        "seeds": [one["seed"] for one, _ in group],
+        "seeds": list(dict.fromkeys(seed for one, _ in group for seed in _seeds(one))),
         "n_parameters": measure["n_parameters"],
         "seconds": round(float(np.mean(seconds)), 1) if seconds else None,
         "hardware": " / ".join(dict.fromkeys(one["hardware"] for one, _ in group)),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 from sklearn.model_selection import train_test_split
 
 from reproduce.classify import TREES, Chosen, boosted_trees, classify, encode, merged
+from reproduce.ensemble import mean, method
 from reproduce.experiment import Experiment, Found, Measure, Part, Profile, Reference
 from reproduce.features import features
 from reproduce.run import Run
@@ -31,6 +32,23 @@ def one(run: Run, name: str) -> Found:
     rows.append(Measure(of.dataset, METRIC, "test", float((trees.argmax(1) == wanted).mean()), TREES))
     if not run.is_trial and (rocket := measured(of.dataset, run.seed)):
         rows.append(Measure(of.dataset, METRIC, "test", rocket["accuracy"], ROCKET, None, rocket["seconds"]))
+    return Found(rows)
+
+
+def together(runs: Sequence[Run]) -> Found:
+    """The test series of every seed's draw, asked of the models of all."""
+    settings, rows = runs[0].settings, []
+    for name in settings["sets"]:
+        draws = [parts(name, settings["dropped"], run.seed, settings["n_samples"]) for run in runs]
+        for draw in draws:
+            answers = []
+            for run, own in zip(runs, draws, strict=True):
+                labels, wanted, n_classes = encode(np.asarray(own.training.targets), np.asarray(draw.test.targets))
+                known = own.training.with_targets(labels)
+                answers.append(classify(run, name, known, draw.test, n_classes, merged(run.settings, name)))
+            right = mean([one.chances for one in answers]).argmax(1) == wanted
+            size, seconds = sum(one.n_parameters for one in answers), sum(one.seconds for one in answers)
+            rows.append(Measure(draw.dataset, METRIC, "test", float(right.mean()), method(len(runs)), size, seconds))
     return Found(rows)
 
 
@@ -140,6 +158,7 @@ EXPERIMENT = Experiment(
         Reference("LSST", METRIC, 0.6225, 0.6389, "S5"),
     ],
     validation_score=validation_score,
+    together=together,
     protocol="""
 The published training and test parts; of each series, in both, 30 % of the steps are left out at random, others with
 every seed. A token a step with all its variates, time the only axis. Where the archive at hand lacks its test part

@@ -1,5 +1,7 @@
 """What the generators make is what they say, and nothing leaks from the test into training."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from reproduce.ablations.sets import channels_as_values, light_curves
@@ -10,6 +12,7 @@ from reproduce.pendulum import views as pendulum_views
 from reproduce.pendulum.data import N_CLEAN, clarity_of_frames, draw, make_pendulums, swing
 from reproduce.physionet import experiment as physionet
 from reproduce.positions.experiment import TEST_SEED, TRAIN_SEED, equal_values, spread
+from reproduce.run import Run
 from reproduce.spirals import experiment as spirals
 from reproduce.spirals import views as spiral_views
 from reproduce.spirals.data import NOISE, make_spirals
@@ -124,6 +127,20 @@ def test_mixed_spirals_are_spirals() -> None:
     mixed = spirals.Spirals(made.times, points, points, np.tile(made.is_hidden, (3, 1)), np.zeros(90))
     assert np.allclose(spirals.least_squares(mixed, points), points[mixed.is_hidden], atol=1e-4)
     assert not np.allclose(points[:30], made.truth)
+
+
+def test_components_find_spirals_again_better_of_more_and_smoothed_ones(tmp_path: Path) -> None:
+    other = make_spirals(50, seed=9)
+
+    def error(n: int, smoothing: list[int] | None) -> float:
+        run = Run(spirals.EXPERIMENT, "quick", 0, tmp_path)
+        run.settings |= {"n_spirals": [n, 0, 10], "views": {**run.settings["views"], "smoothing": smoothing}}
+        return spirals.error(spirals.of_components(run, other, other.truth), other.truth, other)
+
+    smoothed = error(200, [17, 5])
+    assert smoothed < error(200, None)
+    assert smoothed < error(50, [17, 5])
+    assert smoothed < 0.02
 
 
 def test_what_is_hidden_in_training_is_as_much_as_in_the_test() -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from reproduce.audio import experiment
 from reproduce.audio.views import heard
+from reproduce.ensemble import measure_ensemble
 from reproduce.run import measure
 from tests.reproduce.archives import write_esc50, write_sounds
 
@@ -106,3 +107,13 @@ def test_two_updates_at_toy_size(sounds: Path, tmp_path: Path, profile: str) -> 
         assert sum(name.endswith("pre-training") for name in trained) == 2, "once a source, not once a fold"
     else:
         assert rows[experiment.ESC_10, experiment.TREES] > 0.7, "bands tell tones apart"
+
+
+def test_models_of_two_seeds_answer_together(sounds: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(experiment, "load_esc10", experiment.load_esc50)
+    whole = experiment.EXPERIMENT
+    model = {**whole.profiles["quick"].settings["model"], **TOY}
+    small = {**whole.trial, "model": model, "patch": [16, 128]}
+    found = measure_ensemble(replace(whole, trial=small), "quick", [0, 1], runs=tmp_path, is_trial=True)
+    methods = [row["method"] for row in json.loads(found.read_text())["measures"]]
+    assert methods == ["RoMAE, mean of 2 models", "RoMAE, mean of 2 models, mean of 2 versions of each clip"]

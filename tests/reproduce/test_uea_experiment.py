@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from reproduce.classify import Chosen, boosted_trees, encode, merged
+from reproduce.ensemble import measure_ensemble
 from reproduce.features import N_FEATURES, features
 from reproduce.run import measure
 from reproduce.uea import data, experiment, minirocket
@@ -87,6 +88,14 @@ def test_two_updates_at_toy_size(sets: Path, tmp_path: Path, profile: str) -> No
     trees = [m["value"] for m in result["measures"] if m["method"].startswith("gradient")]
     assert min(trees) > 0.9, "level tells the classes apart"
     assert all(0 <= m["value"] <= 1 for m in result["measures"])
+
+
+def test_models_of_two_seeds_answer_the_draws_of_both(sets: Path, tmp_path: Path) -> None:
+    whole = experiment.EXPERIMENT
+    small = {"model": {**whole.profiles["quick"].settings["model"], **TOY}, "sets": ["Epilepsy"]}
+    found = measure_ensemble(replace(whole, trial=small), "quick", [0, 1], runs=tmp_path, is_trial=True)
+    rows = json.loads(found.read_text())["measures"]
+    assert [(row["dataset"], row["method"]) for row in rows] == [("Epilepsy", "RoMAE, mean of 2 models")] * 2
 
 
 def test_settings_of_a_set_replace_those_of_all() -> None:
