@@ -249,3 +249,17 @@ def test_each_sample_draws_its_share():
     assert again.split.visible_lengths[0] == batch.split.visible_lengths[7]
     with pytest.raises(ValueError, match="least_fraction must be between"):
         Hiding("uniform", 0.5, least_fraction=0.6)
+
+
+def test_time_need_not_be_the_first_axis():
+    tokens = some_measurements(seed=3)
+    turned = rm.TokenSet(
+        tokens.values,
+        tokens.positions[:, ::-1],
+        tokens.lengths,
+        schema=dataclasses.replace(tokens.schema, axes=tokens.schema.axes[::-1], anchored=()),
+    )
+    assert turned.schema.time_axis == 1
+    for strategy in ("future", "block", "times", "channel"):
+        one, other = (rm.TokenBatch.collate(t).hide(0.5, strategy=strategy, seed=1) for t in (tokens, turned))
+        assert torch.equal(one.is_hidden, other.is_hidden)

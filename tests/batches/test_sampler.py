@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rotary_mae.batches.sampler import epoch_batches, rank_share, shuffled
+from rotary_mae.batches.sampler import MIXED_BLOCKS, epoch_batches, rank_share, shuffled
 
 
 @settings(max_examples=60, deadline=None)
@@ -45,12 +45,23 @@ def test_other_seeds_and_epochs_shuffle_anew():
 
 
 @pytest.mark.parametrize("block", [4, 7])
-def test_blocks_stay_together_and_are_shuffled(block):
-    order = shuffled(50, 0, 0, block=block)
-    assert sorted(order) == list(range(50))
-    runs = np.split(order, np.flatnonzero(np.diff(order) != 1) + 1)
-    assert all(run[0] % block == 0 for run in runs)
-    assert (order != np.arange(50)).any()
+def test_samples_near_each_other_in_the_order_are_of_few_blocks(block):
+    n = 10_001
+    order = shuffled(n, 0, 0, block=block)
+    assert sorted(order) == list(range(n))
+    windows = [order[i : i + MIXED_BLOCKS * block] for i in range(0, n, MIXED_BLOCKS * block)]
+    # the last block of all is not whole, which shifts those that come after it
+    assert max(len(np.unique(window // block)) for window in windows) <= MIXED_BLOCKS + 1
+    assert all((np.diff(window) == 1).mean() < 0.1 for window in windows), "blocks are mixed"
+    assert np.array_equal(order, shuffled(n, 0, 0, block=block))
+
+
+def test_classes_that_lie_one_after_the_other_on_disk_meet_in_every_batch():
+    is_second = np.arange(20_000) >= 10_000
+    for batch in epoch_batches(len(is_second), seed=0, epoch=0, batch_size=64, block=64):
+        assert 0.1 < is_second[batch].mean() < 0.9
+    small = [is_second[9_880:10_120][batch] for batch in epoch_batches(240, seed=0, epoch=0, batch_size=16, block=64)]
+    assert all(0 < batch.mean() < 1 for batch in small)
 
 
 @given(n=st.integers(1, 30), world=st.integers(1, 8))

@@ -50,7 +50,6 @@ def _changing_static(frame: Frame) -> Frame:
 BAD: dict[str, tuple[Callable[[Frame], Frame], str]] = {
     "infinite time": (_infinite_time, "times must be finite"),
     "no time": (_no_time, "times must be finite"),
-    "rows twice": (_twice, "has 2 values of channel"),
     "empty series": (_empty_series, "'sim-000002' has no observation"),
     "text as value": (_text_value, "column 'flux' must be numbers"),
     "text as time": (_text_time, "time column 'mjd' holds text"),
@@ -73,10 +72,13 @@ def test_bad_data(romae: Romae, tmp_path: Path, case: str, suffix: str) -> None:
     assert [p.name for p in tmp_path.iterdir()] == [data.name]
 
 
-def test_rows_twice_may_be_allowed(romae: Romae, tmp_path: Path) -> None:
+@pytest.mark.parametrize("how", ["mean", "keep", "error", None])
+def test_rows_twice(romae: Romae, tmp_path: Path, how: str | None) -> None:
     _twice(long_frame()).to_csv(tmp_path / "data.csv", index=False)
-    flags = [*LONG, *SMALL, "--duplicates", "mean", "--out", tmp_path / "run"]
-    assert romae("pretrain", tmp_path / "data.csv", *flags).code == 0
+    flags = [*LONG, *SMALL, "--out", tmp_path / "run", *(["--duplicates", how] if how else [])]
+    said = romae("pretrain", tmp_path / "data.csv", *flags)
+    assert (said.code == 0) == (how != "error")
+    assert ("has 2 values of channel" in said.err) == (how in ("error", None))
 
 
 def test_columns_that_are_not_there(romae: Romae, files: Files, tmp_path: Path) -> None:

@@ -190,7 +190,6 @@ BAD_ARRAYS = {
         {"X": [[1.0, 2.0]], "times": [[0, np.nan]]},
         "times must be finite .* got nan in row 1 of id 0",
     ),
-    "time twice": ({"X": [[1.0, 2.0]], "times": [[3, 3]]}, "id 0 at time 3.0 has 2 values"),
     "times too short": (
         {"X": [[1.0, 2.0]], "times": [0]},
         r"times of id 0 must be \(2,\), .* got shape \(1,\)",
@@ -220,11 +219,26 @@ def test_masked_times_are_missing_and_not_what_lies_under_the_mask() -> None:
 
 
 @pytest.mark.parametrize("layout", ["steps", "measurements"])
-def test_times_that_occur_twice_are_an_error_unless_it_is_said_what_to_do(layout: str) -> None:
+def test_what_occurs_twice_is_kept_with_a_warning_unless_it_is_said_what_to_do(layout: str) -> None:
     X, times = np.arange(6.0).reshape(1, 2, 3), [1, 1, 2]
     with pytest.raises(ValueError, match="duplicates='keep'"):
-        from_arrays(X, times, layout=layout)
+        from_arrays(X, times, layout=layout, duplicates="error")
+    with pytest.warns(UserWarning, match="all are kept.*duplicates='mean'"):
+        warned = from_arrays(X, times, layout=layout)
     kept = from_arrays(X, times, layout=layout, duplicates="keep")
     assert kept.n_tokens == (3 if layout == "steps" else 6)
+    assert np.array_equal(warned.values, kept.values)
     mean = from_arrays(X, times, layout=layout, duplicates="mean")
     assert sorted(mean.values.ravel().tolist()) == [0.5, 2.0, 3.5, 5.0]
+
+
+def test_times_and_arrays_may_be_tensors_or_have_an_index() -> None:
+    torch = pytest.importorskip("torch")
+    X, times = np.arange(12.0).reshape(2, 1, 6), np.arange(10.0, 16.0)
+    plain = from_arrays(X, times)
+    indexed = from_arrays(X, pd.Series(times, index=range(20, 26)))
+    assert np.array_equal(indexed.positions, plain.positions)
+    last = from_arrays(torch.tensor(X).permute(2, 1, 0), times, axis_order=("time", "channel", "sample"))
+    assert np.array_equal(last.values, plain.values)
+    each = from_arrays(torch.tensor(X), torch.tensor(times).expand(2, 1, 6))
+    assert np.array_equal(each.positions, plain.positions)

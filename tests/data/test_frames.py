@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import time
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -177,6 +178,11 @@ def test_duplicates_are_kept_or_averaged_on_request(layout: str) -> None:
     mean = from_frame(df, **kw, duplicates="mean")
     assert 3.0 in mean.values
     assert mean.n_tokens == (3 if layout == "measurements" else 2)
+    told = "id 0 at time 1.* has 2 values of channel 'b', expected one .*duplicates='mean'"
+    with pytest.warns(UserWarning, match=told):
+        assert_same(from_frame(df, **kw), kept)
+    with pytest.raises(ValueError, match=told):
+        from_frame(df, **kw, duplicates="error")
     noisy = from_frame(df.assign(e=1.0), channel="channel", error="e", duplicates="mean")
     assert noisy.values[-1].tolist() == [3.0, np.float32(np.sqrt(0.5))]
 
@@ -321,10 +327,6 @@ BAD_FRAMES = {
         broken(flux=lambda d: d["flux"].mask(d["object_id"] == "b")),
         "id 'b' has no observation",
     ),
-    "duplicates": (
-        pd.concat([light_curves(), light_curves()[:1]]),
-        "id 'c' at time 590.* has 2 values of channel .* expected one .*duplicates='mean'",
-    ),
 }
 
 
@@ -366,7 +368,7 @@ def test_a_static_may_share_the_name_of_a_channel() -> None:
 def test_messages_show_time_stamps_as_they_were_given() -> None:
     df = pd.DataFrame({"id": "a", "time": STAMPS[[0, 1, 1]], "value": 1.0})
     with pytest.raises(ValueError, match="id 'a' at time 2019-12-31 23:59:59 has 2 values of channel 'value'"):
-        from_frame(df)
+        from_frame(df, duplicates="error")
 
 
 def test_many_rows_take_no_loop() -> None:
@@ -426,3 +428,22 @@ def test_an_id_without_label_has_none(labels, expected):
 def test_whole_numbers_with_gaps_stay_whole():
     df = pl.DataFrame({"id": [0, 1, 2], "time": [1.0, 1.0, 1.0], "value": [1.0, 2.0, 3.0], "label": [7, None, -1]})
     assert from_frame(df, target="label").targets.tolist() == [7, None, -1]
+
+
+def test_a_large_level_with_small_changes_is_warned_of() -> None:
+    rng = np.random.default_rng(0)
+    df = pd.DataFrame({"id": 0, "time": np.arange(20.0), "value": 1e9 + 10 * rng.normal(size=20)})
+    with pytest.warns(UserWarning, match="channel 'value' lie about .*take a constant off"):
+        from_frame(df)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        from_frame(df.assign(value=df["value"] - 1e9))
+        from_frame(df.assign(value=1e9))
+
+
+def test_channels_that_are_numbers_are_called_the_same_with_and_without_gaps() -> None:
+    df = pd.DataFrame({"id": 0, "time": np.arange(4.0), "channel": [10, 2, 10, 2], "value": 1.0})
+    assert from_frame(df, channel="channel").channels == ("2", "10")
+    gappy = pd.concat([df, pd.DataFrame({"id": [0], "time": [9.0], "value": [np.nan]})])
+    assert gappy["channel"].dtype.kind == "f"
+    assert from_frame(gappy, channel="channel").channels == ("2", "10")

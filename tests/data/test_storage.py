@@ -3,6 +3,7 @@
 import pickle
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -297,3 +298,22 @@ def test_a_folder_with_other_files_is_never_replaced_by_a_cache(tmp_path, schema
     with pytest.raises(ValueError, match="holds other files; it is needed to write"):
         write_cache(tokens, tmp_path / "q")
     assert (beside / "precious.txt").exists()
+
+
+@pytest.mark.parametrize("labels", [[1, None, 0, 7], [True, None, False, True], ["a", None, "b", "b"]])
+def test_labels_of_any_kind_may_be_missing(tmp_path: Path, labels: list[Any]) -> None:
+    targets = np.empty(len(labels), object)
+    targets[:] = labels
+    tokens = TokenSet(np.arange(4.0), np.arange(4.0), [1] * 4, targets=targets)
+    tokens.to_parquet(tmp_path / "some.parquet")
+    assert read_parquet(tmp_path / "some.parquet").targets.tolist() == labels
+    cache = write_cache(tokens, tmp_path / "cache")
+    assert cache.targets.tolist() == labels
+    assert cache[[1, 2]].targets.tolist() == labels[1:3]
+
+
+def test_labels_of_several_kinds_are_refused(tmp_path: Path) -> None:
+    targets = np.array([1, "a", None], object)
+    tokens = TokenSet(np.arange(3.0), np.arange(3.0), [1] * 3, targets=targets)
+    with pytest.raises(ValueError, match="all of one kind, got int, str"):
+        tokens.to_parquet(tmp_path / "some.parquet")

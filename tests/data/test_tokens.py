@@ -349,3 +349,8 @@ def test_unnamed_values_are_kept_or_refused_never_zeroed():
 def test_what_does_not_conform_says_why(tokens, fitted, says):
     with pytest.raises(ValueError, match=re.escape(says)):
         tokens.conform(fitted.schema)
+
+
+def test_names_of_the_values_of_a_step_are_one_each():
+    with pytest.raises(ValueError, match="name the 3 values of a token, got 2"):
+        rm.TokenSet(np.zeros((4, 3)), np.arange(4.0), [4], axes=("time",), channels=("a", "b"))

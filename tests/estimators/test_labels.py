@@ -299,3 +299,11 @@ def test_labels_that_a_classifier_cannot_learn_are_said_before_training(y, messa
 def test_dates_are_no_numbers_to_regress():
     with pytest.raises(ValueError, match="targets must be numbers, got datetime64"):
         rm.RoMAERegressor(**quick()).fit(series()[0], pd.date_range("2020", periods=24).to_numpy())
+
+
+def test_every_class_has_a_training_sample() -> None:
+    for seed in range(40):
+        for strata in (["rare", *["a", "b"] * 11, "a"], [*"abcdefghij" * 2, "k", "l"]):
+            parts = split_validation(len(strata), 0.1, seed, np.array(strata))
+            assert set(np.array(strata)[parts.training]) == set(strata)
+            assert sorted([*parts.training, *parts.validation]) == list(range(len(strata)))

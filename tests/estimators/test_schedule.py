@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from small import MODEL, series
+from small import MODEL, quick, series
 
 import rotary_mae as rm
 from rotary_mae.estimators.schedule import CLASSIFY, REGRESS, mean_length, plan_training
@@ -108,3 +108,16 @@ def test_samples_are_pooled_by_their_mean_and_images_are_not_varied_as_series(tm
     assert fitted.model_.config.context == 0
     settings = json.loads((out / "run.json").read_text())["training"]
     assert not any(settings["augmentation"].values())
+
+
+@pytest.mark.parametrize(("length", "channels", "context"), [(40, 1, 4), (130, 1, 8), (130, 2, 4)])
+def test_long_lines_are_looked_at_from_farther(length: int, channels: int, context: int) -> None:
+    rng = np.random.default_rng(0)
+    channel = rng.integers(0, channels, 4 * length)
+    positions = np.column_stack([np.tile(np.arange(float(length)), 4), channel])
+    tokens = rm.TokenSet(
+        rng.normal(size=4 * length), positions, [length] * 4, axes=("time", "channel"), channels="gr"[:channels]
+    )
+    fitted = rm.RoMAEEmbedder(**quick(epochs=1)).fit(tokens)
+    assert fitted.model_.config.context == context
+    assert rm.RoMAEClassifier(init=fitted, **quick(epochs=1)).fit(tokens, [0, 1, 0, 1]).model_.config.context == context

@@ -170,7 +170,7 @@ class TokenBatch:
         return draw_hidden(
             hiding,
             self.lengths.numpy(),
-            positions[:, 0],
+            positions[:, self.schema.time_axis],
             None if axis is None else positions[:, axis],
             self._is_static(positions),
             np.arange(len(self)) if self.keys is None else self.keys.numpy(),

@@ -29,15 +29,21 @@ class Surroundings:
 
 
 def query_context(
-    values: Tensor, positions: Tensor, sample_idx: Tensor, query_positions: Tensor, query_sample_idx: Tensor
+    values: Tensor,
+    positions: Tensor,
+    sample_idx: Tensor,
+    query_positions: Tensor,
+    query_sample_idx: Tensor,
+    axis: int = 0,
 ) -> Surroundings:
     """Surroundings of M queries among the visible tokens; no query sees another.
 
     values: (N, V), positions: (N, D), sample_idx: (N,) of the visible tokens; (M, D) and (M,) of the queries.
+    axis: that of time.
     """
     n_visible, n_queries = len(values), len(query_positions)
     positions = torch.cat((positions, query_positions))
-    order, line = sorted_lines(positions, torch.cat((sample_idx, query_sample_idx)))
+    order, line = sorted_lines(positions, torch.cat((sample_idx, query_sample_idx)), axis)
     is_visible = order < n_visible
     place = torch.arange(len(order), device=order.device)
     before = torch.cummax(torch.where(is_visible, place, -1), 0).values
@@ -45,7 +51,8 @@ def query_context(
     asked = place[~is_visible]
     mean, count = _line_means(values, order, line, is_visible)
     mean, has_line = mean[line[asked]], count[line[asked]] > 0
-    sides = [_nearest(values, positions[:, 0], order, line, asked, near[asked], mean) for near in (before, after)]
+    time = positions[:, axis]
+    sides = [_nearest(values, time, order, line, asked, near[asked], mean) for near in (before, after)]
     candidates = torch.stack((mean, sides[0][0], sides[1][0]), dim=1)
     features = torch.cat((candidates.flatten(1), sides[0][1], sides[1][1], has_line.to(mean.dtype)), dim=1)
     back = torch.empty_like(asked).index_copy_(

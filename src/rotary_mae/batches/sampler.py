@@ -7,6 +7,9 @@ import numpy.typing as npt
 
 Ints = npt.NDArray[np.int64]
 
+MIXED_BLOCKS = 64
+"""Blocks of a source on disk that are mixed with each other."""
+
 
 def epoch_batches(
     n_samples: int,
@@ -21,8 +24,7 @@ def epoch_batches(
     """The batches of one epoch, each an array of sample indices; every sample once.
 
     batch_size: samples a batch. max_tokens: fill batches up to so many tokens (a longer sample is a batch of its
-    own), of at most ``batch_size`` samples if that is given too; needs ``lengths`` (B,). block: keep runs of so
-    many samples together, for sources on disk.
+    own), of at most ``batch_size`` samples if that is given too; needs ``lengths`` (B,). block: see ``shuffled``.
     """
     for name, size in (("batch_size", batch_size), ("max_tokens", max_tokens)):
         if size is not None and size < 1:
@@ -47,14 +49,24 @@ def cut_into_batches(
 
 
 def shuffled(n_samples: int, seed: int, epoch: int, block: int = 1) -> Ints:
-    """(n_samples,) a random order; runs of ``block`` samples stay together."""
+    """(n_samples,) a random order.
+
+    block: for sources on disk, of which whole runs are read best: runs of so many samples are put in random order, and
+    the samples of every 64 runs that follow each other then mixed, so that of classes that lie one after the other
+    every batch has some.
+    """
     # uint64: as a list, seeds from 2**63 on would become floats, and neighbours the same
     key = np.array([seed & (2**64 - 1), epoch], np.uint64)
     rng = np.random.Generator(np.random.Philox(key=key))
     if block <= 1:
         return rng.permutation(n_samples)
-    order = rng.permutation(-(-n_samples // block))[:, None] * block + np.arange(block)
-    return order[order < n_samples]
+    runs = rng.permutation(-(-n_samples // block))[:, None] * block + np.arange(block)
+    order = runs[runs < n_samples]
+    whole = len(order) // (MIXED_BLOCKS * block) * MIXED_BLOCKS * block
+    mixed = order[:whole].reshape(-1, MIXED_BLOCKS * block)
+    rng.permuted(mixed, axis=1, out=mixed)
+    rng.shuffle(order[whole:])
+    return order
 
 
 def rank_share(batch: Ints, rank: int, world: int) -> tuple[Ints, bool]:

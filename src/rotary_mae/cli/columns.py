@@ -25,8 +25,8 @@ class Columns:
         error: the standard deviation of the measurement, one column for each of --value; a column called "error"
             if not said.
         static: what does not change within a series (redshift, age), joined by commas.
-        duplicates: where a series has several values at one time and channel, "keep" all of them or take their "mean";
-            "error" if not said.
+        duplicates: where a series has several values at one time and channel, "keep" all of them, take their "mean",
+            or "error"; all are kept, with a warning, if not said.
     """
 
     id: str | None = None
@@ -35,7 +35,7 @@ class Columns:
     value: Names | None = None
     error: Names | None = None
     static: Names | None = None
-    duplicates: Literal["error", "keep", "mean"] | None = None
+    duplicates: Literal["warn", "keep", "mean", "error"] | None = None
 
     def named(self, remembered: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Arguments of ``from_frame``: what was said here, else what a run remembers, else the defaults."""

@@ -29,7 +29,7 @@ def from_arrays(
     ids: npt.ArrayLike | None = None,
     channels: Sequence[str] | None = None,
     layout: Layout = "auto",
-    duplicates: Duplicates = "error",
+    duplicates: Duplicates = "warn",
 ) -> TokenSet:
     """Tokens from series in arrays; steps of which nothing was observed are left out.
 
@@ -49,7 +49,8 @@ def from_arrays(
         channels: names of the channels; "0", "1" ... if None.
         layout: as in ``from_frame``: "steps", "measurements", or "auto" (steps if at least half of their
             cells are observed).
-        duplicates: several values of a sample, time and channel: "error", "keep" all, or take their "mean".
+        duplicates: several values of a sample, time and channel: "keep" all, with a warning ("warn") or without, take
+            their "mean", or "error".
 
     Raises:
         ValueError: shapes that do not fit, infinite values, times that are missing or occur twice, a sample
@@ -125,6 +126,7 @@ def _series(X: Any, order: tuple[str, ...]) -> _Series:
             f"X must be (n, channels, times), or a list of (channels, times), got {type(X).__name__}; data frames go "
             "to from_frame, of a dictionary give the array in it"
         )
+    X = _as_array(X)
     if len(X) == 0:
         raise ValueError("X has no samples; expected (n, channels, times) or a list of (channels, times)")
     if isinstance(X, np.ndarray) and X.ndim in (2, 3):
@@ -146,6 +148,12 @@ def _series(X: Any, order: tuple[str, ...]) -> _Series:
     return _Series(np.concatenate(series), np.array([len(part) for part in series]), order, {})
 
 
+def _as_array(given: Any) -> Any:
+    """Tensors and the like of several axes as arrays; lists, and what has an index or a time zone, as they are."""
+    is_array = isinstance(given, np.ndarray) or not hasattr(given, "__array__")  # masks are kept
+    return given if is_array or getattr(given, "ndim", 0) < 2 else np.asarray(given)
+
+
 def _steps_of(part: Any, order: tuple[str, ...], sample: int) -> FloatArray:
     """(times, channels)."""
     array = _numbers(part, f"sample {sample} of X")
@@ -165,12 +173,13 @@ def _times(times: Any, series: _Series, ids: npt.NDArray[Any]) -> tuple[FloatArr
     if times is None:
         first = np.cumsum(lengths) - lengths
         return (np.arange(lengths.sum()) - np.repeat(first, lengths)).astype(np.float64), None
+    times = _as_array(times)
     if isinstance(times, np.ndarray) and times.ndim == 3:
         times = _to_standard(times, series.order)
         if times.shape[1] > 1:
             return _times_of_cells(times, series)
         times = times[:, 0] if len(times) > 1 or len(lengths) == 1 else times[0, 0]
-    is_shared = len(times) > 0 and np.ndim(times[0]) == 0
+    is_shared = len(times) > 0 and np.ndim(next(iter(times))) == 0
     parts = [times] if is_shared else times
     if not is_shared and len(parts) != len(lengths):
         raise ValueError(f"times must be shared or given for each of {len(lengths)} samples, got {len(parts)}")

@@ -178,6 +178,11 @@ def times(table: pa.Table, name: str) -> tuple[FloatArray, str | None]:
     return numbers(table, name), None
 
 
+def channel_name(entry: Any) -> str:
+    """What a channel is called; a whole number by the same name, whether a gap in its column made it a float or not."""
+    return str(int(entry)) if isinstance(entry, float) and entry.is_integer() else str(entry)
+
+
 def codes(table: pa.Table, name: str) -> tuple[IntArray, npt.NDArray[Any]]:
     """(N,) code of each entry, -1 = null, and the distinct entries in order of first appearance."""
     array = _plain(table, name)

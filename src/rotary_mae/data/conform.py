@@ -34,8 +34,8 @@ def conform(tokens: TokenSet, schema: Schema, typical: npt.ArrayLike | None = No
             f"the model was fitted on axes {schema.axes} (layout {schema.layout!r}), got {tokens.axes}: {hint}"
         )
     mine, theirs = tokens.schema, schema
-    if "time" in tokens.axes and (mine.times is None) != (theirs.times is None):
-        raise ValueError(f"the model was fitted on {_clock(theirs)}, got {_clock(mine)}: give times as in training")
+    if "time" in tokens.axes and clock(mine) != clock(theirs):
+        raise ValueError(f"the model was fitted on {clock(theirs)}, got {clock(mine)}: give times as in training")
     for what in ("channels", "statics"):
         unseen = [name for name in getattr(mine, what) if name not in getattr(theirs, what)]
         if unseen:
@@ -108,7 +108,7 @@ def _conform_steps(tokens: TokenSet, schema: Schema, typical: npt.ArrayLike | No
 
 def _fill(values: Array, is_there: npt.NDArray[np.bool_], tokens: TokenSet, typical: Array) -> None:
     """Write into (T, V) ``values`` what is not there (T, channels): straight lines in time, or the typical value."""
-    time = tokens.positions[:, 0]
+    time = tokens.positions[:, tokens.schema.time_axis]
     for channel in np.flatnonzero(~is_there.all(axis=0)):
         lacks = np.add.reduceat(~is_there[:, channel], tokens.starts) > 0
         for start, length in zip(tokens.starts[lacks], tokens.lengths[lacks], strict=True):
@@ -122,5 +122,8 @@ def _fill(values: Array, is_there: npt.NDArray[np.bool_], tokens: TokenSet, typi
             )
 
 
-def _clock(schema: Schema) -> str:
-    return "times that are numbers" if schema.times is None else "time stamps"
+def clock(schema: Schema) -> str:
+    """What kind of times these are, in words."""
+    if schema.times is None:
+        return "times that are numbers"
+    return "durations" if schema.times.startswith("duration") else "time stamps"

@@ -34,7 +34,7 @@ def from_frame(
     static: Names = (),
     target: Names | None = None,
     layout: Layout = "auto",
-    duplicates: Duplicates = "error",
+    duplicates: Duplicates = "warn",
 ) -> TokenSet:
     """Tokens from a pandas, polars, pyarrow or astropy table with a row a measurement, a time step or an object.
 
@@ -53,11 +53,12 @@ def from_frame(
         layout: "measurements" (a token a measurement), "steps" (a token a time step with all channels) or
             "auto": long tables become measurements; wide ones steps if at least half of the cells of their
             steps are observed; a single channel becomes steps unless it comes with errors or statics.
-        duplicates: several values of an id, time and channel: "error", "keep" all, or take their "mean".
+        duplicates: several values of an id, time and channel: "keep" all, with a warning ("warn") or without, take
+            their "mean", or "error".
 
     Raises:
         ValueError: columns that are not there or of the wrong type, ids, times or channels that are missing,
-            infinite values, ids without observations, duplicates, labels that change within an id.
+            infinite values, ids without observations, labels that change within an id.
     """
     value_names, error_names = _as_list(value), [] if error is None else _as_list(error)
     static_names, target_names = _as_list(static), [] if target is None else _as_list(target)
@@ -131,7 +132,7 @@ def _channels(table: pa.Table, name: str, is_observed: npt.NDArray[np.bool_]) ->
     used = used[np.argsort(entries[used])] if used.size else used
     rank = np.zeros(len(entries) + 1, np.int64)
     rank[used] = np.arange(len(used))
-    return rank[code], tuple(str(entry) for entry in entries[used].tolist())
+    return rank[code], tuple(columns.channel_name(entry) for entry in entries[used].tolist())
 
 
 def _first_known(

@@ -127,6 +127,8 @@ class LazyImages:
 
     def __getitem__(self, index: Any) -> TokenSet:
         chosen = sample_indices(index, len(self))
+        if not chosen.size and len(self):
+            return self[[0]][:0]
         images = self.images
         return from_images(
             [images[i] for i in chosen.tolist()] if isinstance(images, list | tuple) else images[chosen],

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
-from typing import Any, Literal, NoReturn
+from typing import Any, Literal, NoReturn, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -13,20 +14,23 @@ from rotary_mae.data.schema import Schema
 from rotary_mae.data.tokens import TokenSet
 
 Layout = Literal["auto", "measurements", "steps"]
-Duplicates = Literal["error", "keep", "mean"]
+Duplicates = Literal["warn", "keep", "mean", "error"]
 BoolArray = npt.NDArray[np.bool_]
 
+COARSEST = 0.02
+"""Steps of single precision, in standard deviations of a channel, that go without a warning."""
 
-def arrange(rows: Long | Wide, about: About, layout: Layout, duplicates: Duplicates = "error") -> TokenSet:
+
+def arrange(rows: Long | Wide, about: About, layout: Layout, duplicates: Duplicates = "warn") -> TokenSet:
     """Checked, sorted tokens from rows in any order.
 
     Raises:
         ValueError: a sample without any observation, times or values that are not finite, errors below 0,
-            several values of a channel at the same time (unless ``duplicates`` says what to do), a missing
+            several values of a channel at the same time if ``duplicates`` says so, a missing
             static covariate or measurement errors in layout "steps".
     """
     _check_choice("layout", layout, ("auto", "measurements", "steps"))
-    _check_choice("duplicates", duplicates, ("error", "keep", "mean"))
+    _check_choice("duplicates", duplicates, get_args(Duplicates))
     only_measurements = isinstance(rows, Long) or rows.errors is not None
     has_error = (rows.error if isinstance(rows, Long) else rows.errors) is not None
     if layout == "steps" and has_error:
@@ -35,6 +39,7 @@ def arrange(rows: Long | Wide, about: About, layout: Layout, duplicates: Duplica
             "layout='steps'; leave out one of the two"
         )
     rows = _in_order(_observed(rows, about), about, duplicates)
+    _warn_of_rounding(rows, about)
     if layout == "auto":
         layout = "measurements" if only_measurements else _choose(rows, about)
     if layout == "measurements":
@@ -106,6 +111,22 @@ def _check_cells(is_bad: BoolArray, cells: FloatArray, rows: Long | Wide, about:
         )
 
 
+def _warn_of_rounding(rows: Long | Wide, about: About) -> None:
+    """Values are stored as float32: of small changes at a large level, such as those of a frequency, little is left."""
+    for c, name in enumerate(about.channels):
+        mine = rows.value[rows.channel == c] if isinstance(rows, Long) else rows.values[:, c]
+        mine = mine[~np.isnan(mine)]
+        if not mine.size or not (spread := float(mine.std())):
+            continue
+        step = float(np.spacing(np.float32(np.abs(mine).max())))
+        if step > COARSEST * spread:
+            warnings.warn(
+                f"values of channel {name!r} lie about {mine.mean():.9g} and vary by {spread:.3g}, but are stored in "
+                f"single precision, in steps of {step:.3g} there: take a constant off them first",
+                stacklevel=4,
+            )
+
+
 # -- order and duplicates ---------------------------------------------------------------------------------
 
 
@@ -121,21 +142,27 @@ def _in_order(rows: Long | Wide, about: About, duplicates: Duplicates) -> Long |
     if not is_repeat.any():
         return rows
     if duplicates == "error":
-        _raise_repeat(rows, is_repeat, about)
+        raise ValueError(f"{_told(rows, is_repeat, about)}; drop the others, or {_WAYS}")
+    if duplicates == "warn":
+        warnings.warn(f"{_told(rows, is_repeat, about)}; all are kept: drop the others, or {_WAYS}", stacklevel=4)
     # repeats come in the same order whatever the order of the table
     error = () if rows.error is None else (rows.error,)
     rows = rows.take(_order(rows.sample, rows.time, rows.channel, rows.value, *error))
     return _means(rows, is_repeat) if duplicates == "mean" else rows
 
 
-def _raise_repeat(rows: Long, is_repeat: BoolArray, about: About) -> NoReturn:
+_WAYS = (
+    "take their mean with duplicates='mean' (--duplicates mean), or keep all without a word with duplicates='keep' "
+    "(--duplicates keep)"
+)
+
+
+def _told(rows: Long, is_repeat: BoolArray, about: About) -> str:
     first = int(np.argmax(is_repeat))
     n_more = int(np.argmin(np.append(is_repeat[first:], False)))
-    raise ValueError(
+    return (
         f"{about.moment(rows.sample[first], rows.time[first])} has {n_more + 1} values of channel "
-        f"{about.channels[rows.channel[first]]!r}, expected one ({int(is_repeat.sum())} too many in all); "
-        "drop the others, or take their mean with duplicates='mean' (--duplicates mean), or keep all with "
-        "duplicates='keep' (--duplicates keep)"
+        f"{about.channels[rows.channel[first]]!r}, expected one ({int(is_repeat.sum())} too many in all)"
     )
 
 

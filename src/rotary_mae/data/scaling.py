@@ -33,7 +33,8 @@ class Scaling:
     """Centres and scales of values, origins and units of positions, fitted on training data.
 
     schema: what the data looked like at fit; other data is brought to it first (``TokenSet.conform``).
-    center, scale: for "measurements" one number a channel (static ones last), else one a value column.
+    center, scale: for "measurements" one number a channel (static ones last) and predicted column of it, else one a
+    value column.
     origin: "first" counts a continuous axis from the sample's first token, "global" from ``start``, "none"
     from 0. unit, start: one number an axis, in the user's units; 1 and 0 on index axes. tails: the share of the values
     of the fit that are farther than 10 scales from their centre; of normally distributed ones none is.
@@ -97,14 +98,13 @@ class Scaling:
     # -- values ---------------------------------------------------------------------------------------------
 
     def _columns(self, tokens_channel: npt.NDArray[np.int64] | None) -> tuple[Array, Array]:
-        """Centre and scale of the predicted values: (T, 1) by channel, or (1, n_predicted) by column."""
-        center, scale = np.asarray(self.center), np.asarray(self.scale)
+        """Centre and scale of the predicted values: (T, n_predicted) by channel, or (1, n_predicted) for all."""
+        center, scale, n = np.asarray(self.center), np.asarray(self.scale), self.schema.n_predicted
         if self.schema.channel_axis is None:
-            n = self.schema.n_predicted
             return center[None, :n], scale[None, :n]
         if tokens_channel is None:
             raise ValueError("values of this layout are scaled by channel: give channel=, their channel indices")
-        return center[tokens_channel, None], scale[tokens_channel, None]
+        return center.reshape(-1, n)[tokens_channel], scale.reshape(-1, n)[tokens_channel]
 
     def conform(self, tokens: TokenSet) -> TokenSet:
         """Tokens as at fit, in their own units; where steps lack what they had at fit, see ``conform.conform``."""
@@ -115,18 +115,20 @@ class Scaling:
         if tokens.schema.anchored and not self.schema.anchored:
             raise ValueError("these tokens are scaled already; give them as they were before scaling")
         tokens, schema = self.conform(tokens), self.schema
-        center, scale = np.asarray(self.center), np.asarray(self.scale)
         values = tokens.values.astype(np.float64)
         if schema.channel_axis is None:
+            center, scale = np.asarray(self.center), np.asarray(self.scale)
             values = (values - center) / scale
             observed = schema.columns("observed")
             if observed:
                 # not observed is the channel's centre, whatever the number there was
                 values[:, : schema.n_predicted] *= tokens.values[:, observed] > 0
         else:
-            channel = tokens.positions[:, schema.channel_axis].astype(np.int64)
-            is_value = np.array([role == "value" for role in schema.roles])
-            values = (values - center[channel, None] * is_value) / scale[channel, None]
+            center, scale = self._columns(tokens.positions[:, schema.channel_axis].astype(np.int64))
+            n, errors = schema.n_predicted, schema.columns("error")
+            values[:, :n] = (values[:, :n] - center) / scale
+            # as many errors as values, or one for all of them
+            values[:, errors] /= scale if len(errors) == n else scale[:, :1]
         positions = self.apply_positions(tokens.positions, tokens.lengths, self.starts(tokens))
         anchored = schema.continuous_axes if self.origin == "first" else ()
         return tokens.replace(values=values, positions=positions, schema=replace(schema, anchored=anchored))
@@ -139,18 +141,25 @@ class Scaling:
         channel: (T,) channel index of each row, needed where scaling is by channel. is_spread: they are
         standard deviations: scale them without moving them.
         """
-        index = None if channel is None else np.asarray(channel).astype(np.int64)
-        center, scale = self._columns(index)
-        return np.asarray(values, np.float64) * scale + (0.0 if is_spread else center)
+        predicted = self._predicted(values)
+        center, scale = self._columns(None if channel is None else np.asarray(channel).astype(np.int64))
+        return predicted * scale + (0.0 if is_spread else center)
+
+    def _predicted(self, values: npt.ArrayLike) -> Array:
+        n = self.schema.n_predicted
+        if isinstance(values, TokenSet) or np.ndim(values) != 2 or np.shape(values)[1] != n:
+            what = "a TokenSet" if isinstance(values, TokenSet) else f"shape {np.shape(values)}"
+            raise ValueError(f"values must be (T, {n}), those that a model predicts, got {what}")
+        return np.asarray(values, np.float64)
 
     def apply_targets(self, values: npt.ArrayLike, *, channel: npt.ArrayLike | None = None) -> npt.NDArray[np.float64]:
         """The inverse of ``undo``: values (T, n_predicted) in the user's units to the model's.
 
         channel: (T,) channel index of each row, needed where scaling is by channel.
         """
-        index = None if channel is None else np.asarray(channel).astype(np.int64)
-        center, scale = self._columns(index)
-        return (np.asarray(values, np.float64) - center) / scale
+        predicted = self._predicted(values)
+        center, scale = self._columns(None if channel is None else np.asarray(channel).astype(np.int64))
+        return (predicted - center) / scale
 
     # -- positions ------------------------------------------------------------------------------------------
 
@@ -207,8 +216,9 @@ def _fit_values(tokens: TokenSet, how: ValueScaling) -> tuple[Array, Array]:
         channel = tokens.positions[:, schema.channel_axis].astype(np.int64)
         n = len(schema.channels) + len(schema.statics)
         by_channel = np.argsort(channel, kind="stable")
-        parts = np.split(tokens.values[by_channel, 0], np.cumsum(np.bincount(channel, minlength=n))[:-1])
-        fitted = [_center_and_scale(part, how) for part in parts]
+        ordered = tokens.values[by_channel, : schema.n_predicted]
+        parts = np.split(ordered, np.cumsum(np.bincount(channel, minlength=n))[:-1])
+        fitted = [_center_and_scale(column, how) for part in parts for column in part.T]
     elif schema.patch is not None:
         # every pixel of a patch is the same quantity
         fitted = [_center_and_scale(tokens.values.ravel(), how)] * tokens.values.shape[1]

@@ -71,6 +71,11 @@ class Schema:
         """Indices of the axes whose positions are measured, not counted."""
         return tuple(i for i, name in enumerate(self.axes) if name not in INDEX_AXES)
 
+    @property
+    def time_axis(self) -> int:
+        """Index of the axis along which tokens follow each other: "time", else the first continuous one, else 0."""
+        return self.axes.index("time") if "time" in self.axes else next(iter(self.continuous_axes), 0)
+
     def columns(self, role: str) -> list[int]:
         """Indices of the value columns with this role."""
         return [i for i, r in enumerate(self.roles) if r == role]

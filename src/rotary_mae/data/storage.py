@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from rotary_mae.data.growing import GrowingArray
-from rotary_mae.data.missing import is_missing
+from rotary_mae.data.missing import is_missing, is_nothing
 from rotary_mae.data.schema import Schema
 from rotary_mae.data.tokens import Source, TokenSet, sample_indices, token_indices
 
@@ -37,18 +37,20 @@ def write_parquet(tokens: TokenSet, path: str | Path) -> None:
     Names of classes may be missing: as null. Raises ValueError if ids or targets are neither text nor numbers.
     """
     extras = {"ids": storable(tokens.ids, "ids")}
+    types: dict[str, pa.DataType] = {}
     if tokens.targets is not None:
-        text, is_known = _without_gaps(tokens.targets)
-        extras["targets"] = text if is_known.all() else _with_gaps(text, is_known)
+        filled, is_known = _without_gaps(tokens.targets)
+        extras["targets"] = filled if is_known.all() else _with_gaps(filled, is_known)
+        types["targets"] = pa.from_numpy_dtype(filled.dtype) if filled.dtype.kind != "U" else pa.string()
     about = {"schema": asdict(tokens.schema), "dtypes": {name: a.dtype.str for name, a in extras.items()}}
-    schema = _table(tokens[:0], extras).schema.with_metadata({_KEY: json.dumps(about)})
+    schema = _table(tokens[:0], extras, types).schema.with_metadata({_KEY: json.dumps(about)})
     with replacing(Path(path)) as partial, pq.ParquetWriter(partial, schema) as writer:
         for rows in _blocks(tokens):
-            writer.write_table(_table(tokens[rows], {name: array[rows] for name, array in extras.items()}))
+            writer.write_table(_table(tokens[rows], {name: array[rows] for name, array in extras.items()}, types))
 
 
-def _table(tokens: TokenSet, extras: dict[str, npt.NDArray[Any]]) -> pa.Table:
-    columns = {name: _rows(array[: len(tokens)]) for name, array in extras.items()}
+def _table(tokens: TokenSet, extras: dict[str, npt.NDArray[Any]], types: dict[str, pa.DataType]) -> pa.Table:
+    columns = {name: _rows(array[: len(tokens)], types.get(name)) for name, array in extras.items()}
     columns["values"] = _lists(tokens.values, tokens.lengths)
     columns["positions"] = _lists(tokens.positions, tokens.lengths)
     if tokens.token_targets is not None:
@@ -100,7 +102,7 @@ def read_parquet(path: str | Path) -> TokenSet:
     schema = Schema(**about["schema"])
     values, positions = (_flat(table[name]) for name in ("values", "positions"))
     lengths = table["positions"].combine_chunks().value_lengths().to_numpy() // len(schema.axes)
-    extras = {name: _matrix(table[name]).astype(dtype) for name, dtype in about["dtypes"].items()}
+    extras = {name: _matrix(table[name], np.dtype(dtype)) for name, dtype in about["dtypes"].items()}
     answers = None
     if "token_targets" in table.column_names:
         answers = _flat(table["token_targets"]).reshape(int(lengths.sum()), -1)
@@ -125,17 +127,20 @@ def _flat(column: pa.ChunkedArray) -> npt.NDArray[Any]:
     return flat
 
 
-def _rows(array: npt.NDArray[Any]) -> pa.Array:
-    # of names some of which are missing a part may lack all
-    flat = pa.array(array.reshape(-1), pa.string() if array.dtype.kind == "O" else None)
+def _rows(array: npt.NDArray[Any], kind: pa.DataType | None = None) -> pa.Array:
+    # of labels some of which are missing a part may lack all
+    flat = pa.array(array.reshape(-1), kind if array.dtype.kind == "O" else None)
     return flat if array.ndim == 1 else pa.FixedSizeListArray.from_arrays(flat, array.shape[1])
 
 
-def _matrix(column: pa.ChunkedArray) -> npt.NDArray[Any]:
-    if pa.types.is_fixed_size_list(column.type):
-        return _flat(column).reshape(-1, column.type.list_size)
-    array: npt.NDArray[Any] = column.to_numpy()
-    return array
+def _matrix(column: pa.ChunkedArray, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+    is_listed = pa.types.is_fixed_size_list(column.type)
+    if dtype.kind == "O":
+        # whole numbers of which some are missing would become floats
+        array = np.array(column.to_pylist(), object)
+    else:
+        array = _flat(column) if is_listed else column.to_numpy()
+    return array.astype(dtype).reshape((-1, column.type.list_size) if is_listed else -1)
 
 
 def storable(array: npt.NDArray[Any], name: str) -> npt.NDArray[Any]:
@@ -147,14 +152,34 @@ def storable(array: npt.NDArray[Any], name: str) -> npt.NDArray[Any]:
     return array
 
 
-def _without_gaps(targets: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_]]:
-    """Targets that can be stored, with "" for names that are missing; and True for those that are not."""
-    is_known = ~is_missing(targets) if targets.dtype.kind == "O" else np.ones(targets.shape, bool)
-    return storable(np.where(is_known, targets, "") if not is_known.all() else targets, "targets"), is_known
+_NOTHING: dict[str, str | int | float | bool] = {"U": "", "i": 0, "u": 0, "f": 0.0, "b": False}
+"""What stands for a label that is missing, by the kind of the others."""
 
 
-def _with_gaps(text: npt.NDArray[Any], is_known: npt.NDArray[np.bool_]) -> npt.NDArray[Any]:
-    found = text.astype(object)
+def _without_gaps(
+    targets: npt.NDArray[Any], like: npt.NDArray[Any] | None = None
+) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_]]:
+    """Targets that can be stored, with "", 0 or False for what is missing; and True for those that are not.
+
+    like: targets of which these are a part, which may lack all.
+    """
+    if targets.dtype.kind != "O":
+        return storable(targets, "targets"), np.ones(targets.shape, bool)
+    is_known = ~is_missing(targets)
+    known = [entry for entry in (targets if like is None else like).flat if not is_nothing(entry)]
+    kinds = {np.dtype(type(entry)).kind for entry in known} or {"U"}
+    if len(kinds) > 1 or not kinds <= set(_NOTHING):
+        given = ", ".join(sorted({type(entry).__name__ for entry in known}))
+        raise ValueError(f"targets must be text or numbers to be written, all of one kind, got {given}; convert them")
+    nothing = _NOTHING[kinds.pop()]
+    filled = np.array(
+        [entry if is_there else nothing for entry, is_there in zip(targets.flat, is_known.flat, strict=True)]
+    )
+    return storable(filled.reshape(targets.shape), "targets"), is_known
+
+
+def _with_gaps(filled: npt.NDArray[Any], is_known: npt.NDArray[np.bool_]) -> npt.NDArray[Any]:
+    found = filled.astype(object)
     found[~is_known] = None
     return found
 
@@ -193,7 +218,8 @@ def write_cache(data: Source | Iterable[TokenSet], folder: str | Path, progress:
         shutil.rmtree(left, ignore_errors=True)
     partial.mkdir(parents=True)
     try:
-        _write_arrays(_parts(data, progress), partial)
+        whole = getattr(data, "targets", None)
+        _write_arrays(_parts(data, progress), partial, whole if isinstance(whole, np.ndarray) else None)
         if folder.exists():
             folder.rename(old)
         partial.rename(folder)
@@ -230,7 +256,8 @@ def _parts(data: Source | Iterable[TokenSet], progress: bool) -> Iterator[TokenS
     return iter(track(parts, description="writing cache", total=total))
 
 
-def _write_arrays(parts: Iterable[TokenSet], folder: Path) -> None:
+def _write_arrays(parts: Iterable[TokenSet], folder: Path, like: npt.NDArray[Any] | None) -> None:
+    """like: the targets of all parts, where they are known."""
     columns: dict[str, GrowingArray] = {}
     schema, n_tokens = None, 0
     for part in parts:
@@ -246,7 +273,7 @@ def _write_arrays(parts: Iterable[TokenSet], folder: Path) -> None:
             "ids": storable(part.ids, "ids"),
         }
         if part.targets is not None:
-            arrays["targets"], is_known = _without_gaps(part.targets)
+            arrays["targets"], is_known = _without_gaps(part.targets, like)
             if part.targets.dtype.kind in "OU":
                 arrays["has_target"] = is_known
         if part.token_targets is not None:

@@ -20,12 +20,22 @@ class Subset:
         self.source = source
         self.indices = np.asarray(indices, np.int64)
         self.schema = source.schema
-        own = getattr(source, "targets", None)
-        self.targets = targets if targets is not None or own is None else np.asarray(own)[self.indices]
-        self.ids = np.asarray(getattr(source, "ids", np.arange(len(source))))[self.indices]
+        self._given = targets
         lengths = getattr(source, "lengths", None)
         self.lengths = None if lengths is None else np.asarray(lengths)[self.indices]
         self.is_on_disk = getattr(source, "is_on_disk", False)
+
+    @property
+    def targets(self) -> npt.NDArray[Any] | None:
+        """(n,) or (n, k), or None."""
+        own = getattr(self.source, "targets", None) if self._given is None else None
+        return self._given if own is None else np.asarray(own)[self.indices]
+
+    @property
+    def ids(self) -> npt.NDArray[Any]:
+        """(n,) names of the samples."""
+        names: npt.NDArray[Any] = np.asarray(getattr(self.source, "ids", np.arange(len(self.source))))[self.indices]
+        return names
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -33,4 +43,4 @@ class Subset:
     def __getitem__(self, index: Any) -> TokenSet:
         chosen = sample_indices(index, len(self))
         tokens = self.source[self.indices[chosen]]
-        return tokens if self.targets is None else tokens.with_targets(self.targets[chosen])
+        return tokens if self._given is None else tokens.with_targets(self._given[chosen])

@@ -99,10 +99,10 @@ def summarise(source: Source) -> Summary:
 
 
 def observed_values(tokens: TokenSet) -> tuple[npt.NDArray[np.int64], ...]:
-    """Sample, position on the first axis, channel and value of everything that was observed, each (N,)."""
+    """Sample, position in time, channel and value of everything that was observed, each (N,)."""
     schema = tokens.schema
     is_real = ~tokens.is_static
-    sample, time = tokens.sample_idx[is_real], tokens.positions[is_real, 0]
+    sample, time = tokens.sample_idx[is_real], tokens.positions[is_real, schema.time_axis]
     if schema.channel_axis is not None:
         return sample, time, tokens.positions[is_real, schema.channel_axis].astype(np.int64), tokens.values[is_real, 0]
     if schema.patch is not None:

@@ -95,6 +95,11 @@ class TokenSet:
             raise ValueError(f"positions has {self.positions.shape[1]} axes but they are named {schema.axes}")
         if self.values.shape[1] != len(schema.roles):
             raise ValueError(f"values has {self.values.shape[1]} columns but there are {len(schema.roles)} roles")
+        if schema.channel_axis is None and schema.channels and len(schema.channels) != schema.n_predicted:
+            raise ValueError(
+                f"without an axis 'channel', channels name the {schema.n_predicted} values of a token, got "
+                f"{len(schema.channels)}: {schema.channels}"
+            )
         for name, array in (("values", self.values), ("positions", self.positions)):
             bad = ~np.isfinite(array)
             if bad.any():

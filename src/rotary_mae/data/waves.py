@@ -51,7 +51,10 @@ def is_file(wave: Any) -> bool:
     return isinstance(wave, str | Path | bytes)
 
 
-def _ratio(sample_rate: int) -> tuple[int, int]:
+def _ratio(sample_rate: float) -> tuple[int, int]:
+    if sample_rate != int(sample_rate) or sample_rate < 1:
+        raise ValueError(f"sample_rate must be a whole number of samples a second, got {sample_rate}")
+    sample_rate = int(sample_rate)
     common = math.gcd(SAMPLE_RATE, sample_rate)
     return SAMPLE_RATE // common, sample_rate // common
 

@@ -46,7 +46,7 @@ def _folds(scaled: TokenSet, n_folds: int) -> npt.NDArray[np.int64]:
     sample = scaled.sample_idx[free]
     n_free = np.bincount(sample, minlength=len(scaled))
     fold = np.full(scaled.n_tokens, -1)
-    rank = order_in_time(sample, scaled.positions[free, 0], channel)
+    rank = order_in_time(sample, scaled.positions[free, scaled.schema.time_axis], channel)
     fold[free] = np.where(scaled.lengths[sample] > 1, rank % np.minimum(n_folds, n_free)[sample], -1)
     return fold
 

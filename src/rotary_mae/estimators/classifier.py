@@ -17,12 +17,13 @@ from torch import Tensor
 from rotary_mae.batches.batch import TokenBatch
 from rotary_mae.data.subset import Subset
 from rotary_mae.data.tokens import Source
+from rotary_mae.estimators.all_or_nothing import all_or_nothing
 from rotary_mae.estimators.configuring import model_config
 from rotary_mae.estimators.estimator import RoMAEEstimator
 from rotary_mae.estimators.inference import run_model
 from rotary_mae.estimators.inputs import needed_labels
 from rotary_mae.estimators.partial_labels import Labelled, pretrained_on_all
-from rotary_mae.estimators.schedule import CLASSIFY
+from rotary_mae.estimators.schedule import CLASSIFY, mean_length
 from rotary_mae.estimators.starting import scaling_for, seeded_model
 from rotary_mae.estimators.summary import UNJUDGED, Summary
 from rotary_mae.estimators.validation import Parts, split_validation
@@ -52,6 +53,7 @@ class RoMAEClassifier(ClassifierMixin, RoMAEEstimator):
         self.class_weight = class_weight
         self.n_estimators = n_estimators
 
+    @all_or_nothing
     def fit(self, X: Any, y: Any = None, *, sample_weight: Any = None, groups: Any = None) -> Self:
         """Train on samples and their labels.
 
@@ -69,7 +71,7 @@ class RoMAEClassifier(ClassifierMixin, RoMAEEstimator):
         if known.n_missing and initial is None:
             initial = pretrained_on_all(self, everything, seed, groups)
         scaling = scaling_for(source, initial, self.unit)
-        config = model_config(self, scaling, initial, distribution="point")
+        config = model_config(self, scaling, initial, mean_length(source), distribution="point")
         model = seeded_model(seed, lambda: RoMAEForPrediction(config, outputs=len(self.classes_)))
         self._start_from(initial, model)
         parts = split_validation(len(source), self.validation_fraction, seed, encoded, known.groups)

@@ -17,18 +17,28 @@ if TYPE_CHECKING:
 # Chosen on validation parts of series, see docs/measurements.md; patches have no neighbours of their channel.
 CONTEXT = 4
 
+# Of lines of so many measurements the nearest neighbours show nearly the same; more of them look farther.
+LONG_LINE, LONG_CONTEXT = 128, 8
+
 # Share of far values from which on they are taken to span orders of magnitude.
 HEAVY = 0.005
 
 
-def model_config(estimator: RoMAEEstimator, scaling: Scaling, initial: Pretrained | None, **fixed: Any) -> RoMAEConfig:
-    """That of ``initial``, or of ``size`` and the data; over it ``fixed``, over this the user's settings."""
+def model_config(
+    estimator: RoMAEEstimator, scaling: Scaling, initial: Pretrained | None, length: float = 0.0, **fixed: Any
+) -> RoMAEConfig:
+    """That of ``initial``, or of ``size`` and the data; over it ``fixed``, over this the user's settings.
+
+    length: mean number of tokens of a sample.
+    """
     named = (("dropout", estimator.dropout), ("context", estimator.context))
     given = {k: v for k, v in named if v is not None} | dict(estimator.model or {})
     if of_data := sorted({"n_values", "n_axes", "n_predicted"} & set(given)):
         raise ValueError(f"model has {', '.join(of_data)}, which the data decide; leave it out")
     schema = scaling.schema
     if initial is None:
+        line = length / (len(schema.channels) if schema.channel_axis is not None else 1)
+        context = LONG_CONTEXT if line >= LONG_LINE else CONTEXT
         data = {
             "n_values": len(schema.roles),
             "n_axes": len(schema.axes),
@@ -36,7 +46,7 @@ def model_config(estimator: RoMAEEstimator, scaling: Scaling, initial: Pretraine
             "size": estimator.size or default_size(pick_device(estimator.device).type == "cuda"),
             "normalize_targets": schema.patch is not None,
             "compress": schema.patch is None and scaling.tails > HEAVY,
-            "context": CONTEXT if schema.patch is None else 0,
+            "context": context if schema.patch is None else 0,
             "pooling": "mean",
         }
         return RoMAEConfig.from_dict({**data, **fixed, **given})

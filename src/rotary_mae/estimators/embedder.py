@@ -13,12 +13,13 @@ from sklearn.utils.validation import check_is_fitted
 
 from rotary_mae.batches.batch import TokenBatch
 from rotary_mae.batches.hiding import Hiding
+from rotary_mae.estimators.all_or_nothing import all_or_nothing
 from rotary_mae.estimators.configuring import model_config
 from rotary_mae.estimators.estimator import RoMAEEstimator
 from rotary_mae.estimators.hidden import hiding_summary
 from rotary_mae.estimators.inference import run_model
 from rotary_mae.estimators.reconstructing import Reconstruction, reconstruct
-from rotary_mae.estimators.schedule import PRETRAIN
+from rotary_mae.estimators.schedule import PRETRAIN, mean_length
 from rotary_mae.estimators.starting import scaling_for, seeded_model
 from rotary_mae.estimators.validation import split_validation
 from rotary_mae.models.autoencoder import RoMAEForPreTraining
@@ -31,12 +32,13 @@ class RoMAEEmbedder(TransformerMixin, RoMAEEstimator):
     ``summary_``.
     """
 
+    @all_or_nothing
     def fit(self, X: Any, y: Any = None, *, groups: Any = None) -> Self:
         """Pre-train on samples; ``y`` is not looked at. ``groups`` (B,) keeps groups on one side of validation."""
         source, initial = self._to_fit(X)
         seed = self._seed
         scaling = scaling_for(source, initial, self.unit)
-        config = model_config(self, scaling, initial)
+        config = model_config(self, scaling, initial, mean_length(source))
         model = seeded_model(seed, lambda: RoMAEForPreTraining(config))
         self._start_from(initial, model)
         parts = split_validation(len(source), self.validation_fraction, seed, groups=groups)

@@ -52,7 +52,7 @@ class RoMAEEstimator(BaseEstimator):
         dropout: on attention scores and hidden layers; None: 0, or as in ``init``.
         context: neighbours of its channel on each side that a token is read with (see ``RoMAEConfig``); 0 is the
             paper's model. None: as in ``init``; else 4 for series, where it helped on validation parts
-            (docs/measurements.md), and 0 for patches.
+            (docs/measurements.md; 8, the farther ones far, on lines of 128 measurements and more), and 0 for patches.
         layout: "measurements", "steps" or "auto", for frames and arrays; frozen at fit.
         columns: arguments of ``from_frame`` that name the columns of data frames.
         unit: distance in time (in the data's unit) that becomes 1 in the model; "auto" takes the typical one.
@@ -169,6 +169,11 @@ class RoMAEEstimator(BaseEstimator):
         _check_count("n_estimators", self.n_estimators)
         initial = initial_model(self.init)
         schema = None if initial is None or initial.scaling is None else initial.scaling.schema
+        if schema is not None and self.layout not in ("auto", schema.layout):
+            raise ValueError(
+                f"init reads data laid out as {schema.layout!r}, which layout={self.layout!r} does not go with: "
+                "leave it away"
+            )
         source = as_source(X, self.columns, self.layout, schema)
         if not len(source):
             raise ValueError("there are no samples to fit to; give at least one")

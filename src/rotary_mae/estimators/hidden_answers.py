@@ -44,7 +44,7 @@ class HiddenAnswers:
         self.quantiles = QUANTILES if has_spread else ()
         answer, std, also = self._interpolated() if has_spread else self._reconstructed(scaled)
         self.values = HiddenValues(self.scaling.schema, estimator.model_.config.normalize_targets)
-        whose = {"sample": tokens.sample_idx, "time": tokens.positions[:, 0]}
+        whose = {"sample": tokens.sample_idx, "time": tokens.positions[:, tokens.schema.time_axis]}
         also |= {k: np.repeat(v[self.is_hidden, None], answer.shape[1], 1) for k, v in whose.items()}
         self.values.add(batch, answer, std, also)
 
@@ -60,8 +60,10 @@ class HiddenAnswers:
 
     def table(self, names: Array) -> pa.Table:
         """A row a hidden value, as ``Evidence.values`` has it; ``names`` of the channels."""
-        rows = self.values.rows()
+        rows, n = self.values.rows(), self.scaling.schema.n_predicted
         channel = rows["channel"]
+        if self.scaling.schema.channel_axis is not None and n > 1:
+            names = np.array([f"{name} {k + 1}" for name in names for k in range(n)], object)
         columns = {"sample": rows["sample"], "channel": names[channel], "time": rows["time"]}
         columns |= {name: self._in_units(rows[name], channel) for name in ("truth", "answer", "mean")}
         if "line" in rows:
@@ -71,10 +73,10 @@ class HiddenAnswers:
 
     def _in_units(self, scaled: Array, channel: Array, is_spread: bool = False) -> Array:
         """(N,) in the user's units, of the channels (N,)."""
-        if self.scaling.schema.channel_axis is not None:
-            return self.scaling.undo(scaled[:, None], channel=channel, is_spread=is_spread)[:, 0]
-        rows = np.repeat(scaled[:, None], self.scaling.schema.n_predicted, 1)
-        picked: Array = np.take_along_axis(self.scaling.undo(rows, is_spread=is_spread), channel[:, None], 1)[:, 0]
+        n = self.scaling.schema.n_predicted
+        rows = np.repeat(scaled[:, None], n, 1)
+        undone = self.scaling.undo(rows, channel=channel // n, is_spread=is_spread)
+        picked: Array = np.take_along_axis(undone, channel[:, None] % n, 1)[:, 0]
         return picked
 
     def _interpolated(self) -> tuple[Array, Array, dict[str, Array]]:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from rotary_mae.data.columns import MissingColumn
 from rotary_mae.data.schema import Schema
 from rotary_mae.data.tokens import TokenSet
-from rotary_mae.estimators.inputs import unnamed
+from rotary_mae.estimators.inputs import default_channel, unnamed
 from rotary_mae.estimators.queries import frame_queries
 
 Array = npt.NDArray[Any]
@@ -31,7 +31,7 @@ class Cells:
                 "values anywhere with predict"
             )
         self.columns = dict(columns or {})
-        self.channel = self.columns.get("channel")
+        self.channel = self.columns.get("channel") or default_channel(df, columns, schema)
         named = [self.columns.get(name, name) for name in ("id", "time")] + ([self.channel] if self.channel else [])
         # a named index of pandas holds columns too, as in from_frame
         self.index = [name for name in getattr(getattr(df, "index", None), "names", ()) if name is not None]
@@ -50,6 +50,8 @@ class Cells:
                 if not columns
                 else MissingColumn(missing[0], self.frame.columns, "the estimator's columns say that value is there; ")
             )
+        if any(self.frame[name].dtype in (nw.List, nw.Array, nw.Struct) for name in self.values):
+            raise ValueError("expected a long or a wide frame, a row a measurement or a time step, got a nested one")
         if text := [name for name in self.values if self.frame[name].dtype == nw.String]:
             raise ValueError(f"column {text[0]!r} must be numbers, got text; convert it first")
         cells = self.frame.select(*self.values)
@@ -91,7 +93,7 @@ class Cells:
         queries = frame_queries(self.questions(), tokens, self.schema, named)
         keys = np.zeros((len(self.row), 3))
         keys[queries.order, 0] = np.repeat(np.arange(len(tokens)), queries.lengths)
-        keys[queries.order, 1] = queries.positions[:, 0]
+        keys[queries.order, 1] = queries.positions[:, self.schema.time_axis]
         if self.schema.channel_axis is not None:
             keys[queries.order, 2] = queries.positions[:, self.schema.channel_axis]
         elif queries.channel is not None:
@@ -132,9 +134,9 @@ def _observed(tokens: TokenSet) -> tuple[Array, Array]:
     token, column = np.nonzero(_is_observed(tokens))
     axis = tokens.schema.channel_axis
     channel = column if axis is None else tokens.positions[token, axis]
-    return np.column_stack([tokens.sample_idx[token], tokens.positions[token, 0], channel]), tokens.values[
-        token, column
-    ]
+    return np.column_stack(
+        [tokens.sample_idx[token], tokens.positions[token, tokens.schema.time_axis], channel]
+    ), tokens.values[token, column]
 
 
 def _matched(known: tuple[Array, Array], numbers: Array, keys: Array, values: Array) -> Array:

@@ -14,6 +14,7 @@ from sklearn.utils import check_array, column_or_1d
 from rotary_mae.data.arrays import from_arrays
 from rotary_mae.data.astropy_tables import arrow_table, is_astropy
 from rotary_mae.data.columns import MissingColumn
+from rotary_mae.data.described import as_described
 from rotary_mae.data.frames import from_frame
 from rotary_mae.data.missing import as_labels, is_missing
 from rotary_mae.data.schema import Schema
@@ -29,16 +30,16 @@ def as_source(
 
     A matrix (n, times) is one channel a sample. With the ``schema`` of a fitted model, data is laid out as it was.
     """
-    if isinstance(X, TokenSet) or (hasattr(X, "schema") and hasattr(X, "__getitem__") and isinstance(X, Source)):
-        if not isinstance(X.schema, Schema):
-            return _from_frame(X, columns, layout, schema)
-        if schema is None and layout not in ("auto", X.schema.layout):
-            raise ValueError(
-                f"layout={layout!r} is for frames and arrays; these tokens are laid out as {X.schema.layout!r}: leave "
-                "layout away, or give it to from_frame or from_arrays"
-            )
-        return X
     if is_frame(X):
+        return _from_frame(X, columns, layout, schema)
+    if (source := as_described(X)) is not None:
+        if schema is None and layout not in ("auto", source.schema.layout):
+            raise ValueError(
+                f"layout={layout!r} is for frames and arrays; these tokens are laid out as {source.schema.layout!r}: "
+                "leave layout away, or give it to from_frame or from_arrays"
+            )
+        return source
+    if hasattr(X, "schema"):  # a lazy frame
         return _from_frame(X, columns, layout, schema)
     if schema is not None:
         layout = schema.layout
@@ -58,7 +59,7 @@ def _checked_arrays(X: Any) -> Any:
 
 def is_named(X: Any) -> bool:
     """Whether samples have ids of the user's, so that labels can be keyed by them; rows of arrays have none."""
-    return is_frame(X) or isinstance(X, Source)
+    return is_frame(X) or as_described(X) is not None
 
 
 def is_frame(X: Any) -> bool:
@@ -80,10 +81,18 @@ def _from_frame(X: Any, columns: Mapping[str, Any] | None, layout: str, schema: 
         if not set(wanted) <= set(nw.from_native(X).columns):
             named.pop("target")
         named |= _channels_there(nw.from_native(X), named, schema)
+        if (channel := default_channel(X, columns, schema)) is not None:
+            named["channel"] = channel
     try:
         return from_frame(X, **{"layout": layout, **named})
     except MissingColumn as missing:
         raise missing if columns else unnamed(missing.name, missing.known) from None
+
+
+def default_channel(X: Any, columns: Mapping[str, Any] | None, schema: Schema) -> str | None:
+    """The column "channel" of a frame whose columns nobody named, for a model that knows channels; or None."""
+    is_there = not columns and schema.channel_axis is not None and "channel" in nw.from_native(X).columns
+    return "channel" if is_there else None
 
 
 def unnamed(name: str, known: Sequence[str]) -> MissingColumn:
@@ -126,6 +135,8 @@ def labels_for(source: Source, y: Any, is_keyed: bool = True) -> Array | None:
         keys = np.asarray(index)
         if not _counts_rows(index, ids):
             return _by_id(_as_mapping(keys, y.to_numpy()), ids)
+    if hasattr(y, "to_pylist"):
+        y = y.to_pylist()  # pyarrow makes numpy arrays of numbers alone
     labels = y.to_numpy() if hasattr(y, "to_numpy") else as_labels(y)
     if labels.ndim == 0 or len(labels) != len(source):
         raise ValueError(f"y has {labels.size} labels for {len(source)} samples; give one a sample")

@@ -14,6 +14,7 @@ import pyarrow as pa
 from rotary_mae.batches.hiding import Hiding
 from rotary_mae.data.timestamps import describe_time
 from rotary_mae.data.tokens import Source, TokenSet
+from rotary_mae.estimators.all_or_nothing import all_or_nothing
 from rotary_mae.estimators.anomalies import root_mean_square, surprises
 from rotary_mae.estimators.configuring import model_config
 from rotary_mae.estimators.ensemble import answering
@@ -69,6 +70,7 @@ class RoMAEInterpolator(RoMAEEstimator):
 
     # -- fitting ----------------------------------------------------------------------------------------------
 
+    @all_or_nothing
     def fit(self, X: Any, y: Any = None, *, groups: Any = None) -> Self:
         """Train on samples; ``y`` is not looked at. ``groups`` (B,) keeps groups on one side of validation."""
         source, initial = self._to_fit(X)
@@ -199,8 +201,9 @@ class RoMAEInterpolator(RoMAEEstimator):
         tokens = source[np.arange(len(source))]
         schema = self.scaling_.schema
         queries = frame_queries(at, tokens, schema, self.columns) if is_frame(at) else list_queries(at, tokens, schema)
-        last = np.maximum.reduceat(tokens.positions[:, 0], tokens.starts)
-        early = queries.positions[:, 0] <= np.repeat(last, queries.lengths)
+        time = schema.time_axis
+        last = np.maximum.reduceat(tokens.positions[:, time], tokens.starts)
+        early = queries.positions[:, time] <= np.repeat(last, queries.lengths)
         if early.any():
             sample = int(np.repeat(np.arange(len(tokens)), queries.lengths)[early][0])
             raise ValueError(

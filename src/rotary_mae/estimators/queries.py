@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import narwhals as nw
@@ -12,6 +12,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from rotary_mae.batches.batch import TokenBatch
+from rotary_mae.data.columns import channel_name
+from rotary_mae.data.conform import clock
 from rotary_mae.data.schema import Schema
 from rotary_mae.data.timestamps import from_seconds, is_timelike, to_seconds
 from rotary_mae.data.tokens import TokenSet, token_indices
@@ -45,6 +47,8 @@ def list_queries(at: Sequence[npt.ArrayLike], tokens: TokenSet, schema: Schema) 
 
     Channels are indices of those of ``tokens``; ``schema`` is the model's.
     """
+    if tokens.axes != schema.axes or not set(tokens.channels) <= set(schema.channels):
+        tokens[:1].conform(schema)  # says what is wrong with them
     n_axes = len(tokens.axes)
     if not hasattr(at, "__len__"):
         raise ValueError(f"at must be a list with an array of positions a sample, or a frame, got {type(at).__name__}")
@@ -115,7 +119,7 @@ def frame_queries(at: Any, tokens: TokenSet, schema: Schema, columns: Mapping[st
 
 def _channels(column: Any, schema: Schema) -> npt.NDArray[np.int64]:
     """(Q,) indices of the named channels: the model's, so that a band without observations can be asked about."""
-    names = [str(name) for name in column.to_list()]
+    names = [channel_name(name) for name in column.to_list()]
     if unknown := sorted(set(names) - set(schema.channels)):
         raise ValueError(f"at asks about channels {unknown}; the model knows {schema.channels}")
     return np.array([schema.channels.index(name) for name in names], np.int64)
@@ -173,7 +177,9 @@ def frame_answers(at: Any, queries: Queries, answers: dict[str, Array], schema: 
         rows = np.empty_like(answer)
         rows[queries.order] = answer
         for i in range(rows.shape[1]):
-            column = name if rows.shape[1] == 1 else f"{name}_{schema.channels[i]}"
+            # several values of a channel have no names
+            of = str(i + 1) if schema.channel_axis is not None else schema.channels[i]
+            column = name if rows.shape[1] == 1 else f"{name}_{of}"
             new.append(nw.new_series(column, rows[:, i], backend=frame.implementation))
     return frame.with_columns(*new).to_native()
 
@@ -182,8 +188,9 @@ def _times(column: Any, schema: Schema) -> Array:
     array = column.to_arrow()
     array = array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
     is_text = pa.types.is_string(array.type) or pa.types.is_large_string(array.type)
-    if is_text or (schema.times is not None) != is_timelike(array.type):
-        wanted = "time stamps" if schema.times is not None else "numbers"
+    asked = replace(schema, times=str(array.type) if is_timelike(array.type) else None)
+    if is_text or clock(asked) != clock(schema):
+        wanted = clock(schema).removeprefix("times that are ")
         raise ValueError(f"the model was fitted on times that are {wanted}, at has {array.type}; give {wanted}")
     if schema.times is not None:
         return to_seconds(array)

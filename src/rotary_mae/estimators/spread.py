@@ -47,7 +47,7 @@ class Answers:
 
     def _of_channel(self, numbers: Array) -> Array:
         if self.channel is not None:
-            return numbers[self.channel, None]
+            return numbers.reshape(-1, self.mean.shape[1])[self.channel]
         # all values of a patch of an image are one channel
         return np.broadcast_to(numbers, (self.mean.shape[1],))
 
@@ -57,16 +57,16 @@ def errors_at(queries: Queries, observed: TokenSet, calibration: Calibration) ->
 
     observed: scaled.
     """
-    axis, column = observed.schema.channel_axis, observed.schema.columns("error")
+    axis, column, n = observed.schema.channel_axis, observed.schema.columns("error"), observed.schema.n_predicted
     if axis is None or not column:
         return np.zeros(len(queries.positions))
     return typical_errors(
         np.asarray(calibration.error),
         observed.sample_idx,
-        observed.positions[:, axis].astype(np.int64),
+        observed.positions[:, axis].astype(np.int64) * n,
         observed.values[:, column[0]].astype(np.float64),
         np.repeat(np.arange(len(observed)), queries.lengths),
-        queries.positions[:, axis].astype(np.int64),
+        queries.positions[:, axis].astype(np.int64) * n,
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import torch
+import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from rotary_mae.data.scaling import Scaling
@@ -15,6 +15,7 @@ from rotary_mae.data.tokens import Source
 from rotary_mae.models.autoencoder import RoMAEForPreTraining
 from rotary_mae.models.checkpoint import Pretrained, find_folder, read_description
 from rotary_mae.models.predictor import RoMAEForPrediction
+from rotary_mae.training.processes import seeded
 
 MODELS: dict[str, type[Pretrained]] = {
     "RoMAEForPreTraining": RoMAEForPreTraining,
@@ -38,6 +39,8 @@ def initial_model(init: Any) -> Pretrained | None:
         msg="init is a %(name)s that is not fitted. Fit it first; a grid search copies what it tries unfitted: "
         "give its grid the folder of a fitted one, or sklearn.frozen.FrozenEstimator(fitted)",
     )
+    if not isinstance(getattr(init, "model_", None), Pretrained):
+        raise TypeError(f"init must be an estimator of this package, fitted, got {init!r}")
     initial: Pretrained = init.model_
     return initial
 
@@ -48,7 +51,12 @@ def scaling_for(source: Source, initial: Pretrained | None, unit: Any) -> Scalin
         return Scaling.fit(source, unit=unit)
     if initial.scaling is None:
         return _new_scaling(source, initial, unit)
-    source[[0]].conform(initial.scaling.schema)
+    source[np.arange(1)].conform(initial.scaling.schema)
+    fitted = [initial.scaling.unit[axis] for axis in initial.scaling.schema.continuous_axes]
+    if unit != "auto" and not np.allclose(unit, fitted):
+        raise ValueError(
+            f"init was trained with the unit {fitted}, which goes with its weights; leave unit={unit} away"
+        )
     return initial.scaling
 
 
@@ -70,6 +78,5 @@ def _new_scaling(source: Source, initial: Pretrained, unit: Any) -> Scaling:
 
 def seeded_model(seed: int, make: Callable[[], Any]) -> Any:
     """What ``make()`` builds with torch seeded by ``seed``; the caller's randomness is left as it was."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with seeded(seed):
         return make()

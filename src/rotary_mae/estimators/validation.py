@@ -28,7 +28,8 @@ def any_weight(sample_weight: npt.NDArray[Any] | None, chosen: npt.NDArray[np.in
 def split_validation(
     n_samples: int, fraction: float, seed: int, strata: npt.NDArray[Any] | None = None, groups: Any = None
 ) -> Parts:
-    """Training and validation parts; by group if given, else stratified where every class has samples enough.
+    """Training and validation parts; by group if given, else stratified where every class has samples enough, and
+    never without a sample of each class to train on.
 
     Of groups as many are held out, in random order, as bring the number of samples closest to the ``fraction``; if all
     are far too large, the smallest. Below 20 samples, or with one group, there is no validation part: it would measure
@@ -55,7 +56,22 @@ def split_validation(
             1, test_size=n_held, random_state=seed
         )
         training, held = next(splitter.split(everything, strata if is_stratified else None))
+        if strata is not None:
+            training, held = _with_every_class(training, held, strata)
     return Parts(np.sort(training), np.sort(held))
+
+
+def _with_every_class(
+    training: npt.NDArray[np.int64], held: npt.NDArray[np.int64], strata: npt.NDArray[Any]
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """The two parts, with samples of classes that were held out whole exchanged for others of the largest class."""
+    training, held = training.copy(), held.copy()
+    for label in np.setdiff1d(strata[held], strata[training]):
+        place = int(np.flatnonzero(strata[held] == label)[0])
+        classes, counts = np.unique(strata[training], return_counts=True)
+        other = int(np.flatnonzero(strata[training] == classes[counts.argmax()])[0])
+        training[other], held[place] = held[place], training[other]
+    return training, held
 
 
 def _whole_groups(groups: npt.NDArray[Any], n_held: int, seed: int) -> npt.NDArray[np.bool_]:

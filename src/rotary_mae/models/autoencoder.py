@@ -107,7 +107,12 @@ class RoMAEForPreTraining(Pretrained):
         if self.config.compress:
             values = torch.asinh(values)
         return query_context(
-            values, batch.positions[visible], sample_idx[visible], batch.positions[hidden], sample_idx[hidden]
+            values,
+            batch.positions[visible],
+            sample_idx[visible],
+            batch.positions[hidden],
+            sample_idx[hidden],
+            batch.schema.time_axis,
         )
 
     def _decode(self, encoded: Encoded, batch: TokenBatch, around: Surroundings | None) -> Tensor:

@@ -107,8 +107,9 @@ class RoMAEConfig(_Sized):
         normalize_targets: reconstruct every patch with its own mean taken off and divided by its deviation.
         compress: values enter as their inverse hyperbolic sine, and are answered so (a Gaussian's deviation in
             proportion), for values that span orders of magnitude; what the model takes and gives is as without.
-        context: k neighbours on each side, and the level, spread and skewness of its channel, that a token is
-            projected with (see ``local_context``; queries are told of their surroundings too); 0 is the paper.
+        context: k neighbours on each side (the nearest four, from there on each twice as far, so that the eighth is the
+            64th), and the level, spread and skewness of its channel, that a token is projected with (see
+            ``local_context``; queries are told of their surroundings too); 0 is the paper.
         window: a token sees the tokens at most so far from it along ``window_axis`` (in the unit of the positions that
             the model sees), and CLS, which sees all: cost linear in the length. None: every token sees every token.
         dropout: on attention scores and the MLP's hidden layer. drop_path: stochastic depth (last layer).

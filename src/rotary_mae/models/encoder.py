@@ -104,8 +104,8 @@ class Encoder(nn.Module):
             values = torch.asinh(values)
         x = self.projection(values)
         if self.context is not None:
-            near = local_context(values[:, : self.config.n_predicted], positions, sample_idx, self.config.context)
-            x = x + self.context(near)
+            predicted, k = values[:, : self.config.n_predicted], self.config.context
+            x = x + self.context(local_context(predicted, positions, sample_idx, k, batch.schema.time_axis))
         n_cls, order = 0, None
         if self.cls is not None:
             n_cls = len(batch)
@@ -139,6 +139,12 @@ class Encoder(nn.Module):
         return last.read(x, slice(0, len(to_cls.lengths)), angles, to_cls, sample_idx)
 
     def _check(self, batch: TokenBatch) -> None:
+        if not isinstance(batch, TokenBatch):
+            raise TypeError(
+                f"the model takes a TokenBatch, got {type(batch).__name__}; see rotary_mae.TokenBatch.collate"
+            )
+        if (given := self.projection.weight.dtype) != torch.float32:
+            raise ValueError(f"weights must be float32, got {given}; for other precisions use torch.autocast")
         if batch.values.shape[1] != self.config.n_values or batch.positions.shape[1] != self.config.n_axes:
             raise ValueError(
                 f"the model takes {self.config.n_values} values and {self.config.n_axes} axes a token, the "

@@ -141,7 +141,9 @@ def _questions(grid: Array, tokens: TokenSet, drawn: Sequence[int]) -> Array:
 
 def _by_channel(answer: Array, tokens: TokenSet, drawn: Sequence[int], n_times: int) -> Array:
     """(channels drawn, times)."""
-    return answer[:, list(drawn)].T if tokens.schema.channel_axis is None else answer.reshape(len(drawn), n_times)
+    if tokens.schema.channel_axis is None:
+        return answer[:, list(drawn)].T
+    return answer[:, 0].reshape(len(drawn), n_times)
 
 
 def _line(sample: TokenSet, channel: int, grid: Array, low: Array, mid: Array, high: Array) -> Line:

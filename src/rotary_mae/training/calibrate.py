@@ -164,7 +164,8 @@ def _channel_errors(scaled: TokenSet, n_channels: int) -> Array:
     if not column or axis is None:
         return np.zeros(n_channels)
     real = ~scaled.is_static
-    channel, error = scaled.positions[real, axis].astype(np.int64), scaled.values[real, column[0]].astype(np.float64)
+    channel = scaled.positions[real, axis].astype(np.int64) * scaled.schema.n_predicted
+    error = scaled.values[real, column[0]].astype(np.float64)
     found = np.full(n_channels, np.median(error))
     present = np.unique(channel)
     found[present] = _group_medians(np.searchsorted(present, channel), error, len(present))

@@ -106,10 +106,11 @@ _LOW, _HIGH = float(LEVELS[_HALF.index(0.05)]), float(LEVELS[-1 - _HALF.index(0.
 
 
 def count_channels(schema: Schema) -> int:
-    """C, the channels that are calibrated apart: named ones, or values of a step; one for patches of an image."""
+    """C, the channels that are calibrated apart: named ones (times the values that each has), or values of a step; one
+    for patches of an image."""
     if schema.patch is not None:
         return 1
-    return len(schema.channels) if schema.channel_axis is not None else schema.n_predicted
+    return (len(schema.channels) if schema.channel_axis is not None else 1) * schema.n_predicted
 
 
 # -- fitting ------------------------------------------------------------------------------------------------

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from rotary_mae.data.described import as_described
 from rotary_mae.data.scaling import Scaling
-from rotary_mae.data.schema import Schema
 from rotary_mae.data.tokens import Source
 from rotary_mae.models.autoencoder import RoMAEForPreTraining
 from rotary_mae.models.checkpoint import Pretrained
@@ -58,7 +57,8 @@ def train(
         KeyboardInterrupt: after Ctrl-C or SIGTERM, with the state saved in ``out``.
     """
     config = config or TrainingConfig()
-    _check_types(model, (tokens,) if validation is None else (tokens, validation))
+    _check_model(model)
+    tokens, validation = _as_source(tokens), None if validation is None else _as_source(validation)
     if isinstance(model, RoMAEForPrediction) and model.per == "sample":
         for part in (tokens, validation):
             _check_targets(getattr(part, "targets", None), model.outputs)
@@ -84,18 +84,21 @@ def train(
         return trainer.run(resume, title or "train")
 
 
-def _check_types(model: Any, sources: Iterable[Any]) -> None:
+def _check_model(model: Any) -> None:
     if not isinstance(model, Pretrained):
         raise TypeError(
             f"train needs a RoMAEForPreTraining or RoMAEForPrediction, got {type(model).__name__}; estimators have fit"
         )
-    for source in sources:
-        # a Protocol asks for names alone, and a frame has them all but this
-        if not isinstance(getattr(source, "schema", None), Schema):
-            raise TypeError(
-                f"train needs a TokenSet or another Source, got {type(source).__name__}; make tokens of it first, with "
-                "from_frame or from_arrays"
-            )
+
+
+def _as_source(given: Any) -> Source:
+    source = as_described(given)
+    if source is None:
+        raise TypeError(
+            f"train needs a TokenSet or another Source, got {type(given).__name__}; make tokens of it first, with "
+            "from_frame or from_arrays"
+        )
+    return source
 
 
 def _checked_weights(given: npt.ArrayLike, n_samples: int) -> npt.NDArray[np.float32]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,9 @@ from accelerate.utils import patch_environment
 from torch import Tensor
 
 from rotary_mae.training.config import TrainingConfig
+
+ONE_THREAD = threading.RLock()
+"""Held while torch is seeded for something: its randomness is one for all threads."""
 
 
 def make_accelerator(config: TrainingConfig, out: str | Path | None) -> Accelerator:
@@ -81,8 +85,24 @@ def _check_trackers(names: tuple[str, ...]) -> None:
 def own_randomness(seed: int, rank: int) -> Iterator[None]:
     """Seed torch for one training, differently in each process, and leave the caller's randomness as it was."""
     devices = [torch.cuda.current_device()] if torch.cuda.is_available() else []
-    with torch.random.fork_rng(devices=devices):
+    with ONE_THREAD:
+        before = torch.get_rng_state()
+        others = [torch.cuda.get_rng_state(device) for device in devices]
         torch.manual_seed(seed * 1_000_003 + rank)
+    try:
+        yield
+    finally:
+        with ONE_THREAD:
+            torch.set_rng_state(before)
+            for device, state in zip(devices, others, strict=True):
+                torch.cuda.set_rng_state(state, device)
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Draw from torch's randomness as it is after this seed; other threads wait, and the caller's is left as it was."""
+    with ONE_THREAD, torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
         yield
 
 

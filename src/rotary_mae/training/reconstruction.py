@@ -18,7 +18,8 @@ _LOG_2PI = float(np.log(2 * np.pi))
 
 
 def known_values(batch: TokenBatch, is_normalized: bool = False) -> tuple[Array, Array, Array]:
-    """(T, n_predicted) each: the values, whether they were observed, and their channels.
+    """(T, n_predicted) each: the values, whether they were observed, and their channels (of several values that a
+    channel has, each counts as one: see ``count_channels``).
 
     is_normalized: values are patches; take off their own mean and divide by their deviation, as their targets are.
     """
@@ -30,8 +31,9 @@ def known_values(batch: TokenBatch, is_normalized: bool = False) -> tuple[Array,
         truth = (truth - truth.mean(1, keepdims=True)) / np.sqrt(spread + 1e-6)
     is_known = np.ones(truth.shape, bool)
     if schema.channel_axis is not None:
-        channel = batch.positions[:, schema.channel_axis].cpu().numpy().astype(np.int64)[:, None]
-        return truth, channel < len(schema.channels), channel
+        n = schema.n_predicted
+        channel = batch.positions[:, schema.channel_axis].cpu().numpy().astype(np.int64)[:, None] * n + np.arange(n)
+        return truth, channel < count_channels(schema), channel
     if observed := schema.columns("observed"):
         is_known = values[:, observed] > 0
     return truth, is_known, np.broadcast_to(np.arange(schema.n_predicted), truth.shape)
@@ -46,7 +48,7 @@ class HiddenValues:
     def __init__(self, schema: Schema, is_normalized: bool = False) -> None:
         self.schema, self.is_normalized = schema, is_normalized
         self.parts: list[dict[str, Array]] = []
-        n_channels = schema.n_predicted if schema.channel_axis is None else len(schema.channels)
+        n_channels = schema.n_predicted if schema.channel_axis is None else count_channels(schema)
         self.visible = np.zeros((3, n_channels))  # count, sum and sum of squares of what is visible
         time = schema.continuous_axes
         # between values at one place in time there are straight lines; between patches there are none

@@ -1,0 +1,84 @@
+"""Sources that hand out samples and tell nothing else about themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sized
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from rotary_mae.data.schema import Schema
+from rotary_mae.data.tokens import Source, TokenSet, sample_indices
+
+CHUNK = 4_096
+"""Samples that are read at once to learn what a source does not tell."""
+
+
+def as_described(source: Any) -> Source | None:
+    """The source with schema, ids and targets, which are read from its samples where it tells none; None if ``source``
+    is none: what has a length and gives a TokenSet for an array of indices is one."""
+    if isinstance(source, TokenSet):
+        return source
+    is_told = isinstance(getattr(source, "schema", None), Schema)
+    if is_told and all(hasattr(source, name) for name in ("ids", "targets")):
+        told: Source = source
+        return told
+    if is_told or _gives_tokens(source):
+        return Described(source)
+    return None
+
+
+def _gives_tokens(source: Any) -> bool:
+    has_samples = isinstance(source, Sized) and hasattr(source, "__getitem__") and not hasattr(source, "__array__")
+    if not has_samples or isinstance(source, str | bytes | list | tuple | dict) or not len(source):
+        return False
+    try:
+        return isinstance(source[np.arange(1)], TokenSet)
+    except (TypeError, ValueError, LookupError):
+        return False
+
+
+class Described:
+    """A source with ``schema``, and with ``ids`` and ``targets`` that are read from all samples when asked for.
+
+    source: gives a TokenSet for an array of indices.
+    """
+
+    def __init__(self, source: Any) -> None:
+        self.source = source
+        given = getattr(source, "schema", None)
+        self.schema: Schema = given if isinstance(given, Schema) else source[np.arange(1)].schema
+        self.lengths = getattr(source, "lengths", None)
+        self.is_on_disk = getattr(source, "is_on_disk", False)
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def __getitem__(self, index: Any) -> TokenSet:
+        tokens: TokenSet = self.source[sample_indices(index, len(self))]
+        return tokens
+
+    @cached_property
+    def ids(self) -> npt.NDArray[Any]:
+        """(B,) names of the samples."""
+        if (given := getattr(self.source, "ids", None)) is not None:
+            return np.asarray(given)
+        found = self._of_all(lambda tokens: tokens.ids)
+        assert found is not None
+        # parts that name nothing count from 0 each
+        return found if len(set(found.tolist())) == len(found) else np.arange(len(self))
+
+    @cached_property
+    def targets(self) -> npt.NDArray[Any] | None:
+        """(B,) or (B, k), or None."""
+        if hasattr(self.source, "targets"):
+            given = self.source.targets
+            return None if given is None else np.asarray(given)
+        return self._of_all(lambda tokens: tokens.targets)
+
+    def _of_all(self, part: Callable[[TokenSet], npt.NDArray[Any] | None]) -> npt.NDArray[Any] | None:
+        found = [part(self[start : start + CHUNK]) for start in range(0, len(self), CHUNK)]
+        known = [array for array in found if array is not None]
+        return np.concatenate(known) if known and len(known) == len(found) else None
