@@ -3,10 +3,12 @@
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from rotary_mae.nn import attention as attention_module
+from rotary_mae.nn import product as product_module
 from rotary_mae.nn import ragged as ragged_module
 from rotary_mae.nn.attention import attend, attend_with_self, pad, unpad
 from rotary_mae.nn.ragged import Ragged
@@ -183,3 +185,37 @@ def test_bf16_with_more_scores_than_shall_be_held_is_float32_rounded_once(monkey
     monkeypatch.setattr(attention_module, "MOST_SCORES", 0)
     got, exact = bf16_and_exact([5, 2, 8])
     assert torch.equal(got[0], exact[0].bfloat16())
+
+
+@pytest.mark.skipif(product_module._onednn_linear is None, reason="torch without oneDNN")
+@pytest.mark.parametrize("has_bias", [False, True])
+@pytest.mark.parametrize(("n_queries", "n_keys"), [(1, 5), (37, 64), (64, 37), (70, 70)])
+def test_products_of_each_head_are_those_of_the_fused_kernel(
+    monkeypatch: pytest.MonkeyPatch, n_queries: int, n_keys: int, has_bias: bool
+) -> None:
+    for name, least in (("mkl_is_slow", True), ("LEAST_WORK", 0), ("LEAST_WORK_OF_ONE", 0)):
+        monkeypatch.setattr(attention_module, name, least)
+    torch.manual_seed(0)
+    # heads lie between each other, as those of the model do
+    q, k, v = (torch.randn(3, n, 2, 20).transpose(1, 2).requires_grad_() for n in (n_queries, n_keys, n_keys))
+    bias = torch.where(torch.rand(3, 1, 1, n_keys) < 0.2, -torch.inf, 0.0) if has_bias else None
+    if bias is not None:
+        bias[..., 0] = 0.0
+    assert attention_module._takes_products(q, k, 1)
+    got = attention_module._attend_rectangle(q, k, v, bias, 0.0)
+    wanted = F.scaled_dot_product_attention(q, k, v, attn_mask=bias)
+    torch.testing.assert_close(got, wanted, atol=1e-5, rtol=1e-4)
+    weighting = torch.randn(wanted.shape)
+    gradients = zip(*(torch.autograd.grad((y * weighting).sum(), (q, k, v)) for y in (got, wanted)), strict=True)
+    for mine, theirs in gradients:
+        torch.testing.assert_close(mine, theirs, atol=1e-5, rtol=1e-4)
+
+
+def test_products_of_each_head_are_not_taken_where_they_do_not_pay(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(attention_module, "mkl_is_slow", True)
+    small, large = torch.randn(2, 3, 20, 60), torch.randn(4, 3, 300, 60)
+    assert not attention_module._takes_products(small, small, 8)
+    assert attention_module._takes_products(large, large, 8)
+    assert not attention_module._takes_products(large.bfloat16(), large.bfloat16(), 8)
+    monkeypatch.setattr(attention_module, "mkl_is_slow", False)
+    assert not attention_module._takes_products(large, large, 8)

@@ -149,7 +149,7 @@ class RoMAEForPreTraining(Pretrained):
         everyone = Lying(lengths, order, torch.cat((encoded.positions, query_positions)), encoded.n_cls)
         *first, last = self.decoder.blocks
         if first:
-            everything = layout(self.config, everyone)
+            everything = layout(self.config, everyone, n_uses=len(first))
             for i, block in enumerate(first):
                 x = block(x, angles, everything, sample_idx, n_memory if i == 0 and self._is_asked_alike else None)
         asked = layout(self.config, everyone, Lying(hidden_lengths, None, query_positions))

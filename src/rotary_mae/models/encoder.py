@@ -115,7 +115,7 @@ class Encoder(nn.Module):
             lengths, order = sample_major(np.ones(n_cls, np.int64), lengths)
         if self.config.positions == "absolute":
             x = x + sinusoidal_embedding(positions, x.shape[1]).to(x.dtype)
-        ragged = layout(self.config, Lying(lengths, order, positions, n_cls))
+        ragged = layout(self.config, Lying(lengths, order, positions, n_cls), n_uses=self.config.depth)
         angles = self.angles(positions, self.frequencies)
         if cls_only and n_cls:
             # CLS sees all tokens of its sample, whatever the window

@@ -32,16 +32,19 @@ class Lying:
         return Places(self.lengths, self.order, positions, np.arange(len(positions)) < self.n_cls)
 
 
-def layout(config: RoMAEConfig, keys: Lying, queries: Lying | None = None) -> Layout:
-    """The plan of attention to ``keys`` by ``queries``, or by themselves."""
+def layout(config: RoMAEConfig, keys: Lying, queries: Lying | None = None, n_uses: int = 1) -> Layout:
+    """The plan of attention to ``keys`` by ``queries``, or by themselves, in ``n_uses`` layers."""
     device = keys.positions.device
     if config.window is None:
         if queries is None:
-            return Ragged(keys.lengths, keys.order, device=device)
+            return Ragged(keys.lengths, keys.order, device=device, n_uses=n_uses)
         asked = (queries.lengths, queries.order)
-        return Ragged(keys.lengths, keys.order, query_lengths=asked[0], query_order=asked[1], device=device)
+        return Ragged(
+            keys.lengths, keys.order, query_lengths=asked[0], query_order=asked[1], device=device, n_uses=n_uses
+        )
     axis = config.window_axis
-    return Windowed(config.window, keys.along(axis), None if queries is None else queries.along(axis), device=device)
+    asking = None if queries is None else queries.along(axis)
+    return Windowed(config.window, keys.along(axis), asking, device=device, n_uses=n_uses)
 
 
 def sample_major(*part_lengths: Ints) -> tuple[Ints, Ints]:

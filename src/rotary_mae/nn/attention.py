@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from rotary_mae.nn.product import mkl_is_slow, onednn_product
 from rotary_mae.nn.ragged import Packed, Ragged, Side
 from rotary_mae.nn.window import Windowed
 
@@ -107,7 +109,7 @@ def attend(q: Tensor, k: Tensor, v: Tensor, ragged: Layout, dropout: float = 0.0
     answers = []
     for group, part_q, part_k, part_v in zip(ragged.groups, q_parts, k_parts, v_parts, strict=True):
         by_head = (part_q.transpose(1, 2), part_k.transpose(1, 2), part_v.transpose(1, 2))
-        answer = _attend_rectangle(*by_head, group.bias, dropout, is_only=len(ragged.groups) == 1)
+        answer = _attend_rectangle(*by_head, group.bias, dropout, ragged.n_uses, is_only=len(ragged.groups) == 1)
         answers.append(answer.transpose(1, 2).flatten(0, 1).flatten(1))
     if not answers:
         return q.flatten(1)
@@ -117,29 +119,90 @@ def attend(q: Tensor, k: Tensor, v: Tensor, ragged: Layout, dropout: float = 0.0
 
 MOST_SCORES = 2**25
 """Of one group in one layer, that are held for the backward pass where attention is made of plain products."""
-LEAST_WORK = 100_000_000
-"""Multiplications a product below which it takes longer to prepare products of a new size than they gain."""
+LEAST_WORK = 40_000_000
+"""Multiplications a product, in all layers, below which it takes longer to prepare products of a new size than they
+gain."""
+LEAST_WORK_OF_ONE = 1_200_000
+"""Of one head of one sample, where each is a product of its own: below, calls take longer than they gain."""
+MOST_SCORES_OF_ONE = 2**22
+"""Of one head of one sample, which are held at once where each is a product of its own."""
 
 
 def _attend_rectangle(
-    q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None, dropout: float, is_only: bool = False
+    q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None, dropout: float, n_uses: int = 1, is_only: bool = False
 ) -> Tensor:
     """(n, heads, queries, head width) answers from (n, heads, keys, head width) keys and values.
 
+    n_uses: the layers that make products of these sizes.
     is_only: there is no other group, as where all samples are equally long: the next batch may well be of this size.
     """
     if q.device.type == "cpu" and q.dtype == torch.bfloat16:
         n_scores = q.shape[:-1].numel() * k.shape[-2]
+        is_much = n_scores * q.shape[-1] * n_uses >= LEAST_WORK
         # the CPU's fused kernel takes up to three times as long in bf16, where plain products take half as long
-        if n_scores <= MOST_SCORES and (is_only or n_scores * q.shape[-1] >= LEAST_WORK):
+        if n_scores <= MOST_SCORES and (is_only or is_much):
             scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2)
             weights = torch.softmax(scores if bias is None else scores + bias.to(q.dtype), dim=-1)
             return F.dropout(weights, dropout) @ v
         # autocast would take it back to bf16
         with torch.autocast("cpu", enabled=False):
             return _attend_rectangle(q.float(), k.float(), v.float(), bias, dropout).to(q.dtype)
+    if dropout == 0.0 and _takes_products(q, k, n_uses):
+        return _Products.apply(q, k, v, bias)
     mask = None if bias is None else bias.to(q.dtype)
     return F.scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=dropout)
+
+
+def _takes_products(q: Tensor, k: Tensor, n_uses: int) -> bool:
+    """Whether products by oneDNN, one sample and head after the other, are faster than the CPU's fused kernel."""
+    if not mkl_is_slow or q.device.type != "cpu" or q.dtype != torch.float32 or torch.compiler.is_exporting():
+        return False
+    n_scores = q.shape[-2] * k.shape[-2]
+    work = n_scores * q.shape[-1]
+    is_much = q.shape[0] * q.shape[1] * work * n_uses >= LEAST_WORK
+    return is_much and work >= LEAST_WORK_OF_ONE and n_scores <= MOST_SCORES_OF_ONE
+
+
+class _Products(torch.autograd.Function):
+    """Attention as oneDNN's products; the fused kernel asks MKL for its own. Scores are made again for the backward."""
+
+    @staticmethod
+    def forward(ctx: Any, q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None) -> Tensor:
+        q = q * q.shape[-1] ** -0.5
+        # oneDNN has no fast product of heads that lie between each other
+        q, k, v = q.contiguous(), k.contiguous(), v.contiguous()
+        ctx.save_for_backward(q, k, v, bias)
+        answer = _by_token(q)
+        for at in np.ndindex(*q.shape[:2]):
+            answer[at] = onednn_product(_weights(q, k, bias, at), v[at].t())
+        return answer
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
+        q, k, v, bias = ctx.saved_tensors
+        of_q, of_k, of_v = _by_token(q), _by_token(k), _by_token(v)
+        for at in np.ndindex(*q.shape[:2]):
+            weights, of_answer = _weights(q, k, bias, at), grad[at].contiguous()
+            of_weights = onednn_product(of_answer, v[at])
+            of_scores = torch._softmax_backward_data(of_weights, weights, -1, weights.dtype)
+            of_q[at] = onednn_product(of_scores, k[at].t())
+            # the short ones first, as oneDNN copies those
+            of_k[at] = onednn_product(q[at].t(), of_scores.t()).t()
+            of_v[at] = onednn_product(of_answer.t(), weights.t()).t()
+        return of_q.mul_(q.shape[-1] ** -0.5), of_k, of_v, None
+
+
+def _by_token(x: Tensor) -> Tensor:
+    """Room for (n, heads, length, head width), laid so that the heads of a token are side by side."""
+    n, heads, length, width = x.shape
+    return x.new_empty(n, length, heads, width).transpose(1, 2)
+
+
+def _weights(q: Tensor, k: Tensor, bias: Tensor | None, at: tuple[int, ...]) -> Tensor:
+    """(queries, keys) attention of one sample and head."""
+    scores = onednn_product(q[at], k[at])
+    return torch.softmax(scores if bias is None else scores.add_(bias[at[0], 0]), dim=-1)
 
 
 def takes_packed(q: Tensor, dropout: float) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -21,7 +22,16 @@ try:
 except AttributeError:  # torch built without oneDNN
     _onednn_linear = None
 
-LEAST_WORK = 200_000_000
+
+def _is_amd() -> bool:
+    cpu = Path("/proc/cpuinfo")
+    return cpu.exists() and "AuthenticAMD" in cpu.read_text()
+
+
+mkl_is_slow = _onednn_linear is not None and torch.backends.cpu.get_cpu_capability() == "AVX512" and _is_amd()
+"""Whether oneDNN is about twice as fast as MKL, which takes AVX2 on processors that are not Intel's."""
+
+LEAST_WORK = 20_000_000 if mkl_is_slow else 200_000_000
 """Multiplications below which what oneDNN gains is less than what it takes to prepare a product of a new size."""
 
 
@@ -42,28 +52,36 @@ def takes_onednn(x: Tensor, weight: Tensor) -> bool:
 
 
 class _Linear(torch.autograd.Function):
-    """Forward and the gradient of the states by oneDNN; the gradient of the weight by MKL, which is faster at that."""
+    """Forward and backward by oneDNN."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor) -> Tensor:
         ctx.save_for_backward(x, weight)
-        return _opaque(x, weight) if torch.compiler.is_compiling() else _product(x, weight)
+        return _opaque(x, weight) if torch.compiler.is_compiling() else onednn_product(x, weight)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None]:
         x, weight = ctx.saved_tensors
+        # oneDNN has no fast product of what is neither contiguous nor the transpose of that, as an expanded gradient is
+        x, grad = x.contiguous(), grad.contiguous()
         of_x = linear(grad, weight.t()) if ctx.needs_input_grad[0] else None
-        of_weight = grad.t() @ x if ctx.needs_input_grad[1] else None
-        return of_x, of_weight
+        return of_x, _of_weight(x, grad) if ctx.needs_input_grad[1] else None
 
 
-def _product(x: Tensor, weight: Tensor) -> Tensor:
+def _of_weight(x: Tensor, grad: Tensor) -> Tensor:
+    """(n, W) gradient of a weight, from states (T, W) and gradients of products (T, n)."""
+    # oneDNN copies the first of the two, transposed, and is faster where the second is the wider one
+    return linear(x.t(), grad.t()).t() if grad.shape[1] >= x.shape[1] else linear(grad.t(), x.t())
+
+
+def onednn_product(x: Tensor, weight: Tensor) -> Tensor:
+    """``linear`` by oneDNN, whatever the size, without a gradient; weight is contiguous or the transpose of that."""
     product: Tensor = _onednn_linear(x, weight, None, "none", [], "")
     return product
 
 
 # the compiler knows oneDNN's operator too, but for constant weights alone
-_opaque = torch.library.custom_op("rotary_mae::onednn_linear", _product, mutates_args=(), device_types="cpu")
+_opaque = torch.library.custom_op("rotary_mae::onednn_linear", onednn_product, mutates_args=(), device_types="cpu")
 
 
 @_opaque.register_fake

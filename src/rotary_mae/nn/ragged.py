@@ -93,6 +93,7 @@ class Ragged:
         order: (T,) flat index of the tokens, sample after sample; None if they lie in that order.
         query_lengths, query_order: the same for the tokens that ask, where they are others than the keys.
         device: where the index maps shall live.
+        n_uses: layers that attend by this plan; the more, the more it is worth to prepare for its sizes.
     """
 
     def __init__(
@@ -103,7 +104,9 @@ class Ragged:
         query_lengths: Lengths | None = None,
         query_order: Lengths | None = None,
         device: torch.device | str = "cpu",
+        n_uses: int = 1,
     ) -> None:
+        self.n_uses = n_uses
         self.lengths, self.order, self.device = lengths, order, device
         self.is_self = query_lengths is None
         self.query_lengths = lengths if query_lengths is None else query_lengths

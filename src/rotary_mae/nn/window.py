@@ -45,11 +45,19 @@ class Windowed:
         keys: the tokens that are attended to.
         queries: the tokens that ask, where they are others than the keys.
         device: where index maps and masks shall live.
+        n_uses: see ``Ragged``.
     """
 
     def __init__(
-        self, window: float, keys: Places, queries: Places | None = None, *, device: torch.device | str = "cpu"
+        self,
+        window: float,
+        keys: Places,
+        queries: Places | None = None,
+        *,
+        device: torch.device | str = "cpu",
+        n_uses: int = 1,
     ) -> None:
+        self.n_uses = n_uses
         key_side = _Sorted(keys)
         query_side = key_side if queries is None else _Sorted(queries)
         blocks = _cut_into_blocks(window, query_side, key_side)
