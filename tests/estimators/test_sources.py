@@ -9,6 +9,8 @@ import torch
 from tests.estimators.small import quick
 
 import rotary_mae as rm
+from rotary_mae.data.described import as_described
+from rotary_mae.data.subset import Subset
 
 
 class Bare:
@@ -58,6 +60,23 @@ def test_a_bare_source_trains_in_the_deep_layer() -> None:
     for wrong in ([1, 2], "tokens", np.zeros((3, 4)), {"a": 1}):
         with pytest.raises(TypeError, match="from_frame or from_arrays"):
             rm.train(rm.RoMAEForPreTraining(config), wrong, training)
+
+
+def test_what_a_source_does_not_tell_is_not_read_unless_it_is_asked_for() -> None:
+    class Counted(Bare):
+        n_read = 0
+
+        def __getitem__(self, indices: Any) -> rm.TokenSet:
+            self.n_read += len(indices)
+            return super().__getitem__(indices)
+
+    source = Counted(levels(200))
+    described = as_described(source)
+    assert as_described(described) is described
+    part = Subset(described, np.arange(100))
+    assert as_described(part) is part
+    assert source.n_read < 10
+    assert len(described.ids) == 200
 
 
 def test_a_cache_sorted_by_class_is_learned_as_well_as_tokens_in_memory(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Sized
 from functools import cached_property
 from typing import Any
@@ -22,7 +23,8 @@ def as_described(source: Any) -> Source | None:
     if isinstance(source, TokenSet):
         return source
     is_told = isinstance(getattr(source, "schema", None), Schema)
-    if is_told and all(hasattr(source, name) for name in ("ids", "targets")):
+    # looked up, not asked for: to tell them may take reading everything
+    if is_told and all(inspect.getattr_static(source, name, source) is not source for name in ("ids", "targets")):
         told: Source = source
         return told
     if is_told or _gives_tokens(source):
