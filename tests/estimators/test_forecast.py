@@ -62,9 +62,9 @@ def test_a_model_that_fills_gaps_says_that_it_was_not_made_to_forecast() -> None
 
 @pytest.mark.slow
 def test_lines_that_rise_or_fall_are_carried_on() -> None:
-    settings = quick(epochs=60, learning_rate=5e-3, model={"width": 24, "heads": 2, "depth": 2})
+    settings = quick(epochs=20, learning_rate=5e-3, model={"width": 24, "heads": 2, "depth": 2})
     itp = rm.RoMAEInterpolator(hiding="future", hiding_fraction=0.3, **settings)
-    itp.fit(rm.from_frame(light_curves(80), **COLUMNS))
+    itp.fit(rm.from_frame(light_curves(240), **COLUMNS))
     tokens = rm.from_frame(light_curves(40, seed=7), **COLUMNS)
     batch = rm.TokenBatch.collate(tokens.with_targets(None)).hide(0.3, strategy="future")
     is_hidden = np.isin(np.arange(tokens.n_tokens), batch.split.hidden_idx.numpy())
@@ -74,5 +74,5 @@ def test_lines_that_rise_or_fall_are_carried_on() -> None:
     last = np.repeat(seen.values[np.cumsum(seen.lengths) - 1, 0], held.lengths)
     assert np.square(mean - held.values[:, 0]).mean() < 0.7 * np.square(last - held.values[:, 0]).mean()
     low, high = (np.concatenate(q)[:, 0] for q in itp.predict(seen, at, quantiles=[0.1, 0.9]))
-    # 10 series were held out
+    # 30 series were held out, of which each is right or wrong nearly as a whole
     assert 0.7 < np.mean((low <= held.values[:, 0]) & (held.values[:, 0] <= high)) < 0.93

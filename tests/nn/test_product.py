@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 
 from rotary_mae.nn import product
-from rotary_mae.nn.product import linear, takes_onednn
+from rotary_mae.nn.product import linear, silu_linear, takes_onednn
 
 needs_onednn = pytest.mark.skipif(product._onednn_linear is None, reason="torch without oneDNN")
 
@@ -37,6 +37,28 @@ def test_it_is_the_product_of_torch_forward_and_backward(n_rows):
         torch.testing.assert_close(mine, theirs, atol=1e-3, rtol=1e-5)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("n_rows", [0, 1, N_ROWS])
+def test_the_product_of_an_activation_forward_and_backward(n_rows, dtype):
+    x, weight = given(n_rows)
+    with torch.autocast("cpu", torch.bfloat16, enabled=dtype == torch.bfloat16):
+        got, wanted = silu_linear(x, weight), F.linear(F.silu(x), weight)
+    assert got.dtype == wanted.dtype == dtype
+    torch.testing.assert_close(got, wanted, atol=1e-4, rtol=1e-5)
+    weighting = torch.randn(wanted.shape)
+    pairs = zip(*(torch.autograd.grad((y * weighting).sum(), (x, weight)) for y in (got, wanted)), strict=True)
+    for mine, theirs in pairs:
+        torch.testing.assert_close(mine, theirs, atol=1e-3, rtol=1e-5)
+
+
+def test_an_activation_is_not_kept_for_the_backward_pass():
+    x, weight = given()
+    kept = []
+    with torch.autograd.graph.saved_tensors_hooks(lambda t: kept.append(t) or t, lambda t: t):
+        silu_linear(x, weight)
+    assert {t.data_ptr() for t in kept} == {x.data_ptr(), weight.data_ptr()}
+
+
 @needs_onednn
 def test_parts_of_larger_buffers_and_transposed_weights():
     x, weight = (t.detach() for t in given(2 * N_ROWS))
@@ -49,10 +71,11 @@ def test_parts_of_larger_buffers_and_transposed_weights():
 def test_gradients_of_gradients():
     x, weight = given()
     seconds = []
-    for product_ in (linear, F.linear):
+    for product_ in (linear, F.linear, silu_linear, lambda x, weight: F.linear(F.silu(x), weight)):
         (first,) = torch.autograd.grad(product_(x, weight).square().sum(), x, create_graph=True)
         seconds.append(torch.autograd.grad(first.square().sum(), weight)[0])
-    torch.testing.assert_close(*seconds, atol=1.0, rtol=1e-4)
+    torch.testing.assert_close(*seconds[:2], atol=1.0, rtol=1e-4)
+    torch.testing.assert_close(*seconds[2:], atol=1.0, rtol=1e-4)
 
 
 @needs_onednn

@@ -40,6 +40,17 @@ def linear(x: Tensor, weight: Tensor) -> Tensor:
     return _Linear.apply(x, weight) if takes_onednn(x, weight) else F.linear(x, weight)
 
 
+def silu_linear(x: Tensor, weight: Tensor) -> Tensor:
+    """``linear(F.silu(x), weight)`` that keeps x alone for the backward pass.
+
+    The MLP's hidden layer is the widest of all states; its activation is cheaply made again.
+    """
+    # the compiler sees for itself what to make again, and autocast casts between the two
+    if torch.compiler.is_compiling() or torch.is_autocast_enabled(x.device.type):
+        return linear(F.silu(x), weight)
+    return _SiluLinear.apply(x, weight)
+
+
 def takes_onednn(x: Tensor, weight: Tensor) -> bool:
     """Whether oneDNN shall make it: in float32 on a CPU, where torch would ask MKL, which can be slower."""
     if _onednn_linear is None or not x.device.type == weight.device.type == "cpu":
@@ -66,6 +77,31 @@ class _Linear(torch.autograd.Function):
         x, grad = x.contiguous(), grad.contiguous()
         of_x = linear(grad, weight.t()) if ctx.needs_input_grad[0] else None
         return of_x, _of_weight(x, grad) if ctx.needs_input_grad[1] else None
+
+
+class _SiluLinear(torch.autograd.Function):
+    """Forward and backward of a product whose first factor is an activation."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        return linear(F.silu(x), weight)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None]:
+        x, weight = ctx.saved_tensors
+        grad = grad.contiguous()
+        of_x = _of_silu(x, linear(grad, weight.t())) if ctx.needs_input_grad[0] else None
+        return of_x, _of_weight(F.silu(x), grad) if ctx.needs_input_grad[1] else None
+
+
+def _of_silu(x: Tensor, grad: Tensor) -> Tensor:
+    if not torch.is_grad_enabled():
+        of_x: Tensor = torch.ops.aten.silu_backward(grad, x)
+        return of_x
+    # torch does not differentiate that once more
+    gate = torch.sigmoid(x)
+    return grad * gate * (1.0 + x * (1.0 - gate))
 
 
 def _of_weight(x: Tensor, grad: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from rotary_mae.nn.attention import Layout, attend, attend_with_self
 from rotary_mae.nn.initial import start_weight
 from rotary_mae.nn.norm import rms_norm
-from rotary_mae.nn.product import linear
+from rotary_mae.nn.product import linear, silu_linear
 from rotary_mae.nn.rope import pairs_adjacent, turn
 
 
@@ -53,10 +53,8 @@ def finish_block(
     """Everything of a block after attention: output projection, residual, MLP, residual."""
     attended = linear(attended, out)
     x = x + (attended if keep_attention is None else attended * keep_attention)
-    hidden = F.silu(linear(rms_norm(x, norm, eps), up))
-    if dropout > 0.0:
-        hidden = F.dropout(hidden, dropout)
-    change = linear(hidden, down)
+    hidden = linear(rms_norm(x, norm, eps), up)
+    change = linear(F.dropout(F.silu(hidden), dropout), down) if dropout > 0.0 else silu_linear(hidden, down)
     return x + (change if keep_mlp is None else change * keep_mlp)
 
 
@@ -117,8 +115,9 @@ class Block(nn.Module):
         n_distinct: the tokens from there on are all the same, as mask tokens are before the first layer, and so are
         projected once.
         """
-        q, k, v = self._qkv(x, angles, n_distinct)
-        return self.finish(x, attend(q, k, v, ragged, self._rate), sample_idx)
+        # queries, keys and values have no name here, so that they are gone before the MLP
+        attended = attend(*self._qkv(x, angles, n_distinct), ragged, self._rate)
+        return self.finish(x, attended, sample_idx)
 
     def read(self, x: Tensor, read: slice, angles: Angles, ragged: Layout, sample_idx: Tensor) -> Tensor:
         """Like ``forward`` for the tokens of ``read`` alone, which attend to all: enough for a last layer."""
