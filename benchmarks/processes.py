@@ -7,6 +7,7 @@ many there are.
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -23,7 +24,9 @@ def measured_processes(counts: tuple[int, ...] = (1, 2)) -> list[dict[str, Any]]
         launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(n)]
         command = [*launch, "-m", "benchmarks.processes"]
         folder = Path(__file__).parent.parent
-        done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=folder)
+        # one process alone would be given all cores
+        alone = {**os.environ, "OMP_NUM_THREADS": "1"}
+        done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=folder, env=alone)
         line = next(line for line in done.stdout.splitlines() if line.startswith("{"))
         points.append({"n_processes": n, **json.loads(line)})
         print("processes", points[-1], flush=True)
@@ -37,7 +40,6 @@ def main() -> None:
     import rotary_mae as rm
     from benchmarks.workloads import WORKLOADS
 
-    torch.set_num_threads(1)
     workload = WORKLOADS["light-curves"]
     tokens = workload.draw(0)
     settings = {"batch_size": workload.batch_size, "progress": False, "device": "cpu", "epochs": 1000}
