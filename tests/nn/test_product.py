@@ -59,6 +59,14 @@ def test_an_activation_is_not_kept_for_the_backward_pass():
     assert {t.data_ptr() for t in kept} == {x.data_ptr(), weight.data_ptr()}
 
 
+def test_without_gradients_the_activation_takes_no_memory_of_its_own():
+    x, weight = (t.detach() for t in given())
+    wanted, activation = F.linear(F.silu(x), weight), F.silu(x)
+    with torch.inference_mode():
+        torch.testing.assert_close(silu_linear(x, weight), wanted, atol=1e-4, rtol=1e-5)
+    assert torch.equal(x, activation)
+
+
 @needs_onednn
 def test_parts_of_larger_buffers_and_transposed_weights():
     x, weight = (t.detach() for t in given(2 * N_ROWS))

@@ -41,10 +41,12 @@ def linear(x: Tensor, weight: Tensor) -> Tensor:
 
 
 def silu_linear(x: Tensor, weight: Tensor) -> Tensor:
-    """``linear(F.silu(x), weight)`` that keeps x alone for the backward pass.
+    """``linear(F.silu(x), weight)`` that keeps x alone for the backward pass, and without gradients overwrites x.
 
     The MLP's hidden layer is the widest of all states; its activation is cheaply made again.
     """
+    if not torch.is_grad_enabled():
+        return linear(F.silu(x, inplace=True), weight)
     # the compiler sees for itself what to make again, and autocast casts between the two
     if torch.compiler.is_compiling() or torch.is_autocast_enabled(x.device.type):
         return linear(F.silu(x), weight)
