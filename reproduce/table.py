@@ -146,7 +146,9 @@ def _cells(experiment: Experiment, row: Mapping[str, Any]) -> list[str]:
     best = _number(row["best_other"])
     if row["best_other"] is not None and reference is not None and reference.best_name:
         best = f"{best} ({reference.best_name})"
-    spread = "" if row["std"] is None else f" ± {_number(row['std'])}"
+    # what is the same for all seeds differs by rounding
+    is_same = row["std"] is not None and row["std"] < 1e-12 * abs(row["value"])
+    spread = "" if row["std"] is None else f" ± {_number(0.0 if is_same else row['std'])}"
     return [
         row["dataset"],
         row["method"],
