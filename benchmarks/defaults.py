@@ -16,6 +16,7 @@ import json
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from rotary_mae.batches.hiding import Hiding
 from rotary_mae.datasets.stripe82 import load_stripe82
 from rotary_mae.datasets.uea import load_uea
 from rotary_mae.estimators.evaluation import reconstruction_metrics
+from rotary_mae.estimators.schedule import CLASSIFY, plan_training
 
 Ints = npt.NDArray[np.int64]
 
@@ -47,6 +49,7 @@ def _with(augmentation: dict[str, float], **training: Any) -> dict[str, Any]:
 
 DEFAULT, INTERPOLATOR = "as it comes", "interpolator as it comes"
 NEAREST = "as it came, the nearest four neighbours"
+FEWER = "as it came, few samples passed over no more often than many"
 
 # Trials named "augmented" were run when noise was in units of all samples' spread, not of the sample's own.
 TRIALS: dict[str, dict[str, Any]] = {
@@ -170,18 +173,31 @@ def as_it_comes(name: str, seed: int, **settings: Any) -> dict[str, Any]:
     return {**scores(classifier, tokens[held]), "updates": classifier.training_.steps, **clocks}
 
 
+def fewer_epochs(name: str, seed: int) -> int:
+    """Those of a plan that does not care for how few samples there are."""
+    tokens, training, _ = split(name, seed)
+    length = float(tokens.lengths[training].mean())
+    plan = replace(CLASSIFY, least_seen=0)
+    planned = plan_training(plan, len(training), 0, length, width=180, is_tuning=False, is_fast=False)
+    return int(planned["epochs"])
+
+
 def main() -> None:
     """Run the trials named, adding to (or replacing in) results/defaults.json after each fit."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("trials", nargs="+", choices=[*TRIALS, DEFAULT, NEAREST, INTERPOLATOR])
+    parser.add_argument("trials", nargs="+", choices=[*TRIALS, DEFAULT, NEAREST, FEWER, INTERPOLATOR])
     parser.add_argument("--sets", nargs="+", choices=SETS, default=list(SETS))
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1])
     arguments = parser.parse_args()
     for seed, trial, name in itertools.product(arguments.seeds, arguments.trials, arguments.sets):
         if trial == INTERPOLATOR:
             found = filling(name, seed)
-        elif trial in (DEFAULT, NEAREST):
-            found = as_it_comes(name, seed, **({"context": 4} if trial == NEAREST else {}))
+        elif trial == NEAREST:
+            found = as_it_comes(name, seed, context=4, epochs=fewer_epochs(name, seed))
+        elif trial == FEWER:
+            found = as_it_comes(name, seed, epochs=fewer_epochs(name, seed))
+        elif trial == DEFAULT:
+            found = as_it_comes(name, seed)
         else:
             found = one_fit(name, TRIALS[trial], seed)
         row = {"trial": trial, "set": name, "seed": seed, **found, "settings": TRIALS.get(trial)}

@@ -1,6 +1,7 @@
 """What a fit does when it is told nothing: enough updates on little, passes on much, and no more than time allows."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -36,6 +37,17 @@ def test_more_data_means_more_work_but_fewer_passes():
     assert work == sorted(work)
     assert passes == sorted(passes, reverse=True)
     assert work[-1] < 50 * work[1]
+
+
+@pytest.mark.parametrize(("n", "length"), [(30, 150), (90, 200), (130, 430)])
+def test_few_samples_are_seen_ten_thousand_times_unless_they_are_long_or_the_model_was_trained(n, length):
+    once = replace(CLASSIFY, least_seen=0)
+    before = planned(n, length, plan=once)
+    assert before["epochs"] * n < 6000
+    assert planned(n, length) == {**before, "epochs": round(10_000 / n)}
+    assert planned(n, length, is_tuning=True) == planned(n, length, is_tuning=True, plan=once)
+    assert planned(n, 20 * length) == planned(n, 20 * length, plan=once)
+    assert planned(10 * n, length) == planned(10 * n, length, plan=once)
 
 
 def test_long_samples_are_read_less_often_in_smaller_batches():

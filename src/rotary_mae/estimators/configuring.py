@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from rotary_mae.data.scaling import Scaling
@@ -71,6 +72,8 @@ def training_config(
     **fixed: Any,
 ) -> TrainingConfig:
     """What ``plan`` means for so many samples of a mean ``length``; over it the user's settings, then ``fixed``."""
+    if is_patches:
+        plan = replace(plan, augmentation={}, least_seen=0)
     planned = plan_training(
         plan,
         n_training,
@@ -80,8 +83,6 @@ def training_config(
         is_tuning=is_tuning,
         is_fast=pick_device(estimator.device).type == "cuda",
     )
-    if is_patches:
-        del planned["augmentation"]
     if not estimator.early_stopping:
         planned["patience"] = 0
     shared = ("epochs", "learning_rate", "batch_size")

@@ -18,6 +18,8 @@ GROWTH = 0.4
 GPU_EFFORT = 2.0
 # Attention costs as much as all the rest at about this length, at the width of the small models.
 EQUAL_COST_LENGTH = 1000.0
+# In units of tokens passed over where short: minutes on a core of a laptop.
+MOST_FOR_FEW = 10_000_000
 # Wider models want smaller steps.
 SMALL_WIDTH = 180
 # With fewer validation samples than this the best epoch is a matter of luck.
@@ -30,14 +32,16 @@ class Plan:
 
     effort: a set of T tokens is passed over effort / T^0.4 times: a small one often, a large one a few times (37 times
     at 50 000 tokens, 6 at 5 million). n_updates: aimed at, by smaller batches. patience: evaluations without a better
-    one before stopping (of about 50). average, label_smoothing, augmentation: see ``TrainingConfig``; augmentation
-    of series alone.
+    one before stopping (of about 50). least_seen: a set of few samples is passed over more often, until so many were
+    seen, as long as that takes minutes; not by a pre-trained model. average, label_smoothing, augmentation: see
+    ``TrainingConfig``; augmentation and least_seen of series alone.
     """
 
     effort: float
     n_updates: int
     learning_rate: float
     patience: int = 15
+    least_seen: int = 0
     average: float = 0.1
     label_smoothing: float = 0.0
     augmentation: dict[str, float] = field(default_factory=dict)
@@ -46,7 +50,14 @@ class Plan:
 # Chosen on development parts of training sets, see docs/measurements.md. What a regressor is asked for may be a
 # strength or a duration: there only what is left out varies.
 VARIED = {"scale": 0.1, "noise": 0.1, "stretch": 0.1, "thinning": 0.5}
-CLASSIFY = Plan(effort=2800.0, n_updates=1000, learning_rate=1e-3, label_smoothing=0.1, augmentation=VARIED)
+CLASSIFY = Plan(
+    effort=2800.0,
+    n_updates=1000,
+    learning_rate=1e-3,
+    least_seen=10_000,
+    label_smoothing=0.1,
+    augmentation=VARIED,
+)
 REGRESS = Plan(effort=2800.0, n_updates=1000, learning_rate=1e-3, augmentation={"thinning": 0.5})
 PRETRAIN = Plan(effort=2800.0, n_updates=1000, learning_rate=1e-3)
 INTERPOLATE = Plan(effort=2800.0, n_updates=1000, learning_rate=1e-3)
@@ -71,6 +82,9 @@ def plan_training(
     largest = _between(n_training / 8, MIN_BATCH, MAX_BATCH)
     batch_size = _between(epochs * n_training / plan.n_updates, MIN_BATCH, largest)
     batch_size = min(batch_size, max(1, int(BATCH_TOKENS / length)))
+    if not is_tuning:
+        n_seen = min(plan.least_seen, MOST_FOR_FEW / cost)
+        epochs = max(epochs, _between(n_seen / n_training, 0, MAX_EPOCHS))
     rate = plan.learning_rate * min(1.0, SMALL_WIDTH / width) * (0.5 if is_tuning else 1.0)
     return {
         "batch_size": batch_size,
