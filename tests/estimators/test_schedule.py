@@ -46,7 +46,7 @@ def test_few_samples_are_seen_ten_thousand_times_unless_they_are_long_or_the_mod
     assert before["epochs"] * n < 6000
     assert planned(n, length) == {**before, "epochs": round(10_000 / n)}
     assert planned(n, length, is_tuning=True) == planned(n, length, is_tuning=True, plan=once)
-    assert planned(n, 20 * length) == planned(n, 20 * length, plan=once)
+    assert planned(n, 100 * length) == planned(n, 100 * length, plan=once)
     assert planned(10 * n, length) == planned(10 * n, length, plan=once)
 
 
