@@ -139,7 +139,7 @@ def boosted_trees(known: Array, labels: Array, asked: Array, n_classes: int, see
 
 
 def merged(settings: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """Settings with those of ``settings["of_set"][name]`` over them, one level deep."""
+    """Settings with those of ``settings["of_set"][name]`` over them, one level deep; None there replaces all."""
     over = settings["of_set"].get(name, {})
-    both = {key: {**(settings[key] or {}), **more} for key, more in over.items()}
+    both = {key: None if more is None else {**(settings[key] or {}), **more} for key, more in over.items()}
     return {**settings, **both}

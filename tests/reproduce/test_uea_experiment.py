@@ -103,6 +103,8 @@ def test_settings_of_a_set_replace_those_of_all() -> None:
     assert settings["fine_tuning"]["learning_rate"] == 3e-2
     assert settings["fine_tuning"]["optimizer"] == "sgd"
     assert settings["pretraining"]["epochs"] == 400
+    assert merged(experiment.QUICK, "Epilepsy")["pretraining"] is None, "none there is none"
+    assert merged(experiment.QUICK, "Heartbeat")["pretraining"]["learning_rate"] == 1e-3
     for name in data.SETS:
         chosen = merged(experiment.PAPER, name)
         rm.TrainingConfig.from_dict(chosen["fine_tuning"])
