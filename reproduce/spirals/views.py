@@ -27,6 +27,8 @@ class Views:
     principal components of the spirals are kept, which takes most of their noise away; all of them if 0. smoothing:
     (points, order) of the polynomials that smooth them along time before (Savitzky-Golay), or None. noise: what is left
     out is made up for by noise of a standard deviation even between 0 and this many times that of what was left out.
+    n_noisy: the first points alone, which a model may be shown, get that noise (all, if None): in what it is asked for
+    noise only hides the answer.
     Nothing is looked at but the noisy training spirals; which way they turn is seen from them. unit: what is 1 in the
     values of tokens.
     """
@@ -38,6 +40,7 @@ class Views:
     n_components: int = 0
     smoothing: Sequence[int] | None = None
     noise: float = 0.0
+    n_noisy: int | None = None
     unit: float = 1.0
     seed: int = 0
 
@@ -82,7 +85,10 @@ class Views:
         points: Array = smooth[index % len(self.spirals)]
         if rng.random() < self.mixing:
             points = points + rng.uniform(-0.5, 1.5) * (smooth[rng.integers(len(self.spirals))] - points)
-        points = points + self.noise * deviation * rng.random() * rng.normal(size=points.shape)
+        noise = self.noise * deviation * rng.random() * rng.normal(size=points.shape)
+        if self.n_noisy is not None:
+            noise[self.n_noisy :] = 0.0
+        points = points + noise
         is_over = rng.random() < 0.5 if self.is_mirrored else turn_of(self.spirals.noisy[index % len(self.spirals)]) < 0
         return points * [1.0, -1.0] if is_over else points
 

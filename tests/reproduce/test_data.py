@@ -1,6 +1,7 @@
 """What the generators make is what they say, and nothing leaks from the test into training."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -127,6 +128,17 @@ def test_mixed_spirals_are_spirals() -> None:
     mixed = spirals.Spirals(made.times, points, points, np.tile(made.is_hidden, (3, 1)), np.zeros(90))
     assert np.allclose(spirals.least_squares(mixed, points), points[mixed.is_hidden], atol=1e-4)
     assert not np.allclose(points[:30], made.truth)
+
+
+def test_noise_comes_to_the_points_that_may_be_shown() -> None:
+    settings: dict[str, Any] = {"n_components": 2, "smoothing": [17, 5], "noise": 0.5}
+    quiet, noisy, half = (
+        spiral_views.Views(make_spirals(30, seed=0), **{**settings, **more})[:].values.reshape(30, 75, 2)
+        for more in ({"noise": 0.0}, {}, {"n_noisy": 38})
+    )
+    assert np.array_equal(half[:, :38], noisy[:, :38])
+    assert np.array_equal(half[:, 38:], quiet[:, 38:])
+    assert (noisy != quiet).all()
 
 
 def test_components_find_spirals_again_better_of_more_and_smoothed_ones(tmp_path: Path) -> None:
