@@ -176,7 +176,7 @@ EXPERIMENT = Experiment(
     title="Classes of series of which steps are missing, UEA",
     source="Table 6",
     profiles={
-        "quick": Profile(QUICK, 60, 2, "data: UEA; 20 minutes a set at most"),
+        "quick": Profile(QUICK, 30, 2, "data: UEA; 20 minutes a set at most"),
         "paper": Profile(PAPER, 3000, 4, "data: UEA; a GPU"),
     },
     parts=every_part,

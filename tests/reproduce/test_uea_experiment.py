@@ -4,13 +4,14 @@ import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from reproduce.classify import Chosen, boosted_trees, encode, merged
+from reproduce.classify import Chosen, Classified, boosted_trees, encode, merged
 from reproduce.ensemble import measure_ensemble
 from reproduce.features import N_FEATURES, features
-from reproduce.run import measure
+from reproduce.run import Run, measure
 from reproduce.uea import data, experiment, minirocket
 from tests.conftest import has_data
 from tests.reproduce.archives import write_uea
@@ -96,6 +97,25 @@ def test_models_of_two_seeds_answer_the_draws_of_both(sets: Path, tmp_path: Path
     found = measure_ensemble(replace(whole, trial=small), "quick", [0, 1], runs=tmp_path, is_trial=True)
     rows = json.loads(found.read_text())["measures"]
     assert [(row["dataset"], row["method"]) for row in rows] == [("Epilepsy", "RoMAE, mean of 2 models")] * 2
+
+
+def test_choices_ask_each_training_series_once_of_a_model_that_has_not_seen_it(
+    sets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def certain(run: Run, name: str, training: rm.Source, some: rm.TokenSet, n_classes: int, of: Any) -> Classified:
+        seen = {str(one) for one in training[:].ids}
+        assert not seen & set(some.ids)
+        asked.extend(some.ids)
+        return Classified(np.tile([0.75, 0.25], (len(some), 1)), 1, 0.0)
+
+    monkeypatch.setattr(experiment, "classify", certain)
+    run = Run(experiment.EXPERIMENT, "quick", 0, tmp_path)
+    run.settings["sets"] = ["Epilepsy"]
+    loss, _ = experiment.validation_score(run)
+    assert sorted(asked) == sorted(data.problem("Epilepsy").training.ids)
+    assert loss == pytest.approx(-np.log([0.75, 0.25]).mean()), "half of the labels are the first class"
 
 
 def test_settings_of_a_set_replace_those_of_all() -> None:
