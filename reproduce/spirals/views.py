@@ -86,9 +86,8 @@ class Views:
         if rng.random() < self.mixing:
             points = points + rng.uniform(-0.5, 1.5) * (smooth[rng.integers(len(self.spirals))] - points)
         noise = self.noise * deviation * rng.random() * rng.normal(size=points.shape)
-        if self.n_noisy is not None:
-            noise[self.n_noisy :] = 0.0
-        points = points + noise
+        points = points.copy()
+        points[: self.n_noisy] += noise[: self.n_noisy]
         is_over = rng.random() < 0.5 if self.is_mirrored else turn_of(self.spirals.noisy[index % len(self.spirals)]) < 0
         return points * [1.0, -1.0] if is_over else points
 
