@@ -10,6 +10,7 @@ from scipy.special import ndtri
 
 from rotary_mae.batches.keyed import keyed_uniform
 from rotary_mae.data.tokens import TokenSet
+from rotary_mae.settings import check_kinds
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class Augmentation:
     thinning: float = 0.0
 
     def __post_init__(self) -> None:
+        check_kinds(self)
         for field in fields(self):
             strength = getattr(self, field.name)
             if strength < 0 or (field.name == "thinning" and strength >= 1):

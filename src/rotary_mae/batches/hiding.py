@@ -10,6 +10,7 @@ import numpy.typing as npt
 import torch
 
 from rotary_mae.batches.keyed import keyed_uniform
+from rotary_mae.settings import check_kinds, nested
 
 Strategy = Literal["uniform", "block", "future", "channel", "times"]
 STRATEGIES: tuple[str, ...] = get_args(Strategy)
@@ -38,8 +39,9 @@ class Hiding:
     then: Hiding | None = None
 
     def __post_init__(self) -> None:
-        if isinstance(self.then, dict):
-            object.__setattr__(self, "then", Hiding(**self.then))
+        check_kinds(self)
+        if self.then is not None:
+            object.__setattr__(self, "then", nested(Hiding, self.then, "then"))
         if self.strategy not in STRATEGIES:
             raise ValueError(f"the hiding strategy must be one of {STRATEGIES}, got {self.strategy!r}")
         if not 0.0 <= self.fraction <= 1.0:

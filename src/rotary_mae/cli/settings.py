@@ -62,7 +62,8 @@ class Fitting:
 
     def check(self) -> None:
         """Raise ValueError for a name or value that the model or the training does not know, before any work."""
-        from rotary_mae.models.config import DecoderConfig, RoMAEConfig, check_keys
+        from rotary_mae.models.config import DecoderConfig, RoMAEConfig
+        from rotary_mae.settings import check_keys
         from rotary_mae.training.config import TrainingConfig
 
         check_keys(RoMAEConfig, self.model or {})

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, Self
 
 from rotary_mae.nn.rope import check_head_width
+from rotary_mae.settings import check_keys, check_kinds, did_you_mean, is_number, nested
 
 
 @dataclass(frozen=True)
@@ -38,9 +39,10 @@ class _Sized:
     hidden: int
 
     def _resolve(self) -> None:
+        check_kinds(self)
         if self.size not in SIZES:
             raise ValueError(
-                f"size must be one of {', '.join(SIZES)}, got {self.size!r}{_did_you_mean(self.size, SIZES)}"
+                f"size must be one of {', '.join(SIZES)}, got {self.size!r}{did_you_mean(self.size, SIZES)}"
             )
         named = SIZES[self.size]
         for name in ("width", "heads", "depth"):
@@ -59,19 +61,6 @@ class _Sized:
         return cls(**given)
 
 
-def check_keys(cls: type, given: dict[str, Any]) -> None:
-    """Raise ValueError for a key that ``cls``, a dataclass, does not have, suggesting one that it has."""
-    known = [f.name for f in fields(cls)]
-    for key in given:
-        if key not in known:
-            raise ValueError(f"{cls.__name__} has no setting {key!r}{_did_you_mean(key, known)}")
-
-
-def _did_you_mean(got: str, known: Any) -> str:
-    close = difflib.get_close_matches(got, list(known), n=1)
-    return f"; did you mean {close[0]!r}?" if close else f"; it has {', '.join(known)}"
-
-
 @dataclass(frozen=True)
 class DecoderConfig(_Sized):
     """The small decoder of pre-training; 0 means as the size says."""
@@ -84,6 +73,15 @@ class DecoderConfig(_Sized):
 
     def __post_init__(self) -> None:
         self._resolve()
+
+
+def _timescales(given: Any) -> tuple[tuple[float, ...], ...]:
+    """Of lists or tuples, as JSON and people have them."""
+    if not isinstance(given, Sequence) or not all(isinstance(axis, Sequence) for axis in given):
+        raise ValueError(f"timescales must be a tuple of numbers for each axis, got {given!r}")
+    if wrong := [scale for axis in given for scale in axis if not is_number(scale)]:
+        raise ValueError(f"timescales must be numbers, got {wrong[0]!r}")
+    return tuple(tuple(axis) for axis in given)
 
 
 @dataclass(frozen=True)
@@ -145,10 +143,9 @@ class RoMAEConfig(_Sized):
 
     def __post_init__(self) -> None:
         self._resolve()
-        if isinstance(self.decoder, dict):
-            object.__setattr__(self, "decoder", DecoderConfig.from_dict(self.decoder))
+        object.__setattr__(self, "decoder", nested(DecoderConfig, self.decoder, "decoder"))
         if self.timescales is not None:
-            object.__setattr__(self, "timescales", tuple(tuple(axis) for axis in self.timescales))
+            object.__setattr__(self, "timescales", _timescales(self.timescales))
         if self.n_predicted == 0:
             object.__setattr__(self, "n_predicted", self.n_values)
         self._check()

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from numbers import Integral
 from typing import Any, Literal
 
 from rotary_mae.batches.augment import Augmentation
 from rotary_mae.batches.hiding import Hiding
-from rotary_mae.models.config import check_keys
+from rotary_mae.settings import check_keys, check_kinds, is_number, nested
 
 
 def is_count(given: Any) -> bool:
     """Whether this is a whole number, 1 or more."""
     return isinstance(given, Integral) and not isinstance(given, bool) and int(given) >= 1
+
+
+def two_shares(betas: Any) -> tuple[float, float]:
+    """AdamW's two betas, of any sequence; ValueError unless each is at least 0 and below 1."""
+    if not isinstance(betas, Sequence) or len(betas) != 2 or not all(is_number(b) and 0 <= b < 1 for b in betas):
+        raise ValueError(f"betas must be two numbers of at least 0 and below 1, got {betas!r}")
+    return betas[0], betas[1]
 
 
 @dataclass(frozen=True)
@@ -81,17 +89,17 @@ class TrainingConfig:
 
     def __post_init__(self) -> None:
         for name, cls in (("hiding", Hiding), ("augmentation", Augmentation)):
-            if isinstance(given := getattr(self, name), dict):
-                check_keys(cls, given)
-                object.__setattr__(self, name, cls(**given))
-        object.__setattr__(self, "betas", tuple(self.betas))
-        object.__setattr__(self, "trackers", tuple(self.trackers))
+            object.__setattr__(self, name, nested(cls, getattr(self, name), name))
+        object.__setattr__(self, "betas", two_shares(self.betas))
+        trackers = [self.trackers] if isinstance(self.trackers, str) else self.trackers
+        object.__setattr__(self, "trackers", tuple(trackers))
         for name in ("epochs", "batch_size", "accumulate"):
             if not is_count(getattr(self, name)):
                 raise ValueError(f"{name} must be a whole number of at least 1, got {getattr(self, name)!r}")
         for name in ("max_steps", "max_tokens"):
             if getattr(self, name) is not None and not is_count(getattr(self, name)):
                 raise ValueError(f"{name} must be a whole number of at least 1 or None, got {getattr(self, name)!r}")
+        check_kinds(self)
         for name in ("warmup_fraction", "label_smoothing", "average"):
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise ValueError(f"{name} must be in [0, 1], got {getattr(self, name)}")
