@@ -231,7 +231,7 @@ random place on, half of them with another clip of its class and fold under it; 
 at random. Clips held out are asked as they are; the second row is the mean of the answers for them and seven such
 versions, without anything under them. Its number is no neighbour of the published ones. Without CLS, as in the paper.
 Settings were chosen on fold 4 alone, which turned out easier than the others, but for the passes of fine-tuning: those
-were chosen on folds 2 to 4, where twice as many did better, and a higher rate, dropout or thrice the pre-training did no
-better than they (`choices.json`).
+were chosen on folds 2 to 4, where twice as many did better; a higher rate, dropout or thrice the pre-training did no
+better than that (`choices.json`).
 """,
 )
