@@ -36,7 +36,7 @@ SETTINGS: dict[str, Any] = {
 
 
 def stripe82_training() -> rm.TokenSet:
-    """The training stars of seed 0 of ``benchmarks.stripe82``."""
+    """The training stars of seed 0 of ``reproduce run light_curves``."""
     tokens = load_stripe82()
     training, _ = train_test_split(np.arange(len(tokens)), test_size=0.2, random_state=0, stratify=tokens.targets)
     return tokens[training]
