@@ -71,6 +71,21 @@ def test_help_is_quick_and_needs_no_torch() -> None:
     assert min(seconds) < 1.0
 
 
+@pytest.mark.parametrize("given", [{}, {"OMP_WAIT_POLICY": "ACTIVE"}, {"GOMP_SPINCOUNT": "7"}])
+def test_threads_sleep_soon_unless_the_user_says_otherwise(given: dict[str, str]) -> None:
+    code = (
+        "import os, sys; from rotary_mae.cli.__main__ import script; sys.argv = ['romae', '--version']\n"
+        "try: script()\n"
+        "except SystemExit: print(os.environ.get('GOMP_SPINCOUNT'), 'torch' in sys.modules)"
+    )
+    kept = {name: value for name, value in os.environ.items() if name not in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")}
+    done = subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True, env={**kept, **given}
+    )
+    expected = given.get("GOMP_SPINCOUNT", None if given else "1000")
+    assert done.stdout.splitlines()[-1] == f"{expected} False"
+
+
 def test_the_module_is_the_command() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "rotary_mae.cli", "info", "nothing.csv"], capture_output=True, text=True, env=ENVIRONMENT

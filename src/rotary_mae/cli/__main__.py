@@ -38,6 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def script() -> None:
     """What the shell's ``romae`` is: ``main`` and its exit code, and nothing more said after what ``main`` said."""
+    _share_cores()
     try:
         code = main()
         signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -46,6 +47,14 @@ def script() -> None:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         code = INTERRUPTED
     sys.exit(code)
+
+
+def _share_cores() -> None:
+    # GNU OpenMP's threads spin while they wait for one another. Beside another busy process that takes the time of
+    # the very thread they wait for, and training gets several times slower; they sleep sooner, as OpenMP itself has
+    # them do where it knows of more threads than cores. Read when torch is loaded; what the user has set stands.
+    if not {"GOMP_SPINCOUNT", "OMP_WAIT_POLICY"} & os.environ.keys():
+        os.environ["GOMP_SPINCOUNT"] = "1000"
 
 
 def _run(arguments: list[str]) -> int:
