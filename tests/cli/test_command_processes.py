@@ -82,7 +82,7 @@ def test_threads_sleep_soon_unless_the_user_says_otherwise(given: dict[str, str]
     done = subprocess.run(
         [sys.executable, "-c", code], check=True, capture_output=True, text=True, env={**kept, **given}
     )
-    expected = given.get("GOMP_SPINCOUNT", None if given else "1000")
+    expected = given.get("GOMP_SPINCOUNT", None if given else "10000")
     assert done.stdout.splitlines()[-1] == f"{expected} False"
 
 
