@@ -46,6 +46,7 @@ def test_training(given: dict[str, Any], said: str) -> None:
         ({"window": [3]}, "window must be a number or None, got \\[3\\]"),
         ({"decoder": 2}, "decoder must be a DecoderConfig or a dictionary of its settings, got 2"),
         ({"decoder": {"depth": "2"}}, "depth must be a whole number, got '2'"),
+        ({"timescales": "ab"}, "timescales must be a tuple of numbers for each axis"),
         ({"timescales": (1.0,)}, "timescales must be a tuple of numbers for each axis"),
         ({"timescales": (("a",),)}, "timescales must be numbers, got 'a'"),
     ],
@@ -58,6 +59,9 @@ def test_model(given: dict[str, Any], said: str) -> None:
 def test_numbers_of_numpy_are_numbers() -> None:
     training = rm.TrainingConfig(epochs=np.int64(3), learning_rate=np.float32(0.5), compile=np.bool_(False))
     assert (training.epochs, training.learning_rate) == (3, 0.5)
+    assert rm.TrainingConfig(betas=np.array([0.5, 0.75])).betas == (0.5, 0.75)  # type: ignore[arg-type]
+    scales = rm.RoMAEConfig(n_values=1, n_axes=1, timescales=(np.geomspace(1, 4, 3),)).timescales  # type: ignore[arg-type]
+    np.testing.assert_allclose(scales, ((1.0, 2.0, 4.0),))
     assert rm.RoMAEConfig(n_values=np.int32(2), n_axes=1, dropout=np.float64(0.1), window=3).n_predicted == 2
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from difflib import get_close_matches
 from numbers import Integral, Real
@@ -40,9 +40,21 @@ def check_kinds(settings: Any) -> None:
             raise ValueError(f"{name} must be {wanted}, got {given!r}")
 
 
+def is_whole(given: Any) -> bool:
+    """Whether this is a whole number; True and False are none."""
+    return isinstance(given, Integral) and not _is_switch(given)
+
+
 def is_number(given: Any) -> bool:
     """Whether this is a real number; True and False are none."""
     return isinstance(given, Real) and not _is_switch(given)
+
+
+def is_sequence(given: Any) -> bool:
+    """Whether these are several of something in order: a list, a tuple or an array, not a text."""
+    return (isinstance(given, Sequence) and not isinstance(given, str)) or (
+        isinstance(given, np.ndarray) and given.ndim > 0
+    )
 
 
 def nested(cls: type[Nested], given: Any, name: str) -> Nested:
@@ -61,7 +73,7 @@ def _is_switch(given: Any) -> bool:
 
 _KINDS = {
     bool: (_is_switch, "True or False"),
-    int: (lambda given: isinstance(given, Integral) and not _is_switch(given), "a whole number"),
+    int: (is_whole, "a whole number"),
     float: (is_number, "a number"),
     str: (lambda given: isinstance(given, str), "a text"),
     NoneType: (lambda given: given is None, "None"),

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, Self
 
 from rotary_mae.nn.rope import check_head_width
-from rotary_mae.settings import check_keys, check_kinds, did_you_mean, is_number, nested
+from rotary_mae.settings import check_keys, check_kinds, did_you_mean, is_number, is_sequence, nested
 
 
 @dataclass(frozen=True)
@@ -76,12 +75,12 @@ class DecoderConfig(_Sized):
 
 
 def _timescales(given: Any) -> tuple[tuple[float, ...], ...]:
-    """Of lists or tuples, as JSON and people have them."""
-    if not isinstance(given, Sequence) or not all(isinstance(axis, Sequence) for axis in given):
+    """Of lists, tuples or arrays, as JSON and people have them."""
+    if not is_sequence(given) or not all(is_sequence(axis) for axis in given):
         raise ValueError(f"timescales must be a tuple of numbers for each axis, got {given!r}")
     if wrong := [scale for axis in given for scale in axis if not is_number(scale)]:
         raise ValueError(f"timescales must be numbers, got {wrong[0]!r}")
-    return tuple(tuple(axis) for axis in given)
+    return tuple(tuple(float(scale) for scale in axis) for axis in given)
 
 
 @dataclass(frozen=True)

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from numbers import Integral
 from typing import Any, Literal
 
 from rotary_mae.batches.augment import Augmentation
 from rotary_mae.batches.hiding import Hiding
-from rotary_mae.settings import check_keys, check_kinds, is_number, nested
+from rotary_mae.settings import check_keys, check_kinds, is_number, is_sequence, is_whole, nested
 
 
 def is_count(given: Any) -> bool:
     """Whether this is a whole number, 1 or more."""
-    return isinstance(given, Integral) and not isinstance(given, bool) and int(given) >= 1
+    return is_whole(given) and given >= 1
 
 
-def two_shares(betas: Any) -> tuple[float, float]:
-    """AdamW's two betas, of any sequence; ValueError unless each is at least 0 and below 1."""
-    if not isinstance(betas, Sequence) or len(betas) != 2 or not all(is_number(b) and 0 <= b < 1 for b in betas):
+def _two_betas(betas: Any) -> tuple[float, float]:
+    """Of lists, tuples or arrays; ValueError unless each is at least 0 and below 1."""
+    if not is_sequence(betas) or len(betas) != 2 or not all(is_number(b) and 0 <= b < 1 for b in betas):
         raise ValueError(f"betas must be two numbers of at least 0 and below 1, got {betas!r}")
-    return betas[0], betas[1]
+    return float(betas[0]), float(betas[1])
 
 
 @dataclass(frozen=True)
@@ -90,7 +88,7 @@ class TrainingConfig:
     def __post_init__(self) -> None:
         for name, cls in (("hiding", Hiding), ("augmentation", Augmentation)):
             object.__setattr__(self, name, nested(cls, getattr(self, name), name))
-        object.__setattr__(self, "betas", two_shares(self.betas))
+        object.__setattr__(self, "betas", _two_betas(self.betas))
         trackers = [self.trackers] if isinstance(self.trackers, str) else self.trackers
         object.__setattr__(self, "trackers", tuple(trackers))
         for name in ("epochs", "batch_size", "accumulate"):
