@@ -27,11 +27,11 @@ from sklearn.model_selection import train_test_split
 
 import rotary_mae as rm
 from benchmarks.record import RESULTS, circumstances, write_result
-from rotary_mae.batches.hiding import Hiding
+from rotary_mae.batches.masking import Hiding
 from rotary_mae.datasets.stripe82 import load_stripe82
 from rotary_mae.datasets.uea import load_uea
-from rotary_mae.estimators.evaluation import reconstruction_metrics
-from rotary_mae.estimators.schedule import CLASSIFY, plan_training
+from rotary_mae.estimators._fit.defaults import CLASSIFY, plan_training
+from rotary_mae.estimators.evaluate import reconstruction_metrics
 
 Ints = npt.NDArray[np.int64]
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from benchmarks.record import circumstances, write_json
 
+from benchmarks.record import circumstances, write_json
 from reproduce.experiment import Experiment
 from reproduce.run import Run
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from benchmarks.record import circumstances, write_json
 
+from benchmarks.record import circumstances, write_json
 from reproduce import run as running
 from reproduce.experiment import Experiment
 from reproduce.run import RUNS, begun, is_complete, measured, result_path

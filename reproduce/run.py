@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from benchmarks.record import circumstances, write_json
 
 import rotary_mae as rm
+from benchmarks.record import circumstances, write_json
 from reproduce.experiment import PROFILES, Experiment, Found, Measure, Part
 
 RESULTS = Path(__file__).parent / "results"

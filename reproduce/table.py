@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
 from benchmarks.record import write_json
 from benchmarks.tables import markdown
-
 from reproduce.experiment import NAMES, PROFILES, Experiment, Reference, load
 
 HERE = Path(__file__).parent

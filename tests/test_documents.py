@@ -18,7 +18,7 @@ from rotary_mae import datasets
 from rotary_mae.cli.parser import COMMANDS
 from rotary_mae.estimators.estimator import RoMAEEstimator
 from rotary_mae.models.config import SIZES, Size
-from rotary_mae.training import loop
+from rotary_mae.training import train as loop
 from rotary_mae.training.config import TrainingConfig
 
 ROOT = Path(__file__).parent.parent

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from benchmarks.record import circumstances, write_json
 
+from benchmarks.record import circumstances, write_json
 from reproduce.uea.data import SETS, on_grid, parts
 
 HERE = Path(__file__).parent

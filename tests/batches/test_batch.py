@@ -5,7 +5,7 @@ import pytest
 import torch
 
 import rotary_mae as rm
-from builders import some_measurements, some_tokens
+from tests.builders import some_measurements, some_tokens
 
 
 def test_collate_keeps_values_positions_lengths_and_schema():

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from rotary_mae.batches.query_context import query_context
+from rotary_mae.batches.local_context import query_context
 
 
 def test_surroundings_are_those_of_a_plain_loop_over_visible_tokens_of_the_same_line() -> None:

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 import torch
-from benchmarks.padded_reference import PaddedBatch, PaddedReference
 
 import rotary_mae as rm
+from benchmarks.padded_reference import PaddedBatch, PaddedReference
 
 LENGTHS = {"ragged": [9, 1, 30, 2, 17, 17, 5], "equal": [11, 11, 11]}
 

@@ -4,14 +4,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
+import rotary_mae as rm
+from benchmarks import scaling
 from benchmarks.curves import draw
 from benchmarks.disk import short_series
 from benchmarks.profiles import kind_of
 from benchmarks.speed_tables import lengths, spreads
 from benchmarks.workloads import N_TOKENS, named
-
-import rotary_mae as rm
-from benchmarks import scaling
 
 
 def test_points_fill_tables_and_a_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+
 from benchmarks.contenders import CONTENDERS, TASKS, Worker
 from benchmarks.flops import needed
 from benchmarks.record import RESULTS
@@ -12,8 +13,7 @@ from benchmarks.speed import one_round, summarised
 from benchmarks.speed_tables import pretraining
 from benchmarks.tables import ROOT, filled
 from benchmarks.workloads import WORKLOADS
-
-from rotary_mae.nn import product
+from rotary_mae.nn import linear as product
 
 COMMITTED = RESULTS / "speed.json"
 

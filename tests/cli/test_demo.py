@@ -11,7 +11,7 @@ import pytest
 from rotary_mae.cli import demo as story
 from rotary_mae.cli.parser import run
 from rotary_mae.data.tokens import TokenSet
-from rotary_mae.estimators.baselines import simple_features
+from rotary_mae.evaluation.features import simple_features
 
 
 @pytest.mark.slow

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+
 from tests.cli.conftest import LONG, SMALL, WIDE, Files, Romae, long_frame, wide_frame
 
 Frame = pd.DataFrame
@@ -232,7 +233,7 @@ def test_an_earlier_output_stays_whole_when_something_goes_wrong(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("rotary_mae.data.tables.pa_csv.write_csv", full)
+    monkeypatch.setattr("rotary_mae.data.files.pa_csv.write_csv", full)
     assert "No space left" in romae("predict", runs["classify"], files.long_csv, "--out", out).error
     assert out.read_text() == "before"
     assert [p.name for p in tmp_path.iterdir()] == ["out.csv"]

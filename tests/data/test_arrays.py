@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from same_tokens import assert_same
 
 from rotary_mae import from_arrays, from_frame
+from tests.data.same_tokens import assert_same
 
 
 def as_frame(X: np.ndarray, times: np.ndarray) -> pd.DataFrame:

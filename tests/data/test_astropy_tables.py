@@ -4,9 +4,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from same_tokens import assert_same
 
 import rotary_mae as rm
+from tests.data.same_tokens import assert_same
 
 table = pytest.importorskip("astropy.table", reason="astropy is not installed")
 units = pytest.importorskip("astropy.units")

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from same_tokens import assert_same
 
 import rotary_mae as rm
 from rotary_mae.data.audio import LazyAudio, spectrograms_from_tokens
 from rotary_mae.data.log_mel import log_mel
-from rotary_mae.data.tokens import Source
+from rotary_mae.data.sources import Source
+from tests.data.same_tokens import assert_same
 
 GOLDEN = np.load(Path(__file__).parent / "golden" / "log_mel.npz")
 FLOOR = np.log(np.finfo(np.float32).eps)

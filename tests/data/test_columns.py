@@ -9,12 +9,11 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from same_tokens import assert_same
 
 from rotary_mae import from_frame
 from rotary_mae.data.columns import times
-from rotary_mae.data.frames import read_table
-from rotary_mae.data.tables import read_labels
+from rotary_mae.data.files import read_labels, read_table
+from tests.data.same_tokens import assert_same
 
 LONG = pd.DataFrame(
     {

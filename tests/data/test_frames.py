@@ -12,10 +12,10 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from same_tokens import assert_same, by_id
 
 from rotary_mae import from_frame
-from rotary_mae.data.frames import to_frame
+from rotary_mae.data.to_frame import to_frame
+from tests.data.same_tokens import assert_same, by_id
 
 LONG = {
     "id": "object_id",

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from same_tokens import assert_same
 
 from rotary_mae.data.audio import LazyAudio
 from rotary_mae.data.images import LazyImages, from_images, images_from_tokens
-from rotary_mae.data.tokens import Source
+from rotary_mae.data.sources import Source
+from tests.data.same_tokens import assert_same
 
 
 def numbered(*shape: int) -> np.ndarray:

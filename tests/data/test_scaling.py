@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import rotary_mae as rm
-from builders import RAGGED, some_measurements, some_tokens
 from rotary_mae.data.schema import Schema
+from tests.builders import RAGGED, some_measurements, some_tokens
 
 
 def series(values, times, lengths=None, **settings):

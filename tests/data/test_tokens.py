@@ -10,10 +10,9 @@ from sklearn.model_selection import GroupKFold, KFold, StratifiedKFold, train_te
 from sklearn.utils import _safe_indexing
 
 import rotary_mae as rm
-from builders import some_measurements, some_tokens
 from rotary_mae.data.schema import Schema
-from rotary_mae.data.subset import Subset
-from rotary_mae.data.tokens import Source
+from rotary_mae.data.sources import Source, Subset
+from tests.builders import some_measurements, some_tokens
 
 
 def assert_same(a, b):

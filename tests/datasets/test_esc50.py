@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rotary_mae.data.tokens import Source
+from rotary_mae.data.sources import Source
 from rotary_mae.datasets import load_esc10
 from rotary_mae.datasets.esc50 import read_esc50
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.reproduce.archives import write_atat, write_snana
 
 import rotary_mae as rm
 from rotary_mae.datasets.atat import AtatLightCurves, load_atat
 from rotary_mae.datasets.snana import load_elasticc, read_snana
+from tests.reproduce.archives import write_atat, write_snana
 
 PHOT = [
     # mjd, band, flag, flux, error; a row that ends an object has -777

@@ -3,9 +3,9 @@
 from typing import Any
 
 import pytest
-from tests.estimators.small import COLUMNS, labels_of, light_curves, quick
 
 import rotary_mae as rm
+from tests.estimators.small import COLUMNS, labels_of, light_curves, quick
 
 KINDS = ("embedder", "classifier", "regressor", "interpolator")
 

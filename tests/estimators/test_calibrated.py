@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.estimators.small import COLUMNS, grid, light_curves, quick, series
 
 import rotary_mae as rm
+from tests.estimators.small import COLUMNS, grid, light_curves, quick, series
 
 
 def hide_half(tokens: rm.TokenSet, **how: Any) -> tuple[rm.TokenSet, rm.TokenSet, list[np.ndarray]]:
@@ -39,7 +39,7 @@ def test_it_says_what_it_was_calibrated_on(n: int, settings: Any, held_out: str,
 
 
 def test_values_held_out_of_a_small_set_are_never_learned_from(monkeypatch: pytest.MonkeyPatch) -> None:
-    from rotary_mae.estimators import lesson
+    from rotary_mae.estimators._fit import ensemble as lesson
 
     tokens, seen = rm.from_frame(light_curves(12), **COLUMNS), []
     train = lesson.train

@@ -5,10 +5,10 @@ import json
 
 import numpy as np
 import pytest
-from tests.estimators.small import COLUMNS, answers, grid, light_curves, quick, series
 
 import rotary_mae as rm
-from rotary_mae.estimators.validation import Parts
+from rotary_mae.estimators._fit.split import Parts
+from tests.estimators.small import COLUMNS, answers, grid, light_curves, quick, series
 
 KINDS = (rm.RoMAEClassifier, rm.RoMAERegressor)
 

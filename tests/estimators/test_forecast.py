@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
-from tests.estimators.small import COLUMNS, light_curves, quick
 
 import rotary_mae as rm
+from tests.estimators.small import COLUMNS, light_curves, quick
 
 DAY = pd.Timedelta(days=1)
 

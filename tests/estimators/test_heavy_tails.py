@@ -5,9 +5,9 @@ from dataclasses import asdict
 
 import numpy as np
 import pytest
-from tests.estimators.small import COLUMNS, grid, light_curves, quick
 
 import rotary_mae as rm
+from tests.estimators.small import COLUMNS, grid, light_curves, quick
 
 
 def heavy(n=40, seed=0):

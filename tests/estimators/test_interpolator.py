@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
-from tests.estimators.small import COLUMNS, grid, light_curves, quick, series
 
 import rotary_mae as rm
+from tests.estimators.small import COLUMNS, grid, light_curves, quick, series
 
 FRESH = light_curves(6, seed=5)
 

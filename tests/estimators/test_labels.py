@@ -3,11 +3,11 @@
 import numpy as np
 import pandas as pd
 import pytest
-from tests.estimators.small import COLUMNS, answers, labels_of, light_curves, quick, series
 
 import rotary_mae as rm
-from rotary_mae.estimators.inputs import labels_for
-from rotary_mae.estimators.validation import split_validation
+from rotary_mae.estimators._fit.split import split_validation
+from rotary_mae.estimators.labels import labels_for
+from tests.estimators.small import COLUMNS, answers, labels_of, light_curves, quick, series
 
 NO_TARGET = {k: v for k, v in COLUMNS.items() if k != "target"}
 
@@ -123,7 +123,7 @@ def test_sample_weight_counts(make):
 
 
 def test_groups_stay_on_one_side_of_validation():
-    from rotary_mae.estimators.validation import split_validation
+    from rotary_mae.estimators._fit.split import split_validation
 
     groups = np.repeat(np.arange(10), 6)
     for seed in range(5):
@@ -137,7 +137,7 @@ def test_groups_stay_on_one_side_of_validation():
 
 
 def test_validation_holds_every_class_that_has_samples_enough():
-    from rotary_mae.estimators.validation import split_validation
+    from rotary_mae.estimators._fit.split import split_validation
 
     strata = np.repeat([0, 1, 2], [80, 10, 10])
     parts = split_validation(100, 0.1, 0, strata)

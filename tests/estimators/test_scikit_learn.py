@@ -16,9 +16,9 @@ from sklearn.utils.estimator_checks import (
     check_regressors_train,
     parametrize_with_checks,
 )
-from tests.estimators.small import COLUMNS, answers, light_curves, quick, series
 
 import rotary_mae as rm
+from tests.estimators.small import COLUMNS, answers, light_curves, quick, series
 
 KINDS = (rm.RoMAEEmbedder, rm.RoMAEClassifier, rm.RoMAERegressor, rm.RoMAEInterpolator)
 

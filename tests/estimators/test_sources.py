@@ -6,11 +6,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tests.estimators.small import quick
 
 import rotary_mae as rm
-from rotary_mae.data.described import as_described
-from rotary_mae.data.subset import Subset
+from rotary_mae.data.sources import Subset, as_described
+from tests.estimators.small import quick
 
 
 class Bare:

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 from sklearn.metrics import balanced_accuracy_score
-from tests.estimators.small import COLUMNS, light_curves, quick, series
 
 import rotary_mae as rm
-from rotary_mae.estimators.baselines import series_features, series_on_grid
-from rotary_mae.estimators.contest import CONVOLUTIONS, FOREST, Contest
-from rotary_mae.estimators.convolutions import RandomConvolutions
-from rotary_mae.estimators.summary import Summary
-from rotary_mae.estimators.validation import Parts, split_validation
+from rotary_mae.estimators._fit.split import Parts, split_validation
+from rotary_mae.evaluation.baselines import CONVOLUTIONS, FOREST, Contest
+from rotary_mae.evaluation.features import series_features, series_on_grid
+from rotary_mae.evaluation.fit_summary import Summary
+from rotary_mae.evaluation.rocket import RandomConvolutions
+from tests.estimators.small import COLUMNS, light_curves, quick, series
 
 
 def untrained(**changes):
@@ -95,10 +95,12 @@ def test_it_is_saved_and_loaded(tmp_path):
 
 
 def test_a_contest_of_many_is_held_on_some_and_says_so(monkeypatch):
-    monkeypatch.setattr("rotary_mae.estimators.contest.MAX_TRAINING", 30)
+    monkeypatch.setattr("rotary_mae.evaluation.baselines.MAX_TRAINING", 30)
     X, y = series(80)
     parts = Parts(np.arange(60), np.arange(60, 80))
-    contest = Contest.prepare(rm.from_arrays(X), parts, (y == "rises").astype(np.int64), None, 0)
+    contest = Contest.prepare(
+        rm.from_arrays(X), parts.training, parts.validation, (y == "rises").astype(np.int64), None, 0
+    )
     assert contest.training is not None
     assert len(contest.training.targets) == 30
     assert contest.note == "simple methods saw 30 samples and were judged on 20"

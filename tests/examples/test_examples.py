@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from tests.conftest import has_data
 
 EXAMPLES = Path(__file__).parent.parent.parent / "examples"

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 import rotary_mae as rm
-from builders import RAGGED, loud, small_config, some_measurements, some_tokens
 from rotary_mae.data.schema import Schema
+from tests.builders import RAGGED, loud, small_config, some_measurements, some_tokens
 
 EVERY = [
     small_config(cls=cls, queries=queries, context=context, distribution=distribution)

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 import rotary_mae as rm
-from builders import loud, small_config, some_tokens
 from rotary_mae.models.heads import LARGEST, expand
+from tests.builders import loud, small_config, some_tokens
 
 
 def pair(**changes):

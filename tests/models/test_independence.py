@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import rotary_mae as rm
-from builders import RAGGED, in_order, loud, shuffled_within, small_config, some_measurements, some_tokens
+from tests.builders import RAGGED, in_order, loud, shuffled_within, small_config, some_measurements, some_tokens
 
 KINDS = {
     "paper": {},

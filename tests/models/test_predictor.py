@@ -4,7 +4,7 @@ import pytest
 import torch
 
 import rotary_mae as rm
-from builders import loud, small_config, some_tokens
+from tests.builders import loud, small_config, some_tokens
 
 
 @pytest.mark.parametrize(("per", "n"), [("sample", 6), ("token", 34)])

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 import rotary_mae as rm
-from builders import in_order, loud, shuffled_within, small_config, some_tokens
+from tests.builders import in_order, loud, shuffled_within, small_config, some_tokens
 
 
 def hidden_batch(tokens):

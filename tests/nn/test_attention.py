@@ -8,7 +8,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from rotary_mae.nn import attention as attention_module
-from rotary_mae.nn import product as product_module
+from rotary_mae.nn import linear as product_module
 from rotary_mae.nn import ragged as ragged_module
 from rotary_mae.nn.attention import attend, attend_with_self, pad, unpad
 from rotary_mae.nn.ragged import Ragged

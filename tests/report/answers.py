@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
-from rotary_mae.training.evidence import Evidence
+from rotary_mae.evaluation.held_out import Evidence
 
 HOSTILE = [
     "</script><script>window.hacked = 1</script>",

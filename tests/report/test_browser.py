@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from tests.report.answers import CLASSES, HOSTILE, of_classes, of_series
 
 from rotary_mae.report.page import Page, write_page
 from rotary_mae.report.sections import class_sections, hidden_sections, map_section
+from tests.report.answers import CLASSES, HOSTILE, of_classes, of_series
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 

@@ -6,12 +6,12 @@ import numpy as np
 import plotly.graph_objects as go
 import pytest
 from scipy.stats import binomtest
-from tests.report.answers import CLASSES, HOSTILE, of_classes, of_numbers, of_series
 
 from rotary_mae.report.charts import confusion_chart, map_chart, reliability_chart, wilson
-from rotary_mae.report.leaves import leaf_charts
+from rotary_mae.report.object_charts import leaf_charts
 from rotary_mae.report.page import Chart, as_json
 from rotary_mae.report.sections import class_sections, curve_section, hidden_sections, map_section, number_sections
+from tests.report.answers import CLASSES, HOSTILE, of_classes, of_numbers, of_series
 
 HISTORY = [
     {"epoch": 1, "loss": 1.0},

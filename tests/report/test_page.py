@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.report.answers import HOSTILE, of_series
 
 from rotary_mae.report import page as pages
 from rotary_mae.report.page import Chart, Figure, Page, Section, write_page
 from rotary_mae.report.sections import hidden_sections
+from tests.report.answers import HOSTILE, of_series
 
 
 def written(path: Path, *sections: Section) -> str:

@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+
+import rotary_mae as rm
 from reproduce.ablations.sets import channels_as_values, light_curves
 from reproduce.frequencies import experiment as frequencies
 from reproduce.frequencies.data import WAVES, cycloid, make_waves
@@ -20,8 +22,6 @@ from reproduce.spirals.data import NOISE, make_spirals
 from reproduce.synthetic import experiment as synthetic
 from reproduce.synthetic import views as series_views
 from reproduce.synthetic.data import best_possible, make_series, smoothing
-
-import rotary_mae as rm
 
 
 def test_a_pendulum_falls_and_loses_energy() -> None:

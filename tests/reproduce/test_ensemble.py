@@ -7,14 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
+from reproduce import run as running
 from reproduce.__main__ import main
 from reproduce.ensemble import mean, measure_ensemble, method
 from reproduce.experiment import Experiment, Found, Measure, load
 from reproduce.run import Run, measure
 from reproduce.table import rows_of, write
 from tests.reproduce.toy import toy
-
-from reproduce import run as running
 
 
 def with_together() -> Experiment:

@@ -7,14 +7,14 @@ import sys
 from pathlib import Path
 
 import pytest
+
+import rotary_mae as rm
+from reproduce import run as running
 from reproduce.__main__ import main
 from reproduce.choices import changed, parse_changes
 from reproduce.experiment import NAMES, PROFILES, load
 from reproduce.table import HERE, rows_of, write
 from tests.reproduce.toy import N_BATCHES, toy
-
-import rotary_mae as rm
-from reproduce import run as running
 
 KEYS = {"experiment", "dataset", "metric", "split", "profile", "value", "std", "seeds", "n_parameters", "seconds"}
 KEYS |= {"hardware", "commit", "published", "best_other"}

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
+import rotary_mae as rm
 from reproduce.light_curves import data, experiment
 from reproduce.run import measure
 from tests.conftest import has_data
 from tests.reproduce.archives import write_atat
-
-import rotary_mae as rm
 
 TOY = {"width": 24, "heads": 2, "depth": 1, "decoder": {"width": 24, "heads": 2, "depth": 1}}
 

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
+import rotary_mae as rm
 from reproduce.audio import experiment
 from reproduce.audio.views import heard
 from reproduce.ensemble import measure_ensemble
 from reproduce.run import measure
-from tests.reproduce.archives import write_esc50, write_sounds
-
-import rotary_mae as rm
 from rotary_mae.datasets import load_audio_folder
+from tests.reproduce.archives import write_esc50, write_sounds
 
 TOY = {"width": 24, "heads": 2, "depth": 1, "decoder": {"width": 24, "heads": 2, "depth": 1}}
 

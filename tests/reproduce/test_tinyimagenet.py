@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from reproduce.run import measure
 from reproduce.tinyimagenet import experiment
 from reproduce.tinyimagenet.data import Pictures, split

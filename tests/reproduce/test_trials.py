@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from reproduce.experiment import NAMES, PROFILES, Experiment, load
 from reproduce.run import measure
 from tests.conftest import has_data

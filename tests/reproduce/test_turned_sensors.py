@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from reproduce.uea.views import Turned
 
 import rotary_mae as rm
+from reproduce.uea.views import Turned
 
 
 @pytest.fixture

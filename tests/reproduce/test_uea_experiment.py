@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+
+import rotary_mae as rm
 from reproduce.classify import Chosen, Classified, boosted_trees, encode, merged
 from reproduce.ensemble import measure_ensemble
 from reproduce.features import N_FEATURES, features
@@ -15,8 +17,6 @@ from reproduce.run import Run, measure
 from reproduce.uea import data, experiment, minirocket
 from tests.conftest import has_data
 from tests.reproduce.archives import write_uea
-
-import rotary_mae as rm
 
 TOY = {"width": 24, "heads": 2, "depth": 1, "decoder": {"width": 24, "heads": 2, "depth": 1}}
 

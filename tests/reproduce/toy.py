@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from reproduce.experiment import Experiment, Found, Measure, Part, Profile, Reference
-from reproduce.run import Run, measure
 
 import rotary_mae as rm
+from reproduce.experiment import Experiment, Found, Measure, Part, Profile, Reference
+from reproduce.run import Run, measure
 
 N_BATCHES = 12
 

@@ -5,9 +5,9 @@ import signal
 import sys
 
 import torch
-from tests.training.runs import LENGTHS, Watched, noisy, quiet, waves
 
 import rotary_mae as rm
+from tests.training.runs import LENGTHS, Watched, noisy, quiet, waves
 
 
 def die() -> None:

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from tests.training.runs import LENGTHS, Watched, autoencoder, classifier, noisy, quiet, stop_softly, waves
 
 import rotary_mae as rm
+from tests.training.runs import LENGTHS, Watched, autoencoder, classifier, noisy, quiet, stop_softly, waves
 
 # 21 samples in batches of 5: the last batch has one sample for two processes
 PLAIN: dict[str, Any] = {"optimizer": "sgd", "learning_rate": 0.05, "save_seconds": 0.0, "evaluate_every": 1}

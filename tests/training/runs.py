@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import torch
 from safetensors.torch import load_file
-from tests.builders import small_config
 
 import rotary_mae as rm
-from rotary_mae.training.fingerprint import fingerprinted
+from rotary_mae.training.run_folder import fingerprinted
+from tests.builders import small_config
 
 LENGTHS = (7, 3, 12, 5, 9, 2, 8, 6, 4, 11, 10, 5, 7, 3, 8, 6, 9, 4, 12, 5, 7)
 

@@ -6,10 +6,10 @@ import pickle
 import numpy as np
 import pytest
 import torch
-from tests.builders import loud
-from tests.training.runs import autoencoder, classifier, quiet, waves
 
 import rotary_mae as rm
+from tests.builders import loud
+from tests.training.runs import autoencoder, classifier, quiet, waves
 
 pytestmark = pytest.mark.slow
 

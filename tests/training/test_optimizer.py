@@ -5,10 +5,11 @@ import math
 
 import pytest
 import torch
-from tests.training.runs import autoencoder, quiet, waves
 
 import rotary_mae as rm
-from rotary_mae.training.optimizer import learning_rate_factor, make_optimizer, warmup_steps
+from rotary_mae.training.lr_schedule import learning_rate_factor, warmup_steps
+from rotary_mae.training.optimizer import make_optimizer
+from tests.training.runs import autoencoder, quiet, waves
 
 
 def factors(n_warmup, n_steps):

@@ -4,6 +4,8 @@ import json
 
 import numpy as np
 import pytest
+
+import rotary_mae as rm
 from tests.training.runs import (
     LENGTHS,
     Watched,
@@ -14,8 +16,6 @@ from tests.training.runs import (
     stop_softly,
     waves,
 )
-
-import rotary_mae as rm
 
 
 def test_metrics_are_always_written(tmp_path):

@@ -5,13 +5,13 @@ import itertools
 import numpy as np
 import pytest
 import torch
-from tests.training.runs import LENGTHS, assert_same_weights, autoencoder, classifier, quiet, waves, weights_of
 
 import rotary_mae as rm
-from rotary_mae.batches.hiding import Hiding
+from rotary_mae.batches.masking import Hiding
 from rotary_mae.nn.rope import rope_angles
-from rotary_mae.training.evaluation import evaluate
-from rotary_mae.training.loader import BatchReader
+from rotary_mae.training.dataloader import BatchReader
+from rotary_mae.training.validation import evaluate
+from tests.training.runs import LENGTHS, assert_same_weights, autoencoder, classifier, quiet, waves, weights_of
 
 
 def test_eight_samples_are_learned_by_heart():

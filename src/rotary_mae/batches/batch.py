@@ -11,7 +11,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from rotary_mae.batches.hiding import Hiding, Strategy, draw_hidden, seed_from
+from rotary_mae.batches.masking import Hiding, Strategy, draw_hidden, seed_from
 from rotary_mae.data.scaling import FIRST_POSITION
 from rotary_mae.data.schema import Schema
 from rotary_mae.data.tokens import TokenSet

@@ -18,13 +18,12 @@ from sklearn.metrics import balanced_accuracy_score
 from sklearn.model_selection import train_test_split
 from sklearn.pipeline import make_pipeline
 
-from rotary_mae.cli.demo_page import write_story
-from rotary_mae.cli.demo_story import Material, Story
+from rotary_mae.cli.demo_page import Material, Story, write_story
 from rotary_mae.data.simulate import simulate_with_truth
-from rotary_mae.estimators.baselines import simple_features
 from rotary_mae.estimators.classifier import RoMAEClassifier
-from rotary_mae.estimators.evidence import gather_evidence
+from rotary_mae.estimators.held_out import gather_evidence
 from rotary_mae.estimators.interpolator import RoMAEInterpolator
+from rotary_mae.evaluation.features import simple_features
 from rotary_mae.report.page import require_plotly
 
 

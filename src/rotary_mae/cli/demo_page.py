@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,15 +12,51 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from rotary_mae import __version__
-from rotary_mae.cli.demo_story import Material, Story
-from rotary_mae.data.storage import replacing
+from rotary_mae._atomic import replacing_file
+from rotary_mae.data.tokens import TokenSet
+from rotary_mae.evaluation.held_out import Evidence
 from rotary_mae.report.charts import score_chart
 from rotary_mae.report.figures import Example, Line, interpolation_figure, png_bytes
 from rotary_mae.report.page import Figure, Number, Page, Section, write_page
 from rotary_mae.report.sections import class_sections, curve_section, hidden_sections, map_section
-from rotary_mae.training.evidence import Evidence
 
 N_EXAMPLES = 4
+
+Truth = Callable[[int, npt.NDArray[np.float64]], npt.NDArray[np.float64]]
+
+
+@dataclass(frozen=True)
+class Material:
+    """What the demo runs on.
+
+    tokens: all objects, with classes as targets. n_labelled: how many training objects have labels to learn from
+    (None: all). truth: the noise-free value of object i at positions (q, 2), where it is known. seeds: repetitions
+    of split and fine-tuning.
+    """
+
+    name: str
+    tokens: TokenSet
+    n_labelled: int | None
+    n_test: int
+    seeds: tuple[int, ...]
+    pretrain_epochs: int
+    classify_epochs: int
+    thinning: float
+    pretrain_thinning: float
+    value_name: str
+    is_inverted: bool
+    truth: Truth | None = None
+
+
+@dataclass
+class Story:
+    """What came out: balanced accuracies by method (one a seed), metrics of interpolation, training curves."""
+
+    scores: dict[str, list[float]] = field(default_factory=dict)
+    interpolation: dict[str, float] = field(default_factory=dict)
+    curves: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
+    seconds: float = 0.0
 
 
 def write_story(out: Path, material: Material, story: Story, filled: Evidence, classified: Evidence) -> Path:
@@ -29,7 +66,7 @@ def write_story(out: Path, material: Material, story: Story, filled: Evidence, c
     """
     filled = _with_truth(filled, material)
     picture = interpolation_figure(_examples(filled), material.value_name, "time", material.is_inverted)
-    with replacing(out / "interpolation.png") as partial:
+    with replacing_file(out / "interpolation.png") as partial:
         partial.write_bytes(png_bytes(picture))
     tokens = material.tokens
     between, errors = hidden_sections(filled, material.value_name, material.is_inverted)

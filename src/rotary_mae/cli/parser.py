@@ -14,22 +14,22 @@ from typing import Any, get_type_hints
 from jsonargparse import ActionConfigFile, ArgumentParser, DefaultHelpFormatter, Namespace
 
 from rotary_mae import __version__
-from rotary_mae.cli.complaints import complaint
-from rotary_mae.cli.spelling import nested, spelled, value_of
+from rotary_mae.cli.flag_syntax import nested, spelled, value_of
+from rotary_mae.cli.parse_errors import complaint
 
 COMMANDS = {
     "demo": ("demo:demo", "pre-train, classify and interpolate on data that comes along, in minutes"),
-    "pretrain": ("fitting:pretrain", "learn from series without labels"),
-    "classify": ("fitting:classify", "train a classifier of series"),
-    "regress": ("fitting:regress", "train a model that predicts numbers of series"),
-    "fit-interpolator": ("fitting:fit_interpolator", "train a model that gives values at any time"),
-    "predict": ("answering:predict", "classes or numbers for new series, from a classify or regress run"),
-    "embed": ("answering:embed", "series as vectors, from a pretrain run"),
-    "interpolate": ("answering:interpolate", "values and their spread at any time, from a fit-interpolator run"),
-    "evaluate": ("answering:evaluate", "how good a run is on data"),
-    "report": ("reporting:report", "a page about a run: curves, metrics, calibration, answers to leaf through"),
-    "info": ("info:info", "what a run is, or what a data file holds"),
-    "convert": ("convert:convert", "a checkpoint of the paper's code as a run to start from"),
+    "pretrain": ("train:pretrain", "learn from series without labels"),
+    "classify": ("train:classify", "train a classifier of series"),
+    "regress": ("train:regress", "train a model that predicts numbers of series"),
+    "fit-interpolator": ("train:fit_interpolator", "train a model that gives values at any time"),
+    "predict": ("predict:predict", "classes or numbers for new series, from a classify or regress run"),
+    "embed": ("predict:embed", "series as vectors, from a pretrain run"),
+    "interpolate": ("predict:interpolate", "values and their spread at any time, from a fit-interpolator run"),
+    "evaluate": ("predict:evaluate", "how good a run is on data"),
+    "report": ("inspect:report", "a page about a run: curves, metrics, calibration, answers to leaf through"),
+    "info": ("inspect:info", "what a run is, or what a data file holds"),
+    "convert": ("train:convert", "a checkpoint of the paper's code as a run to start from"),
 }
 
 
@@ -46,7 +46,7 @@ def run(arguments: list[str]) -> int:
     if "resume" not in given:
         function(**given)
         return 0
-    from rotary_mae.cli.recording import recording
+    from rotary_mae.cli.run_record import recording
 
     text = parser.dump(settings, skip_none=False)
     with recording(given["out"], command, text, given["data"], given["resume"]):
@@ -132,7 +132,7 @@ def _resumed(command: str, flags: list[str]) -> list[str]:
     out = value_of(flags, "out")
     if out is None or "--resume=true" not in flags:
         return flags
-    from rotary_mae.cli.recording import recorded_settings
+    from rotary_mae.cli.run_record import recorded_settings
 
     record = recorded_settings(out, command)
     return flags if record is None else ["--config", str(record), *flags]

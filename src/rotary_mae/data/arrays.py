@@ -10,8 +10,8 @@ import narwhals as nw
 import numpy as np
 import numpy.typing as npt
 
+from rotary_mae.data.labels import as_labels
 from rotary_mae.data.layout import Duplicates, Layout, arrange
-from rotary_mae.data.missing import as_labels
 from rotary_mae.data.rows import About, FloatArray, IntArray, Long, Wide, name_id
 from rotary_mae.data.timestamps import as_positions
 from rotary_mae.data.tokens import TokenSet

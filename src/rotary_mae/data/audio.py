@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from rotary_mae.data.audio_io import Wave, count_resampled, is_file, read_wave
+from rotary_mae.data.labels import as_labels
 from rotary_mae.data.log_mel import N_MELS, SAMPLE_RATE, count_frames, count_samples, log_mel
-from rotary_mae.data.missing import as_labels
 from rotary_mae.data.schema import Schema
 from rotary_mae.data.tokens import TokenSet, check_one_each, sample_indices
-from rotary_mae.data.waves import Wave, count_resampled, is_file, read_wave
 
 
 def from_audio(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from difflib import get_close_matches
-from pathlib import Path
 from typing import Any
 
 import narwhals as nw
@@ -12,8 +11,6 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.csv as pa_csv
-import pyarrow.parquet as pa_parquet
 
 from rotary_mae.data.astropy_tables import arrow_table, is_astropy
 from rotary_mae.data.layout import no_observation
@@ -28,47 +25,6 @@ class MissingColumn(ValueError):
         self.name, self.known = name, tuple(known)
         shown = ", ".join(map(str, known[:40])) + (", ..." if len(known) > 40 else "")
         super().__init__(f"there is no column {name!r}; {hint}the columns are {shown}")
-
-
-def read_table(path: str | Path, id: str | None = None) -> pa.Table:
-    """A CSV (.csv, .csv.gz, .tsv) or Parquet (.parquet, .pq) file as a table for ``from_frame``.
-
-    id: a column of names, which in a CSV file are whole numbers only if they are written as such: 007 is text.
-
-    Raises FileNotFoundError, or ValueError for an unknown suffix and for a file that cannot be read.
-    """
-    path = Path(path)
-    if not path.exists():
-        raise FileNotFoundError(f"there is no file {path}")
-    kind = path.suffix if path.suffix != ".gz" else Path(path.stem).suffix
-    try:
-        if kind in (".parquet", ".pq"):
-            return pa_parquet.ParquetFile(path).read()
-        if kind in (".csv", ".tsv"):
-            table = pa_csv.read_csv(
-                path,
-                parse_options=pa_csv.ParseOptions(delimiter="\t" if kind == ".tsv" else ","),
-                convert_options=pa_csv.ConvertOptions(
-                    strings_can_be_null=True, column_types=None if id is None else {id: pa.string()}
-                ),
-            )
-            return table if id is None else _with_whole_ids(table, id)
-    except (pa.ArrowInvalid, OSError) as error:
-        raise ValueError(f"cannot read {path}: {error}; it may be truncated or of another format") from error
-    raise ValueError(f"{path} has suffix {path.suffix!r}; expected .csv, .csv.gz, .tsv, .parquet or .pq")
-
-
-def _with_whole_ids(table: pa.Table, id: str) -> pa.Table:
-    """The column ``id``, read as text, as whole numbers, if these would be written just so."""
-    if id not in table.column_names:
-        return table
-    text = table[id]
-    try:
-        whole = text.cast(pa.int64())
-    except pa.ArrowInvalid:
-        return table
-    is_same = pc.all(pc.equal(whole.cast(pa.string()), text)).as_py()
-    return table.set_column(table.column_names.index(id), id, whole) if is_same is not False else table
 
 
 def select(df: Any, wanted: Sequence[str]) -> pa.Table:

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from rotary_mae.data.missing import as_labels
+from rotary_mae.data.labels import as_labels
 from rotary_mae.data.schema import Schema
 from rotary_mae.data.timestamps import as_positions
 from rotary_mae.data.tokens import TokenSet, check_one_each, sample_indices

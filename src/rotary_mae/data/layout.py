@@ -14,7 +14,9 @@ from rotary_mae.data.schema import Schema
 from rotary_mae.data.tokens import TokenSet
 
 Layout = Literal["auto", "measurements", "steps"]
+
 Duplicates = Literal["warn", "keep", "mean", "error"]
+
 BoolArray = npt.NDArray[np.bool_]
 
 COARSEST = 0.02

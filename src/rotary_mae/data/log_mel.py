@@ -14,6 +14,7 @@ SAMPLE_RATE = 16_000
 """Samples a second that the spectrogram is computed at."""
 
 N_MELS = 128
+
 WINDOW = 400
 """Samples of a frame: 25 ms."""
 
@@ -21,8 +22,11 @@ HOP = 160
 """Samples from one frame to the next: 10 ms."""
 
 _N_FFT = 512
+
 _LOWEST_HZ = 20.0
+
 _PRE_EMPHASIS = 0.97
+
 _FLOOR = float(np.finfo(np.float32).eps)
 
 Array = npt.NDArray[np.float64]

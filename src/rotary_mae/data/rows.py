@@ -11,6 +11,7 @@ import numpy.typing as npt
 from rotary_mae.data.timestamps import describe_time
 
 FloatArray = npt.NDArray[np.float64]
+
 IntArray = npt.NDArray[np.int64]
 
 

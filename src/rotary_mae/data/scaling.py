@@ -12,9 +12,10 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from rotary_mae.data.conform import conform
+from rotary_mae.data.alignment import conform
 from rotary_mae.data.schema import Schema
-from rotary_mae.data.tokens import Source, TokenSet
+from rotary_mae.data.sources import Source
+from rotary_mae.data.tokens import TokenSet
 
 FIRST_POSITION = 1.0
 """Where a sample's first visible token comes to lie; position 0 is left to the CLS token."""
@@ -23,6 +24,7 @@ FAR = 10.0
 """Scales from the centre."""
 
 ValueScaling = Literal["auto", "robust", "standard", "none"]
+
 Origin = Literal["first", "global", "none"]
 
 Array = npt.NDArray[np.float64]

@@ -12,12 +12,17 @@ from rotary_mae.data.schema import Schema
 from rotary_mae.data.tokens import TokenSet
 
 BANDS = ("g", "r", "i", "z")
+
 CLASSES = ("agn", "eclipsing", "pulsator", "supernova")
+
 _N_PARAMETERS = 5
+
 _N_WAVES = 24
+
 _SEASONS = ((0.0, 95.0), (145.0, 240.0))  # nights with observations, counted from the object's first
 
 Array = npt.NDArray[np.float64]
+
 Shape = Callable[[Array, Array, Array], Array]
 
 

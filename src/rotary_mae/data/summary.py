@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from rotary_mae.data.missing import is_missing
+from rotary_mae.data.labels import is_missing
+from rotary_mae.data.sources import Source
 from rotary_mae.data.timestamps import describe_time
-from rotary_mae.data.tokens import Source, TokenSet
+from rotary_mae.data.tokens import TokenSet
 
 MAX_SAMPLES = 10_000
 

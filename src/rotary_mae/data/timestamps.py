@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 _PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
+
 _TYPE = re.compile(r"(?P<kind>timestamp|duration)\[(?P<unit>s|ms|us|ns)(?:, tz=(?P<zone>.+))?\]")
 
 

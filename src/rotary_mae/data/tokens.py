@@ -3,29 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from rotary_mae.data.missing import as_labels
+from rotary_mae.data.labels import as_labels
 from rotary_mae.data.schema import INDEX_AXES, Schema
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-
-@runtime_checkable
-class Source(Protocol):
-    """Anything that hands out TokenSets by index: on disk, lazily decoded, or in memory."""
-
-    @property
-    def schema(self) -> Schema:
-        """What axes, channels and values mean."""
-
-    def __len__(self) -> int: ...
-
-    def __getitem__(self, index: Any) -> TokenSet: ...
 
 
 class TokenSet:
@@ -264,7 +251,7 @@ class TokenSet:
 
     def conform(self, schema: Schema) -> TokenSet:
         """The same samples in the order of channels and columns of ``schema``; see ``conform.conform``."""
-        from rotary_mae.data.conform import conform
+        from rotary_mae.data.alignment import conform
 
         return conform(self, schema)
 
@@ -272,13 +259,13 @@ class TokenSet:
 
     def to_parquet(self, path: str | Path) -> None:
         """Write to one Parquet file, whole or not at all; ``rotary_mae.read_parquet`` reads it back."""
-        from rotary_mae.data.storage import write_parquet
+        from rotary_mae.data.parquet import write_parquet
 
         write_parquet(self, path)
 
     def to_frame(self, backend: str | None = None) -> Any:
         """A long data frame (id, time, channel, value, error), or a wide one for steps; see ``frames.to_frame``."""
-        from rotary_mae.data.frames import to_frame
+        from rotary_mae.data.to_frame import to_frame
 
         return to_frame(self, backend)
 

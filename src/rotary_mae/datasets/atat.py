@@ -11,11 +11,12 @@ import numpy.typing as npt
 
 from rotary_mae.data.schema import Schema
 from rotary_mae.data.tokens import TokenSet, sample_indices
-from rotary_mae.datasets.download import DATA_VARIABLE
-from rotary_mae.datasets.originals import Rows
+from rotary_mae.datasets._archives import DATA_VARIABLE
+from rotary_mae.datasets._measurement_tables import Rows
 from rotary_mae.datasets.snana import BANDS
 
 FILE = Path("elasticc") / "elasticc_final.h5"
+
 AT_ONCE = 4096
 
 

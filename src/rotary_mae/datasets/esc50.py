@@ -10,11 +10,12 @@ import pyarrow as pa
 from pyarrow import csv
 
 from rotary_mae.data.audio import LazyAudio
-from rotary_mae.datasets.download import RemoteFile, fetch, find_local
-from rotary_mae.datasets.zipped import ZippedFiles, one_name, zip_names
+from rotary_mae.datasets._archives import RemoteFile, ZippedFiles, fetch, find_local, one_name, zip_names
 
 FOLDS = (1, 2, 3, 4, 5)
+
 ESC50 = RemoteFile("esc50", "ESC-50-master.zip", "https://github.com/karoldvl/ESC-50/archive/master.zip")
+
 ESC10 = RemoteFile("esc10", "ESC-10.zip", ESC50.url, repacked=("ESC-10-16k.zip",))
 """The part alone, where somebody packed it."""
 

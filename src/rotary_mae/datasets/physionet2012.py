@@ -13,8 +13,8 @@ import pyarrow as pa
 
 from rotary_mae.data.schema import Schema
 from rotary_mae.data.tokens import TokenSet
-from rotary_mae.datasets.download import RemoteFile, fetch
-from rotary_mae.datasets.originals import Rows, map_words, parse_table, parse_tables, tar_files
+from rotary_mae.datasets._archives import RemoteFile, fetch
+from rotary_mae.datasets._measurement_tables import Rows, map_words, parse_table, parse_tables, tar_files
 
 STATICS = ("Age", "Gender", "Height", "ICUType")
 """Descriptors of a stay, given once; the fifth, Weight, is measured again later and counts as a series."""
@@ -30,16 +30,20 @@ SERIES = (
 """All variables of the challenge that are measured over time, sorted."""
 
 _ADDRESS = "https://www.physionet.org/files/challenge-2012/1.0.0/"
+
 _CHECKSUMS = {
     "a": "sha256:8cb250f179cd0952b4b9ebcf8954b63d70383131670fac1cfee13deaa13ca920",
     "b": "sha256:b1637a2a423a8e76f8f087896cfc5fdf28f88519e1f4e874fbda69b2a64dac30",
 }
+
 _COLUMNS = {
     "time": pa.dictionary(pa.int32(), pa.string()),
     "variable": pa.dictionary(pa.int32(), pa.string()),
     "value": pa.float64(),
 }
+
 _MISSING = -1.0
+
 _RECORD, _UNWANTED = -1, -2  # indices of what is no channel
 
 

@@ -12,14 +12,18 @@ import numpy.typing as npt
 
 from rotary_mae.data.schema import Schema
 from rotary_mae.data.tokens import TokenSet, token_indices
-from rotary_mae.datasets.download import DATA_VARIABLE
-from rotary_mae.datasets.originals import Rows
+from rotary_mae.datasets._archives import DATA_VARIABLE
+from rotary_mae.datasets._measurement_tables import Rows
 
 BANDS = ("u", "g", "r", "i", "z", "Y")
+
 ADDRESS = "https://portal.nersc.gov/cfs/lsst/DESC_TD_PUBLIC/ELASTICC/TRAINING_SAMPLES/FULL_ELASTICC_TRAIN.tar"
+
 FOLDER = "elasticc"
+
 # bits of PHOTFLAG (SNANA manual, section on simulated triggers): saturated, first detection that triggers, detected
 SATURATED, TRIGGER, DETECTED = 1024, 2048, 4096
+
 DAYS_BEFORE_TRIGGER = 30.0
 
 

@@ -12,10 +12,11 @@ import pyarrow as pa
 
 from rotary_mae.data.schema import Schema
 from rotary_mae.data.tokens import TokenSet
-from rotary_mae.datasets.download import RemoteFile, fetch
-from rotary_mae.datasets.originals import Rows, map_words, parse_tables, tar_files
+from rotary_mae.datasets._archives import RemoteFile, fetch
+from rotary_mae.datasets._measurement_tables import Rows, map_words, parse_tables, tar_files
 
 BANDS = ("g", "r", "i", "z")
+
 LIGHT_CURVES = RemoteFile(
     "snpcc",
     "SIMGEN_PUBLIC_DES.tar.gz",
@@ -23,6 +24,7 @@ LIGHT_CURVES = RemoteFile(
     "md5:3ed2c475512d8c8cf8a2b8907ed21ed0",
     repacked=("SIMGEN_PUBLIC_DES.tar.xz",),
 )
+
 _COLUMNS = {
     "MJD": pa.float64(),
     "FLT": pa.string(),

@@ -12,25 +12,31 @@ import pyarrow as pa
 
 from rotary_mae.data.schema import Schema
 from rotary_mae.data.tokens import TokenSet
-from rotary_mae.datasets.download import RemoteFile, fetch
-from rotary_mae.datasets.originals import Rows, parse_tables, tar_files
+from rotary_mae.datasets._archives import RemoteFile, fetch
+from rotary_mae.datasets._measurement_tables import Rows, parse_tables, tar_files
 
 BANDS = ("u", "g", "r", "i", "z")
+
 _ADDRESS = "https://github.com/astroML/astroML-data/raw/master/datasets/S82_RRLyr/"
+
 LIGHT_CURVES = RemoteFile(
     "s82_rrlyrae",
     "table1.tar.gz",
     _ADDRESS + "table1.tar.gz",
     "sha256:f6e767f6b3713f9024e1a33d530cc054f9decb071483ebc794465c478de6c53a",
 )
+
 STARS = RemoteFile(
     "s82_rrlyrae",
     "table2.dat.gz",
     _ADDRESS + "table2.dat.gz",
     "sha256:17dfa90d65d2c91b15b21d76f00d7067266058cc9b2885b44d366f464fcb7614",
 )
+
 _MISSING = -99.99  # a magnitude
+
 _FAILED = 99.999  # an error
+
 _COLUMNS = ("ra", "dec", *(f"{what}_{band}" for band in BANDS for what in ("time", "magnitude", "error")))
 
 

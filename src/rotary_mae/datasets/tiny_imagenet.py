@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from rotary_mae.data.images import LazyImages
-from rotary_mae.datasets.download import RemoteFile, fetch
-from rotary_mae.datasets.zipped import ZippedFiles, one_name, zip_names
+from rotary_mae.datasets._archives import RemoteFile, ZippedFiles, fetch, one_name, zip_names
 
 SPLITS = ("train", "val")
+
 ARCHIVE = RemoteFile(
     "tiny-imagenet",
     "tiny-imagenet-200.zip",

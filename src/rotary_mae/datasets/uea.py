@@ -14,8 +14,8 @@ import pyarrow as pa
 
 from rotary_mae.data.schema import Schema
 from rotary_mae.data.tokens import TokenSet
-from rotary_mae.datasets.download import RemoteFile, fetch
-from rotary_mae.datasets.originals import damaged, parse_table
+from rotary_mae.datasets._archives import RemoteFile, fetch
+from rotary_mae.datasets._measurement_tables import damaged, parse_table
 
 SPLITS = ("train", "test")
 

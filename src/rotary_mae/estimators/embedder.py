@@ -12,16 +12,14 @@ from sklearn.utils._set_output import _get_output_config
 from sklearn.utils.validation import check_is_fitted
 
 from rotary_mae.batches.batch import TokenBatch
-from rotary_mae.batches.hiding import Hiding
-from rotary_mae.estimators.all_or_nothing import all_or_nothing
-from rotary_mae.estimators.configuring import model_config
-from rotary_mae.estimators.estimator import RoMAEEstimator
-from rotary_mae.estimators.hidden import hiding_summary
-from rotary_mae.estimators.inference import run_model
-from rotary_mae.estimators.reconstructing import Reconstruction, reconstruct
-from rotary_mae.estimators.schedule import PRETRAIN, mean_length
-from rotary_mae.estimators.starting import scaling_for, seeded_model
-from rotary_mae.estimators.validation import split_validation
+from rotary_mae.batches.masking import Hiding
+from rotary_mae.estimators._fit.defaults import PRETRAIN, mean_length, model_config
+from rotary_mae.estimators._fit.initialization import scaling_for, seeded_model
+from rotary_mae.estimators._fit.split import split_validation
+from rotary_mae.estimators._predict.batched import run_model
+from rotary_mae.estimators._predict.masked import hiding_summary
+from rotary_mae.estimators._predict.patch_reconstruction import Reconstruction, reconstruct
+from rotary_mae.estimators.estimator import RoMAEEstimator, all_or_nothing
 from rotary_mae.models.autoencoder import RoMAEForPreTraining
 
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import copy
+import functools
 import inspect
 import sys
 import time
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from numbers import Real
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Concatenate, ParamSpec, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -18,26 +19,25 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from rotary_mae.batches.hiding import Hiding
+from rotary_mae.batches.masking import Hiding
 from rotary_mae.data.scaling import Scaling
-from rotary_mae.data.tokens import Source, TokenSet
-from rotary_mae.estimators.configuring import training_config
-from rotary_mae.estimators.contest import Contest
+from rotary_mae.data.sources import Source
+from rotary_mae.data.tokens import TokenSet
+from rotary_mae.estimators._fit.defaults import Plan, mean_length, training_config
+from rotary_mae.estimators._fit.ensemble import Lesson, train_members
+from rotary_mae.estimators._fit.initialization import initial_model
+from rotary_mae.estimators._fit.split import Parts
+from rotary_mae.estimators._fit.time_budget import in_time
+from rotary_mae.estimators.data_shift import DataProfile, DataShiftWarning, difference_of
 from rotary_mae.estimators.inputs import as_source
-from rotary_mae.estimators.judgement import Judgement
-from rotary_mae.estimators.lesson import Lesson
-from rotary_mae.estimators.members import train_members
 from rotary_mae.estimators.saving import DESCRIPTION, save_estimator, write_description
-from rotary_mae.estimators.schedule import Plan, mean_length
-from rotary_mae.estimators.shift import DataProfile, DataShiftWarning, difference_of
-from rotary_mae.estimators.starting import initial_model
-from rotary_mae.estimators.summary import Summary
-from rotary_mae.estimators.time_limit import in_time
-from rotary_mae.estimators.validation import Parts
-from rotary_mae.models.checkpoint import Pretrained, TransferReport, transfer
+from rotary_mae.evaluation.baselines import Contest, Judgement
+from rotary_mae.evaluation.fit_summary import Summary
+from rotary_mae.models.pretrained import Pretrained
+from rotary_mae.models.transfer import TransferReport, transfer
 from rotary_mae.training.config import TrainingConfig
-from rotary_mae.training.loop import TrainingResult
 from rotary_mae.training.run_folder import RunFolder
+from rotary_mae.training.train import TrainingResult
 
 
 class RoMAEEstimator(BaseEstimator):
@@ -281,7 +281,7 @@ class RoMAEEstimator(BaseEstimator):
     def _prepared_contest(
         self, source: Source, parts: Parts, targets: npt.NDArray[Any], weights: npt.NDArray[Any] | None, seed: int
     ) -> Contest:
-        contest = Contest.prepare(source, parts, targets, weights, seed)
+        contest = Contest.prepare(source, parts.training, parts.validation, targets, weights, seed)
         if self.max_minutes is not None and self._is_watched:
             _ = contest.results  # now, so that what time is left for training is known
         return contest
@@ -329,3 +329,26 @@ class RoMAEEstimator(BaseEstimator):
 def _check_count(name: str, given: Any) -> None:
     if isinstance(given, bool) or not isinstance(given, int | np.integer) or given < 1:
         raise ValueError(f"{name} must be a whole number of at least 1, got {given!r}")
+
+
+Parameters = ParamSpec("Parameters")
+
+Estimator = TypeVar("Estimator")
+
+Fit = Callable[Concatenate[Estimator, Parameters], Estimator]
+
+
+def all_or_nothing(fit: Fit[Estimator, Parameters]) -> Fit[Estimator, Parameters]:
+    """``fit`` that puts all attributes back if it fails or is interrupted: an old model must not meet new classes."""
+
+    @functools.wraps(fit)
+    def whole(self: Estimator, *args: Parameters.args, **options: Parameters.kwargs) -> Estimator:
+        before: dict[str, Any] = dict(vars(self))
+        try:
+            return fit(self, *args, **options)
+        except BaseException:
+            vars(self).clear()
+            vars(self).update(before)
+            raise
+
+    return whole

@@ -11,27 +11,26 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from rotary_mae.batches.hiding import Hiding
+from rotary_mae.batches.masking import Hiding
+from rotary_mae.data.sources import Source
 from rotary_mae.data.timestamps import describe_time
-from rotary_mae.data.tokens import Source, TokenSet
-from rotary_mae.estimators.all_or_nothing import all_or_nothing
-from rotary_mae.estimators.anomalies import root_mean_square, surprises
-from rotary_mae.estimators.configuring import model_config
-from rotary_mae.estimators.ensemble import answering
-from rotary_mae.estimators.estimator import RoMAEEstimator
-from rotary_mae.estimators.hidden import hiding_summary
-from rotary_mae.estimators.imputing import Cells
-from rotary_mae.estimators.inference import MAX_TOKENS, batches_by_length
+from rotary_mae.data.tokens import TokenSet
+from rotary_mae.estimators._fit.defaults import INTERPOLATE, model_config
+from rotary_mae.estimators._fit.initialization import scaling_for, seeded_model
+from rotary_mae.estimators._fit.split import Parts, split_validation
+from rotary_mae.estimators._predict.anomalies import root_mean_square, surprises
+from rotary_mae.estimators._predict.batched import MAX_TOKENS, batches_by_length
+from rotary_mae.estimators._predict.distribution import Answers, Of, errors_at, quantile_name
+from rotary_mae.estimators._predict.ensemble import answering
+from rotary_mae.estimators._predict.imputation import Cells
+from rotary_mae.estimators._predict.masked import hiding_summary
+from rotary_mae.estimators._predict.queries import Queries, asking, frame_answers, frame_queries, list_queries
+from rotary_mae.estimators.estimator import RoMAEEstimator, all_or_nothing
 from rotary_mae.estimators.inputs import is_frame
-from rotary_mae.estimators.queries import Queries, asking, frame_answers, frame_queries, list_queries
-from rotary_mae.estimators.schedule import INTERPOLATE
-from rotary_mae.estimators.spread import Answers, Of, errors_at, quantile_name
-from rotary_mae.estimators.starting import scaling_for, seeded_model
-from rotary_mae.estimators.validation import Parts, split_validation
+from rotary_mae.evaluation.conformal import Calibration, HeldOut, count_channels
+from rotary_mae.evaluation.conformal_scores import calibrate, evenly_spread, held_values
 from rotary_mae.models.autoencoder import RoMAEForPreTraining
-from rotary_mae.models.checkpoint import Pretrained
-from rotary_mae.training.calibrate import calibrate, evenly_spread, held_values
-from rotary_mae.training.calibration import Calibration, HeldOut, count_channels
+from rotary_mae.models.pretrained import Pretrained
 from rotary_mae.training.config import TrainingConfig
 from rotary_mae.training.progress import counting
 

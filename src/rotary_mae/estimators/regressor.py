@@ -13,22 +13,19 @@ from sklearn.metrics import r2_score
 from torch import Tensor
 
 from rotary_mae.batches.batch import TokenBatch
-from rotary_mae.data.subset import Subset
-from rotary_mae.data.tokens import Source
-from rotary_mae.estimators.all_or_nothing import all_or_nothing
-from rotary_mae.estimators.configuring import model_config
-from rotary_mae.estimators.ensemble import mixture
-from rotary_mae.estimators.estimator import RoMAEEstimator
-from rotary_mae.estimators.inference import run_model
-from rotary_mae.estimators.inputs import needed_labels
-from rotary_mae.estimators.partial_labels import Labelled, pretrained_on_all
-from rotary_mae.estimators.schedule import REGRESS, mean_length
-from rotary_mae.estimators.starting import scaling_for, seeded_model
-from rotary_mae.estimators.summary import UNJUDGED, Summary
-from rotary_mae.estimators.validation import any_weight, split_validation
-from rotary_mae.models.checkpoint import Pretrained
+from rotary_mae.data.sources import Source, Subset
+from rotary_mae.estimators._fit.defaults import REGRESS, mean_length, model_config
+from rotary_mae.estimators._fit.initialization import scaling_for, seeded_model
+from rotary_mae.estimators._fit.pretraining import pretrained_on_all
+from rotary_mae.estimators._fit.split import any_weight, split_validation
+from rotary_mae.estimators._predict.batched import run_model
+from rotary_mae.estimators._predict.ensemble import mixture
+from rotary_mae.estimators.estimator import RoMAEEstimator, all_or_nothing
+from rotary_mae.estimators.labels import Labelled, needed_labels
+from rotary_mae.evaluation.fit_summary import UNJUDGED, Summary
+from rotary_mae.evaluation.metrics import prediction_metrics
 from rotary_mae.models.predictor import RoMAEForPrediction
-from rotary_mae.training.metrics import prediction_metrics
+from rotary_mae.models.pretrained import Pretrained
 
 Array = npt.NDArray[Any]
 

@@ -8,14 +8,14 @@ import torch
 from torch import Tensor, nn
 
 from rotary_mae.batches.batch import TokenBatch
-from rotary_mae.batches.query_context import N_CANDIDATES, Surroundings, query_context, query_width
-from rotary_mae.models.checkpoint import Pretrained
+from rotary_mae.batches.local_context import N_CANDIDATES, Surroundings, query_context, query_width
+from rotary_mae.models.attention_plan import Lying, layout, sample_major
 from rotary_mae.models.config import RoMAEConfig
 from rotary_mae.models.encoder import Encoded, Encoder, axis_frequencies
 from rotary_mae.models.heads import Head, expand, mean_and_std
-from rotary_mae.models.layout import Lying, layout, sample_major
-from rotary_mae.nn.absolute import sinusoidal_embedding
-from rotary_mae.nn.initial import start_token, start_weight
+from rotary_mae.models.pretrained import Pretrained
+from rotary_mae.nn.init import start_token, start_weight
+from rotary_mae.nn.sinusoidal import sinusoidal_embedding
 from rotary_mae.nn.transformer import Angles, Stack
 
 

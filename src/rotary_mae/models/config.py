@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, Self
 
+from rotary_mae._settings import check_keys, check_kinds, did_you_mean, is_number, is_sequence, nested
 from rotary_mae.nn.rope import check_head_width
-from rotary_mae.settings import check_keys, check_kinds, did_you_mean, is_number, is_sequence, nested
 
 
 @dataclass(frozen=True)

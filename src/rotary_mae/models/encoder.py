@@ -9,14 +9,14 @@ import torch
 from torch import Tensor, nn
 
 from rotary_mae.batches.batch import TokenBatch
-from rotary_mae.batches.context import context_width, local_context
+from rotary_mae.batches.local_context import context_width, local_context
+from rotary_mae.models.attention_plan import Ints, Lying, layout, sample_major
 from rotary_mae.models.config import RoMAEConfig
-from rotary_mae.models.layout import Ints, Lying, layout, sample_major
-from rotary_mae.nn.absolute import sinusoidal_embedding
 from rotary_mae.nn.attention import Layout
-from rotary_mae.nn.initial import start_token, start_weight
+from rotary_mae.nn.init import start_token, start_weight
 from rotary_mae.nn.ragged import Ragged
 from rotary_mae.nn.rope import rope_angles, rope_frequencies, timescale_frequencies
+from rotary_mae.nn.sinusoidal import sinusoidal_embedding
 from rotary_mae.nn.transformer import Angles, Stack
 
 

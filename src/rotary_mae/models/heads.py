@@ -6,8 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from rotary_mae.nn.initial import start_weight
-from rotary_mae.nn.norm import rms_norm
+from rotary_mae.nn.init import start_weight
+from rotary_mae.nn.rms_norm import rms_norm
 
 MIN_STD = 1e-3
 """Smallest standard deviation of a Gaussian head, in scaled units: or a likelihood runs off to infinity."""

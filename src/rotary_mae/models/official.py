@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 from rotary_mae.models.autoencoder import RoMAEForPreTraining
-from rotary_mae.models.checkpoint import read_weights
 from rotary_mae.models.config import DecoderConfig, RoMAEConfig
 from rotary_mae.models.predictor import RoMAEForPrediction
+from rotary_mae.models.pretrained import read_weights
 
 # What is computed, not learned, or never used.
 _NOT_WEIGHTS = re.compile(r"(attn_pos_embedding\.timescale|decoder_attn_pos_embedding\.timescale|zeros)$")
@@ -30,6 +30,7 @@ _RENAMED = {
     "head.head.2.weight": "head.linear.weight",
     "head.head.2.bias": "head.linear.bias",
 }
+
 _IN_BLOCK = {
     "attention_norm.weight": "attention_norm",
     "attention.wo.weight": "out",

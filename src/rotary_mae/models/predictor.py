@@ -8,10 +8,10 @@ from typing import Any, Literal
 from torch import Tensor
 
 from rotary_mae.batches.batch import TokenBatch
-from rotary_mae.models.checkpoint import Pretrained
 from rotary_mae.models.config import RoMAEConfig
 from rotary_mae.models.encoder import Encoder
 from rotary_mae.models.heads import Head, mean_and_std
+from rotary_mae.models.pretrained import Pretrained
 
 
 @dataclass(frozen=True)

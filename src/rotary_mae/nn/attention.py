@@ -9,11 +9,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from rotary_mae.nn.product import mkl_is_slow, onednn_product
+from rotary_mae.nn.linear import mkl_is_slow, onednn_product
 from rotary_mae.nn.ragged import Packed, Ragged, Side
 from rotary_mae.nn.window import Windowed
 
 varlen_attn: Any
+
 try:
     from torch.nn.attention import varlen
 except ImportError:  # torch before 2.10
@@ -119,11 +120,14 @@ def attend(q: Tensor, k: Tensor, v: Tensor, ragged: Layout, dropout: float = 0.0
 
 MOST_SCORES = 2**25
 """Of one group in one layer, that are held for the backward pass where attention is made of plain products."""
+
 LEAST_WORK = 40_000_000
 """Multiplications a product, in all layers, below which it takes longer to prepare products of a new size than they
 gain."""
+
 LEAST_WORK_OF_ONE = 1_200_000
 """Of one head of one sample, where each is a product of its own: below, calls take longer than they gain."""
+
 MOST_SCORES_OF_ONE = 2**22
 """Of one head of one sample, which are held at once where each is a product of its own."""
 

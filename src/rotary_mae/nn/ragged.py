@@ -22,6 +22,7 @@ Lengths = npt.NDArray[np.int64]
 # Cost model of one attention call, forward and backward, in units of one score (query, key):
 # a padded token costs as much as PER_TOKEN scores, one more call as much as PER_CALL scores.
 PER_TOKEN = 20.0
+
 PER_CALL = 6_000.0
 
 MOST_PLANNED = 1024

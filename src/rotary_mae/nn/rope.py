@@ -4,6 +4,8 @@ The head width is cut into D equal slices, one a position axis. Within a slice o
 paired with component i + a/2, and pair i of a token at position m is rotated by the angle m * frequency[i].
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
 import torch

@@ -12,9 +12,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from rotary_mae.nn.attention import Layout, attend, attend_with_self
-from rotary_mae.nn.initial import start_weight
-from rotary_mae.nn.norm import rms_norm
-from rotary_mae.nn.product import linear, silu_linear
+from rotary_mae.nn.init import start_weight
+from rotary_mae.nn.linear import linear, silu_linear
+from rotary_mae.nn.rms_norm import rms_norm
 from rotary_mae.nn.rope import pairs_adjacent, turn
 
 

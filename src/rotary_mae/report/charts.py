@@ -9,13 +9,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rotary_mae.report.estimates import Estimate, number
+from rotary_mae.report.bootstrap import Estimate, number
 from rotary_mae.report.page import Chart, plain
 
 Array = npt.NDArray[Any]
 
 N_COLOURS = 8
+
 SYMBOLS = ("circle", "square", "diamond", "cross", "x", "triangle-up")
+
 # light to dark through one hue: read the same by the colour-blind, and in both themes
 FADE = [[0.0, "$card"], [1.0, "$accent"]]
 

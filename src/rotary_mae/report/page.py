@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from rotary_mae.data.storage import replacing
+from rotary_mae._atomic import replacing_file
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ def write_page(path: Path, page: Page) -> None:
         for figure in section.figures
     }
     text = environment.get_template("page.html").render(page=page, figures=figures, plotly=get_plotlyjs())
-    with replacing(path) as partial:
+    with replacing_file(path) as partial:
         partial.write_text(text, encoding="utf-8")
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from rotary_mae import __version__
-from rotary_mae.report.estimates import METHODS, Estimate, number
+from rotary_mae.evaluation.held_out import Evidence
+from rotary_mae.report.bootstrap import METHODS, Estimate, number
 from rotary_mae.report.page import Number, Page, Section, write_page
 from rotary_mae.report.sections import (
     class_sections,
@@ -19,7 +20,6 @@ from rotary_mae.report.sections import (
     number_sections,
     simple_section,
 )
-from rotary_mae.training.evidence import Evidence
 from rotary_mae.training.run_folder import RunFolder
 
 WORDS = {
@@ -28,6 +28,7 @@ WORDS = {
     "RoMAERegressor": "a regressor",
     "RoMAEInterpolator": "an interpolator",
 }
+
 AT_A_GLANCE = {
     "balanced accuracy": "balanced accuracy",
     "accuracy": "accuracy",

@@ -9,6 +9,16 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.decomposition import PCA
 
+from rotary_mae.evaluation.held_out import Evidence
+from rotary_mae.report.bootstrap import (
+    Estimate,
+    channel_errors,
+    class_estimates,
+    coverage,
+    hidden_estimates,
+    number,
+    number_estimates,
+)
 from rotary_mae.report.charts import (
     channel_chart,
     confusion_chart,
@@ -18,18 +28,8 @@ from rotary_mae.report.charts import (
     reliability_chart,
     truth_chart,
 )
-from rotary_mae.report.estimates import (
-    Estimate,
-    channel_errors,
-    class_estimates,
-    coverage,
-    hidden_estimates,
-    number,
-    number_estimates,
-)
-from rotary_mae.report.leaves import leaf_charts
+from rotary_mae.report.object_charts import leaf_charts
 from rotary_mae.report.page import Chart, Figure, Section
-from rotary_mae.training.evidence import Evidence
 
 Array = npt.NDArray[Any]
 

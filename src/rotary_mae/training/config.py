@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from rotary_mae.batches.augment import Augmentation
-from rotary_mae.batches.hiding import Hiding
-from rotary_mae.settings import check_keys, check_kinds, is_number, is_sequence, is_whole, nested
+from rotary_mae._settings import check_keys, check_kinds, is_number, is_sequence, is_whole, nested
+from rotary_mae.batches.augmentation import Augmentation
+from rotary_mae.batches.masking import Hiding
 
 
 def is_count(given: Any) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import os
@@ -11,7 +12,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from rotary_mae.models.checkpoint import recover
+import numpy as np
+import numpy.typing as npt
+
+from rotary_mae._atomic import recover
+from rotary_mae.data.sources import Source
 from rotary_mae.training.config import OUTWARD
 
 # A run of its own that comes before the one in the folder.
@@ -108,3 +113,22 @@ class RunFolder:
         if not self.metrics.exists():
             return []
         return [json.loads(line) for line in self.metrics.read_text().splitlines()]
+
+
+N_FINGERPRINTED = 8
+
+
+def fingerprinted(n_samples: int) -> npt.NDArray[np.int64]:
+    """Which samples ``fingerprint`` reads: a few, evenly spread."""
+    return np.unique(np.linspace(0, n_samples - 1, N_FINGERPRINTED).round().astype(np.int64))
+
+
+def fingerprint(tokens: Source) -> str:
+    """Tells these data from others of as many samples, by some samples' values, positions and targets."""
+    some = tokens[fingerprinted(len(tokens))]
+    digest = hashlib.blake2b(digest_size=8)
+    for array in (some.values, some.positions, some.lengths):
+        digest.update(array.tobytes())
+    for answers in (some.targets, some.token_targets):
+        digest.update(repr(None if answers is None else answers.tolist()).encode())
+    return digest.hexdigest()

@@ -18,22 +18,23 @@ from torch import Tensor
 
 from rotary_mae.batches.batch import TokenBatch
 from rotary_mae.batches.sampler import rank_share
-from rotary_mae.models.checkpoint import Pretrained
-from rotary_mae.training.averaging import WeightAverage
+from rotary_mae.evaluation.metrics import HIGHER_IS_BETTER
+from rotary_mae.models.pretrained import Pretrained
+from rotary_mae.training.checkpointing import Keeper
 from rotary_mae.training.config import TrainingConfig
-from rotary_mae.training.course import Course, validation_batches
-from rotary_mae.training.evaluation import evaluate
-from rotary_mae.training.interruption import Interruption
-from rotary_mae.training.keeper import Keeper
-from rotary_mae.training.loader import BatchReader, read_ahead
+from rotary_mae.training.dataloader import BatchReader, read_ahead
+from rotary_mae.training.distributed import any_process
 from rotary_mae.training.losses import loss_parts
-from rotary_mae.training.metrics import HIGHER_IS_BETTER
+from rotary_mae.training.lr_schedule import Course, validation_batches
 from rotary_mae.training.optimizer import make_optimizer
-from rotary_mae.training.processes import any_process
 from rotary_mae.training.progress import TrainingProgress
+from rotary_mae.training.signals import Interruption
+from rotary_mae.training.validation import evaluate
+from rotary_mae.training.weight_averaging import WeightAverage
 
 # Several processes agree on stopping and saving once in so many updates.
 AGREE_EVERY = 16
+
 # In the middle of an epoch the state is saved less often.
 SAVE_SECONDS_WITHIN = 60.0
 

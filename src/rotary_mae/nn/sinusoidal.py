@@ -1,0 +1,19 @@
+"""Sinusoidal absolute positions, for comparison with rotary ones (paper, Table 2 and Table 9)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def sinusoidal_embedding(positions: Tensor, width: int, base: float = 10_000.0) -> Tensor:
+    """(T, width) sines and cosines of real-valued positions (T, D); every axis gets an equal slice.
+
+    What does not divide by 2 D is left at zero.
+    """
+    n_axes = positions.shape[1]
+    n_pairs = width // (2 * n_axes)
+    powers = torch.arange(n_pairs, device=positions.device, dtype=torch.float32) / max(n_pairs, 1)
+    angles = positions.float().unsqueeze(-1) * base**-powers
+    waves = torch.cat((angles.sin(), angles.cos()), dim=-1).flatten(1)
+    return torch.nn.functional.pad(waves, (0, width - waves.shape[1]))

@@ -1,0 +1,265 @@
+"""Hiding: how much, which, and that it is a pure function of (seed, epoch, sample)."""
+
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import chisquare
+
+import rotary_mae as rm
+from rotary_mae.batches import masking as hiding_module
+from rotary_mae.batches.masking import STRATEGIES, Hiding, draw_hidden, seed_from
+from rotary_mae.training.config import TrainingConfig
+from tests.builders import RAGGED, in_order, shuffled_within, some_measurements, some_tokens
+
+
+def by_sample(tokens, array):
+    return np.split(np.asarray(array), tokens.starts[1:])
+
+
+def hidden_of(tokens, keys=None, **how):
+    return rm.TokenBatch.collate(tokens, keys=keys).hide(**{"fraction": 0.5, "seed": 3, **how}).is_hidden.numpy()
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    lengths=st.lists(st.integers(1, 30), min_size=1, max_size=6),
+    fraction=st.sampled_from([0.0, 0.1, 0.25, 0.3, 0.5, 0.7, 0.75, 0.9, 1.0]),
+    strategy=st.sampled_from(["uniform", "block", "future"]),
+    seed=st.integers(0, 2**62),
+)
+def test_a_share_of_each_sample_is_hidden_and_one_token_stays(lengths, fraction, strategy, seed):
+    tokens = some_tokens(lengths)
+    batch = rm.TokenBatch.collate(tokens).hide(fraction, strategy=strategy, seed=seed)
+    for n, hidden in zip(lengths, by_sample(tokens, batch.is_hidden), strict=True):
+        # round: 0.7 * 10 is meant to be 7, though not in floating point
+        assert hidden.sum() == min(math.ceil(round(fraction * n, 9)), n - 1)
+    split = batch.split
+    assert sorted([*split.visible_idx.tolist(), *split.hidden_idx.tolist()]) == list(range(sum(lengths)))
+    assert (split.visible_lengths + split.hidden_lengths == lengths).all()
+    assert (split.visible_lengths >= 1).all()
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_a_single_token_stays_visible(strategy):
+    assert not hidden_of(some_measurements([1, 1]), fraction=1.0, strategy=strategy).any()
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+@pytest.mark.parametrize("statics", [(), ("age", "sex")])
+def test_a_sample_hides_the_same_tokens_in_any_batch_and_order(strategy, statics):
+    tokens = some_measurements(statics=statics)
+    keys = np.array([11, 5, 7, 2**40, 0, 3])
+    together = by_sample(tokens, hidden_of(tokens, keys, strategy=strategy))
+    order = [4, 2, 0]
+    few = by_sample(tokens[order], hidden_of(tokens[order], keys[order], strategy=strategy))
+    for place, i in enumerate(order):
+        assert (few[place] == together[i]).all()
+        assert (hidden_of(tokens[i], keys[[i]], strategy=strategy) == together[i]).all()
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_the_order_of_tokens_is_nothing_even_at_equal_times(strategy):
+    tokens = some_measurements([9, 12, 4])
+    positions = tokens.positions.copy()
+    # several channels at each time
+    positions[:, 0] = np.repeat(np.arange(100.0), 3)[: tokens.n_tokens]
+    positions[:, 1] = np.tile([0.0, 1.0, 2.0], 100)[: tokens.n_tokens]
+    tokens = tokens.replace(positions=positions)
+    order = shuffled_within(tokens)
+    shuffled = hidden_of(in_order(tokens, order), strategy=strategy)
+    assert (shuffled == hidden_of(tokens, strategy=strategy)[order]).all()
+
+
+@pytest.mark.parametrize("strategy", ["uniform", "block", "channel", "times"])
+def test_other_epochs_seeds_and_samples_draw_anew(strategy):
+    tokens = some_measurements([40] * 8)
+    one = hidden_of(tokens, strategy=strategy)
+    assert (one == hidden_of(tokens, strategy=strategy)).all()
+    assert (one != hidden_of(tokens, strategy=strategy, epoch=1)).any()
+    assert (one != hidden_of(tokens, strategy=strategy, seed=4)).any()
+    same = rm.TokenSet.concatenate([tokens[0]] * 8)
+    assert len({part.tobytes() for part in by_sample(same, hidden_of(same, strategy=strategy))}) > 1
+
+
+def test_uniform_is_uniform():
+    n, n_samples = 10, 4000
+    hidden = draw_hidden(
+        Hiding("uniform", 0.3),
+        np.full(n_samples, n),
+        np.tile(np.arange(n, dtype=float), n_samples),
+        None,
+        None,
+        np.arange(n_samples),
+        seed=0,
+    ).reshape(n_samples, n)
+    assert chisquare(hidden.sum(0)).pvalue > 1e-3
+    # two tokens together: 3/10 * 2/9 of the time
+    both = (hidden[:, :, None] & hidden[:, None, :]).mean(0)[~np.eye(n, dtype=bool)]
+    assert np.abs(both - 0.3 * 2 / 9).max() < 0.02
+    assert len(np.unique(hidden, axis=0)) == 120
+
+
+def test_block_is_a_run_in_time_that_begins_anywhere():
+    tokens = some_tokens([12] * 300)
+    time = tokens.positions[:, 0]
+    firsts = []
+    for hidden, times in zip(
+        by_sample(tokens, hidden_of(tokens, strategy="block")), by_sample(tokens, time), strict=True
+    ):
+        run = np.flatnonzero(hidden[np.argsort(times)])
+        assert len(run) == 6
+        assert (np.diff(run) == 1).all()
+        firsts.append(run[0])
+    assert set(firsts) == set(range(7))
+    assert chisquare(np.bincount(firsts)).pvalue > 1e-3
+
+
+def test_future_is_the_last_in_time():
+    tokens = some_tokens()
+    time = tokens.positions[:, 0]
+    for hidden, times in zip(
+        by_sample(tokens, hidden_of(tokens, strategy="future")), by_sample(tokens, time), strict=True
+    ):
+        if hidden.any():
+            assert times[hidden].min() > times[~hidden].max()
+
+
+@pytest.mark.parametrize(("strategy", "axis"), [("channel", 1), ("times", 0)])
+def test_whole_channels_and_whole_times_are_hidden(strategy, axis):
+    tokens = some_measurements([30, 20, 8])
+    positions = tokens.positions.copy()
+    positions[:, 0] = positions[:, 0].round(-1)
+    tokens = tokens.replace(positions=positions)
+    hidden = hidden_of(tokens, strategy=strategy, fraction=0.4)
+    for is_hidden, unit in zip(by_sample(tokens, hidden), by_sample(tokens, positions[:, axis]), strict=True):
+        units, whole = np.unique(unit), np.unique(unit[is_hidden])
+        assert not np.isin(unit[~is_hidden], whole).any()
+        assert len(whole) == min(math.ceil(0.4 * len(units)), len(units) - 1)
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_static_tokens_stay_visible_and_are_not_counted(strategy):
+    tokens = some_measurements(RAGGED, statics=("age", "sex", "height"))
+    hidden = hidden_of(tokens, strategy=strategy, fraction=1.0)
+    assert not hidden[tokens.is_static].any()
+    if strategy == "uniform":
+        counted = [part.sum() for part in by_sample(tokens, hidden)]
+        assert counted == [n - 1 for n in RAGGED]
+    plain = tokens.select_tokens(~tokens.is_static)
+    assert (hidden[~tokens.is_static] == hidden_of(plain, strategy=strategy, fraction=1.0)).all()
+
+
+def test_defect_27_one_draw_a_batch_not_one_a_sample(monkeypatch):
+    calls = []
+    draw = hiding_module.keyed_uniform
+    monkeypatch.setattr(hiding_module, "keyed_uniform", lambda *keys: calls.append(1) or draw(*keys))
+    hidden_of(some_tokens([5] * 64))
+    assert len(calls) == 1
+
+
+def test_defect_21_the_draw_is_of_the_sample_not_of_the_process():
+    # two processes with the same seed hold other samples, so they draw other tokens
+    tokens = rm.TokenSet.concatenate([some_tokens([40])] * 2)
+    first, second = hidden_of(tokens[0], [0]), hidden_of(tokens[1], [1])
+    assert (first != second).any()
+
+
+@pytest.mark.parametrize(
+    ("how", "says"),
+    [
+        ({}, "either fraction= or is_hidden="),
+        ({"fraction": 0.5, "is_hidden": np.zeros(34, bool)}, "either fraction= or is_hidden="),
+        ({"fraction": 1.5}, r"must be in \[0, 1\], got 1.5"),
+        ({"fraction": float("nan")}, r"must be in \[0, 1\], got nan"),
+        ({"fraction": 0.5, "strategy": "random"}, "strategy must be one of .*got 'random'"),
+        ({"fraction": 0.5, "strategy": "channel"}, "needs a channel axis"),
+        ({"is_hidden": np.zeros(33, bool)}, r"must be \(34,\) bool, True = hidden, got \(33,\) bool"),
+        ({"is_hidden": np.zeros(34)}, r"must be \(34,\) bool, True = hidden, got \(34,\) float64"),
+        ({"is_hidden": np.arange(34) == 7}, "sample 1 of the batch has no visible token"),
+        ({"fraction": 0.5, "seed": 0, "generator": torch.Generator()}, "got both"),
+    ],
+)
+def test_hide_says_what_is_wrong(how, says):
+    with pytest.raises(ValueError, match=says):
+        rm.TokenBatch.collate(some_tokens()).hide(**how)
+
+
+def test_is_hidden_may_be_a_tensor_an_array_or_a_list():
+    batch = rm.TokenBatch.collate(some_tokens([3, 2]))
+    wanted = [True, False, True, False, True]
+    for given_ in (wanted, np.array(wanted), torch.tensor(wanted)):
+        hidden = batch.hide(is_hidden=given_)
+        assert hidden.is_hidden.tolist() == wanted
+        assert hidden.split.hidden_lengths.tolist() == [2, 1]
+
+
+def test_hiding_changes_neither_the_batch_nor_what_was_given():
+    batch = rm.TokenBatch.collate(some_tokens())
+    given_ = np.zeros(34, bool)
+    hidden = batch.hide(is_hidden=given_)
+    given_[0] = True
+    assert batch.is_hidden is None
+    assert not hidden.is_hidden.any()
+
+
+@pytest.mark.parametrize("make", [lambda s: torch.Generator().manual_seed(s), np.random.default_rng])
+def test_generators_fix_the_draw(make):
+    batch = rm.TokenBatch.collate(some_tokens([50]))
+    one, again, other = (batch.hide(0.5, generator=make(seed)).is_hidden for seed in (0, 0, 1))
+    assert torch.equal(one, again)
+    assert not torch.equal(one, other)
+    generator = make(0)
+    assert seed_from(generator) != seed_from(generator)
+
+
+def test_a_generator_of_another_kind_is_an_error():
+    with pytest.raises(TypeError, match=r"torch.Generator or numpy Generator, got int"):
+        rm.TokenBatch.collate(some_tokens()).hide(0.5, generator=3)
+
+
+def test_what_is_hidden_next_is_of_what_was_left():
+    tokens = some_measurements([75, 20])
+    first = Hiding("future", 0.5)
+    both = Hiding("future", 0.5, then=Hiding("uniform", 0.18))
+    for n, last, all_of_it in zip(
+        (75, 20),
+        by_sample(tokens, rm.TokenBatch.collate(tokens).hide(first, seed=1).is_hidden),
+        by_sample(tokens, rm.TokenBatch.collate(tokens).hide(both, seed=1).is_hidden),
+        strict=True,
+    ):
+        n_future = math.ceil(n / 2)
+        assert last.sum() == n_future
+        assert all_of_it[-n_future:].all()
+        assert all_of_it.sum() == n_future + math.ceil(round(0.18 * (n - n_future), 9))
+    assert TrainingConfig.from_dict({"hiding": dataclasses.asdict(both)}).hiding == both
+
+
+def test_each_sample_draws_its_share():
+    tokens = some_tokens([50] * 400)
+    batch = rm.TokenBatch.collate(tokens).hide(Hiding("uniform", 0.94, least_fraction=0.8), seed=2)
+    found = np.bincount(batch.split.visible_lengths, minlength=12)
+    assert set(np.flatnonzero(found)) <= set(range(3, 11))
+    assert (found[3:10] > 20).all()
+    again = rm.TokenBatch.collate(tokens[[7]], keys=[7]).hide(Hiding("uniform", 0.94, least_fraction=0.8), seed=2)
+    assert again.split.visible_lengths[0] == batch.split.visible_lengths[7]
+    with pytest.raises(ValueError, match="least_fraction must be between"):
+        Hiding("uniform", 0.5, least_fraction=0.6)
+
+
+def test_time_need_not_be_the_first_axis():
+    tokens = some_measurements(seed=3)
+    turned = rm.TokenSet(
+        tokens.values,
+        tokens.positions[:, ::-1],
+        tokens.lengths,
+        schema=dataclasses.replace(tokens.schema, axes=tokens.schema.axes[::-1], anchored=()),
+    )
+    assert turned.schema.time_axis == 1
+    for strategy in ("future", "block", "times", "channel"):
+        one, other = (rm.TokenBatch.collate(t).hide(0.5, strategy=strategy, seed=1) for t in (tokens, turned))
+        assert torch.equal(one.is_hidden, other.is_hidden)
