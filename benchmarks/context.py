@@ -20,7 +20,7 @@ from sklearn.model_selection import train_test_split
 
 import rotary_mae as rm
 from benchmarks.record import RESULTS, circumstances, write_result
-from rotary_mae.batches.masking import Hiding
+from rotary_mae.batches.masking import Masking
 from rotary_mae.datasets.physionet2012 import load_physionet2012
 from rotary_mae.datasets.stripe82 import load_stripe82
 from rotary_mae.datasets.uea import load_uea
@@ -75,7 +75,7 @@ def score(name: str, tokens: rm.TokenSet, context: int, seed: int) -> dict[str, 
     }
     if name in FILLED:
         found = reconstruction_metrics(
-            rm.RoMAEInterpolator(**settings).fit(tokens[training]), tokens[held], Hiding("uniform", 0.5)
+            rm.RoMAEInterpolator(**settings).fit(tokens[training]), tokens[held], Masking("uniform", 0.5)
         )
         return {key: found[key] for key in ("mse", "log_likelihood")}
     classifier = rm.RoMAEClassifier(class_weight="balanced", **settings).fit(tokens[training])

@@ -27,7 +27,7 @@ from sklearn.model_selection import train_test_split
 
 import rotary_mae as rm
 from benchmarks.record import RESULTS, circumstances, write_result
-from rotary_mae.batches.masking import Hiding
+from rotary_mae.batches.masking import Masking
 from rotary_mae.datasets.stripe82 import load_stripe82
 from rotary_mae.datasets.uea import load_uea
 from rotary_mae.estimators._fit.defaults import CLASSIFY, plan_training
@@ -159,7 +159,7 @@ def filling(name: str, seed: int) -> dict[str, Any]:
     tokens, training, held = split(name, seed)
     started, cpu = time.perf_counter(), time.process_time()
     interpolator = rm.RoMAEInterpolator(random_state=seed).fit(tokens[training])
-    found = reconstruction_metrics(interpolator, tokens[held], Hiding("uniform", 0.5))
+    found = reconstruction_metrics(interpolator, tokens[held], Masking("uniform", 0.5))
     clocks = {"seconds": round(time.perf_counter() - started), "cpu": round(time.process_time() - cpu)}
     return {**{key: round(found[key], 4) for key in ("mse", "mse_linear", "mse_mean")}, **clocks}
 

@@ -9,7 +9,7 @@ import pytest
 import rotary_mae as rm
 from rotary_mae._settings import check_kinds
 from rotary_mae.batches.augmentation import Augmentation
-from rotary_mae.batches.masking import Hiding
+from rotary_mae.batches.masking import Masking
 
 
 @pytest.mark.parametrize(
@@ -25,9 +25,9 @@ from rotary_mae.batches.masking import Hiding
         ({"betas": 0.9}, "betas must be two numbers of at least 0 and below 1, got 0.9"),
         ({"betas": (0.9, "0.95")}, "betas must be two numbers"),
         ({"betas": (0.9, 1.0)}, "betas must be two numbers"),
-        ({"hiding": "block"}, "hiding must be a Hiding or a dictionary of its settings, got 'block'"),
+        ({"hiding": "block"}, "hiding must be a Masking or a dictionary of its settings, got 'block'"),
         ({"hiding": {"fraction": "0.5"}}, "fraction must be a number, got '0.5'"),
-        ({"hiding": {"then": {"fractoin": 0.5}}}, "Hiding has no setting 'fractoin'; did you mean 'fraction'"),
+        ({"hiding": {"then": {"fractoin": 0.5}}}, "Masking has no setting 'fractoin'; did you mean 'fraction'"),
         ({"augmentation": {"scale": None}}, "scale must be a number, got None"),
     ],
 )
@@ -66,7 +66,7 @@ def test_numbers_of_numpy_are_numbers() -> None:
 
 
 def test_all_settings_that_json_has_kept_are_read() -> None:
-    training = rm.TrainingConfig(hiding=Hiding(then=Hiding("block", 0.5)), augmentation=Augmentation(thinning=0.5))
+    training = rm.TrainingConfig(hiding=Masking(then=Masking("block", 0.5)), augmentation=Augmentation(thinning=0.5))
     assert rm.TrainingConfig.from_dict(json.loads(json.dumps(training.to_dict()))) == training
     model = rm.RoMAEConfig(n_values=1, n_axes=2, timescales=((1.0,), (2.0, 3)), window=2.5)
     assert rm.RoMAEConfig.from_dict(json.loads(json.dumps(model.to_dict()))) == model

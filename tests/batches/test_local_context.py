@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rotary_mae.batches.local_context import SMALLEST_SPREAD, context_width, local_context
+from rotary_mae.batches.local_context import MIN_STD, context_width, local_context
 from tests.builders import some_measurements
 
 
@@ -25,7 +25,7 @@ def naive(values, positions, sample, k):
                     row += [*(values[line[j]] - values[i]), 1 / (1 + gap)]
                 else:
                     row += [0.0] * (values.shape[1] + 1)
-        centred, spread = values[i] - values[line].mean(0), np.sqrt(values[line].var(0) + SMALLEST_SPREAD**2)
+        centred, spread = values[i] - values[line].mean(0), np.sqrt(values[line].var(0) + MIN_STD**2)
         skewness = (((values[line] - values[line].mean(0)) / spread) ** 3).mean(0)
         skewness = np.sign(skewness) * np.log(1 + np.abs(skewness))
         rows.append([*row, *centred, *(centred / spread), *np.log(spread), *skewness])

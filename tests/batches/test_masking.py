@@ -12,7 +12,7 @@ from scipy.stats import chisquare
 
 import rotary_mae as rm
 from rotary_mae.batches import masking as hiding_module
-from rotary_mae.batches.masking import STRATEGIES, Hiding, draw_hidden, seed_from
+from rotary_mae.batches.masking import STRATEGIES, Masking, draw_mask, seed_from
 from rotary_mae.training.config import TrainingConfig
 from tests.builders import RAGGED, in_order, shuffled_within, some_measurements, some_tokens
 
@@ -88,8 +88,8 @@ def test_other_epochs_seeds_and_samples_draw_anew(strategy):
 
 def test_uniform_is_uniform():
     n, n_samples = 10, 4000
-    hidden = draw_hidden(
-        Hiding("uniform", 0.3),
+    hidden = draw_mask(
+        Masking("uniform", 0.3),
         np.full(n_samples, n),
         np.tile(np.arange(n, dtype=float), n_samples),
         None,
@@ -224,8 +224,8 @@ def test_a_generator_of_another_kind_is_an_error():
 
 def test_what_is_hidden_next_is_of_what_was_left():
     tokens = some_measurements([75, 20])
-    first = Hiding("future", 0.5)
-    both = Hiding("future", 0.5, then=Hiding("uniform", 0.18))
+    first = Masking("future", 0.5)
+    both = Masking("future", 0.5, then=Masking("uniform", 0.18))
     for n, last, all_of_it in zip(
         (75, 20),
         by_sample(tokens, rm.TokenBatch.collate(tokens).hide(first, seed=1).is_hidden),
@@ -241,14 +241,14 @@ def test_what_is_hidden_next_is_of_what_was_left():
 
 def test_each_sample_draws_its_share():
     tokens = some_tokens([50] * 400)
-    batch = rm.TokenBatch.collate(tokens).hide(Hiding("uniform", 0.94, least_fraction=0.8), seed=2)
+    batch = rm.TokenBatch.collate(tokens).hide(Masking("uniform", 0.94, least_fraction=0.8), seed=2)
     found = np.bincount(batch.split.visible_lengths, minlength=12)
     assert set(np.flatnonzero(found)) <= set(range(3, 11))
     assert (found[3:10] > 20).all()
-    again = rm.TokenBatch.collate(tokens[[7]], keys=[7]).hide(Hiding("uniform", 0.94, least_fraction=0.8), seed=2)
+    again = rm.TokenBatch.collate(tokens[[7]], keys=[7]).hide(Masking("uniform", 0.94, least_fraction=0.8), seed=2)
     assert again.split.visible_lengths[0] == batch.split.visible_lengths[7]
     with pytest.raises(ValueError, match="least_fraction must be between"):
-        Hiding("uniform", 0.5, least_fraction=0.6)
+        Masking("uniform", 0.5, least_fraction=0.6)
 
 
 def test_time_need_not_be_the_first_axis():

@@ -11,7 +11,7 @@ import pytest
 from rotary_mae.cli import demo as story
 from rotary_mae.cli.parser import run
 from rotary_mae.data.tokens import TokenSet
-from rotary_mae.evaluation.features import simple_features
+from rotary_mae.evaluation.features import distribution_features
 
 
 @pytest.mark.slow
@@ -54,7 +54,7 @@ def test_simple_features_are_those_of_numpy_and_scipy() -> None:
         axes=("time", "channel"),
         channels=("g", "r"),
     )
-    features = simple_features(tokens).reshape(3, 2, 4)
+    features = distribution_features(tokens).reshape(3, 2, 4)
     for i, one in enumerate(tokens):
         for c in range(2):
             mine = one.values[one.positions[:, 1] == c, 0].astype(float)

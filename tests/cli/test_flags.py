@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from rotary_mae.batches.augmentation import Augmentation
-from rotary_mae.cli.flag_syntax import nested, spelled, value_of
+from rotary_mae.cli.flag_syntax import nested, normalize_flags, value_of
 from rotary_mae.cli.flags import Fitting
 from rotary_mae.cli.parser import COMMANDS, make_parser
 from rotary_mae.models.config import RoMAEConfig
@@ -26,10 +26,10 @@ def test_flags_are_spelled_as_people_type_them() -> None:
     typed = "a.csv --learning-rate 1e-3 --resume --out-x=b-c --no-early-stopping --compile false --model.norm-eps 1"
     known = "a.csv --learning_rate 1e-3 --resume=true --out_x=b-c --early_stopping=false --compile false"
     switches = {"resume", "early_stopping", "compile"}
-    assert spelled(typed.split(), switches) == [*known.split(), "--model.norm_eps", "1"]
-    assert spelled(["--model.decoder.width", "3", "--", "--resume"], switches)[0] == "--model.decoder/width"
-    assert spelled(["--resume", "data.csv"], switches) == ["--resume=true", "data.csv"]
-    assert spelled(["--", "--a-b"], set()) == ["--", "--a-b"]
+    assert normalize_flags(typed.split(), switches) == [*known.split(), "--model.norm_eps", "1"]
+    assert normalize_flags(["--model.decoder.width", "3", "--", "--resume"], switches)[0] == "--model.decoder/width"
+    assert normalize_flags(["--resume", "data.csv"], switches) == ["--resume=true", "data.csv"]
+    assert normalize_flags(["--", "--a-b"], set()) == ["--", "--a-b"]
 
 
 def test_nested_settings_and_values() -> None:

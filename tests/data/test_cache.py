@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from rotary_mae import from_arrays, from_frame, from_images, open_cache, read_parquet, write_cache
 from rotary_mae.data import cache as storage
+from rotary_mae.data import parquet
 from rotary_mae.data.files import read_table
 from rotary_mae.data.schema import Schema
 from rotary_mae.data.sources import Source
@@ -71,7 +72,7 @@ def test_folders_named_like_partitions_add_nothing(tmp_path: Path) -> None:
 
 
 def test_large_sets_are_written_in_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(storage, "_NUMBERS_PER_BLOCK", 20)
+    monkeypatch.setattr(parquet, "_NUMBERS_PER_BLOCK", 20)
     tokens = series(30)
     tokens.to_parquet(tmp_path / "set.parquet")
     assert pq.ParquetFile(tmp_path / "set.parquet").num_row_groups > 5

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import rotary_mae as rm
-from rotary_mae.estimators._fit.split import Parts
+from rotary_mae.estimators._fit.split import TrainValidationSplit
 from tests.estimators.small import COLUMNS, answers, grid, light_curves, quick, series
 
 KINDS = (rm.RoMAEClassifier, rm.RoMAERegressor)
@@ -171,7 +171,7 @@ def test_the_calibration_is_of_what_they_say_together(interpolators):
 
 def _validation(interpolator):
     held = interpolator.validation_idx_
-    return Parts(np.setdiff1d(np.arange(24), held), held)
+    return TrainValidationSplit(np.setdiff1d(np.arange(24), held), held)
 
 
 def test_every_way_of_asking_asks_all_members(interpolators, tmp_path):

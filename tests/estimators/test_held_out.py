@@ -8,8 +8,8 @@ import pytest
 
 import rotary_mae as rm
 from rotary_mae.estimators import held_out as module
-from rotary_mae.estimators.held_out import gather_evidence
-from rotary_mae.evaluation.held_out import Evidence
+from rotary_mae.estimators.held_out import predict_held_out
+from rotary_mae.evaluation.held_out import HeldOutPredictions
 from tests.estimators.small import COLUMNS, light_curves, quick
 
 ABOUT = {"part": "validation"}
@@ -33,11 +33,11 @@ def interpolator() -> rm.RoMAEInterpolator:
 
 
 @pytest.fixture(scope="module")
-def filled(interpolator: rm.RoMAEInterpolator) -> Evidence:
-    return gather_evidence(interpolator, tokens_of(light_curves(10, seed=1)), ABOUT)
+def filled(interpolator: rm.RoMAEInterpolator) -> HeldOutPredictions:
+    return predict_held_out(interpolator, tokens_of(light_curves(10, seed=1)), ABOUT)
 
 
-def test_hidden_and_visible_values_are_those_of_the_data(filled: Evidence) -> None:
+def test_hidden_and_visible_values_are_those_of_the_data(filled: HeldOutPredictions) -> None:
     data = light_curves(10, seed=1)
     ids = np.array(filled.samples["id"].to_pylist())
     assert ids.tolist() == data["object_id"].unique().tolist()
@@ -59,7 +59,7 @@ def test_hidden_and_visible_values_are_those_of_the_data(filled: Evidence) -> No
     assert (n_hidden == np.ceil(data.groupby(level=0).size() / 2)).all()
 
 
-def test_answers_are_those_of_predict(interpolator: rm.RoMAEInterpolator, filled: Evidence) -> None:
+def test_answers_are_those_of_predict(interpolator: rm.RoMAEInterpolator, filled: HeldOutPredictions) -> None:
     tokens = tokens_of(light_curves(10, seed=1))
     values, seen = filled.values.to_pandas(), filled.seen.to_pandas()
     sample = int(seen["sample"].iloc[0])
@@ -80,23 +80,23 @@ def test_answers_are_those_of_predict(interpolator: rm.RoMAEInterpolator, filled
     np.testing.assert_allclose(mine["q6"], high[:, 0], rtol=1e-4, atol=1e-4)
 
 
-def test_bands_lie_around_the_answers(filled: Evidence) -> None:
+def test_bands_lie_around_the_answers(filled: HeldOutPredictions) -> None:
     curves = filled.curves.to_pandas()
     names = ["low_90", "low_50", "answer", "high_50", "high_90"]
     assert (np.diff(curves[names], axis=1) > 0).all()
     assert (curves.groupby(["sample", "channel"]).size() == module.N_TIMES).all()
 
 
-def test_the_folder_gives_back_what_was_saved(filled: Evidence, tmp_path) -> None:
+def test_the_folder_gives_back_what_was_saved(filled: HeldOutPredictions, tmp_path) -> None:
     filled.save(tmp_path)
-    again = Evidence.load(tmp_path)
+    again = HeldOutPredictions.load(tmp_path)
     assert again is not None
     assert again.about == filled.about
     for name in ("samples", "values", "seen", "curves"):
         assert getattr(again, name).equals(getattr(filled, name))
     filled.save(tmp_path)
     assert [p.name for p in tmp_path.iterdir()] == ["held_out"]
-    assert Evidence.load(tmp_path / "held_out") is None
+    assert HeldOutPredictions.load(tmp_path / "held_out") is None
 
 
 @pytest.mark.parametrize("kind", [rm.RoMAEEmbedder, rm.RoMAEInterpolator])
@@ -104,7 +104,7 @@ def test_steps_with_missing_cells(kind: type) -> None:
     df = wide()
     columns = {"id": "id", "time": "time", "value": ["hr", "sbp"]}
     tokens = rm.from_frame(df, **columns, layout="steps")
-    evidence = gather_evidence(kind(**quick()).fit(tokens), tokens, ABOUT)
+    evidence = predict_held_out(kind(**quick()).fit(tokens), tokens, ABOUT)
     values = evidence.values.to_pandas()
     cells = df.melt(["id", "time"], ["hr", "sbp"], "channel", "truth").dropna()
     cells["sample"] = cells["id"].astype(int)
@@ -120,17 +120,17 @@ def test_steps_with_missing_cells(kind: type) -> None:
 def test_classes_and_numbers_bring_their_labels() -> None:
     df = light_curves()
     classifier = rm.RoMAEClassifier(**quick()).fit(tokens_of(df))
-    evidence = gather_evidence(classifier, tokens_of(light_curves(9, seed=1)), ABOUT)
+    evidence = predict_held_out(classifier, tokens_of(light_curves(9, seed=1)), ABOUT)
     assert evidence.about["classes"] == ["falls", "rises"]
     chances = np.column_stack([evidence.samples[f"p_{k}"].to_numpy() for k in range(2)])
     np.testing.assert_allclose(chances, classifier.predict_proba(tokens_of(light_curves(9, seed=1))))
     with pytest.raises(ValueError, match="labels"):
-        gather_evidence(classifier, tokens_of(df).with_targets(None), ABOUT)
+        predict_held_out(classifier, tokens_of(df).with_targets(None), ABOUT)
     with pytest.raises(ValueError, match="never seen"):
-        gather_evidence(classifier, tokens_of(df).with_targets(np.full(24, "new")), ABOUT)
+        predict_held_out(classifier, tokens_of(df).with_targets(np.full(24, "new")), ABOUT)
     numbers = tokens_of(df).with_targets(np.column_stack([np.arange(24.0), -np.arange(24.0)]))
     regressor = rm.RoMAERegressor(**quick()).fit(numbers)
-    evidence = gather_evidence(regressor, numbers, ABOUT)
+    evidence = predict_held_out(regressor, numbers, ABOUT)
     np.testing.assert_allclose(evidence.samples["prediction_1"].to_numpy(), regressor.predict(numbers)[:, 1])
     np.testing.assert_allclose(evidence.samples["truth_1"].to_numpy(), -np.arange(24.0))
 
@@ -141,7 +141,7 @@ def test_many_samples_are_drawn_from_the_same_every_time(
     monkeypatch.setattr(module, "MAX_SAMPLES", 6)
     tokens = tokens_of(light_curves(20, seed=1))
     monkeypatch.setattr(module, "MAX_TOKENS", int(tokens.lengths.sum() * 0.1))
-    first, second = (gather_evidence(interpolator, tokens, ABOUT) for _ in range(2))
+    first, second = (predict_held_out(interpolator, tokens, ABOUT) for _ in range(2))
     assert len(first.samples) == first.about["n_judged"] == 6
     assert first.about["n_samples"] == 20
     assert first.values.equals(second.values)
@@ -151,13 +151,13 @@ def test_many_samples_are_drawn_from_the_same_every_time(
 def test_images_have_metrics_and_nothing_to_draw() -> None:
     images = np.random.default_rng(0).uniform(size=(24, 8, 8, 1)).astype(np.float32)
     tokens = rm.from_images(images, patch=(4, 4))
-    evidence = gather_evidence(rm.RoMAEEmbedder(**quick()).fit(tokens), tokens, ABOUT)
+    evidence = predict_held_out(rm.RoMAEEmbedder(**quick()).fit(tokens), tokens, ABOUT)
     assert evidence.values is evidence.seen is evidence.curves is None
     assert evidence.about["metrics"]["n_hidden"] > 0
 
 
 def test_single_observations_leave_nothing_to_hide(interpolator: rm.RoMAEInterpolator) -> None:
     df = light_curves(5, seed=1).groupby("object_id").head(1)
-    evidence = gather_evidence(interpolator, tokens_of(df), ABOUT)
+    evidence = predict_held_out(interpolator, tokens_of(df), ABOUT)
     assert evidence.values is None
     assert len(evidence.samples) == 5

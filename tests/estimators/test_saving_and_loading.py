@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import rotary_mae as rm
-from rotary_mae.batches.masking import Hiding
+from rotary_mae.batches.masking import Masking
 from rotary_mae.estimators.saving import from_json, to_json
 from tests.estimators.small import COLUMNS, answers, light_curves, quick, series
 
@@ -76,7 +76,7 @@ def test_parameters_of_any_kind_survive(tmp_path):
     given = {
         "class_weight": {0: 1.0, 1: 2.5},
         "epochs": np.int64(2),
-        "training": {"hiding": Hiding("block", 0.3), "betas": (0.9, 0.99)},
+        "training": {"hiding": Masking("block", 0.3), "betas": (0.9, 0.99)},
         "columns": {"value": ("a", "b")},
     }
     clf = rm.RoMAEClassifier(**{**quick(), **given}).fit(X, (y == "rises").astype(int))
@@ -84,7 +84,7 @@ def test_parameters_of_any_kind_survive(tmp_path):
     again = rm.load(tmp_path / "clf")
     assert again.class_weight == given["class_weight"]
     assert again.epochs == 2
-    assert Hiding(**again.training["hiding"]) == Hiding("block", 0.3)
+    assert Masking(**again.training["hiding"]) == Masking("block", 0.3)
     # what was loaded can be fitted
     again.fit(X, (y == "rises").astype(int))
     np.testing.assert_array_equal(again.predict_proba(X), clf.predict_proba(X))

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import rotary_mae as rm
-from rotary_mae.data.sources import Subset, as_described
+from rotary_mae.data.sources import Subset, adapt_source
 from tests.estimators.small import quick
 
 
@@ -70,10 +70,10 @@ def test_what_a_source_does_not_tell_is_not_read_unless_it_is_asked_for() -> Non
             return super().__getitem__(indices)
 
     source = Counted(levels(200))
-    described = as_described(source)
-    assert as_described(described) is described
+    described = adapt_source(source)
+    assert adapt_source(described) is described
     part = Subset(described, np.arange(100))
-    assert as_described(part) is part
+    assert adapt_source(part) is part
     assert source.n_read < 10
     assert len(described.ids) == 200
 

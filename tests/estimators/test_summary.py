@@ -8,10 +8,10 @@ from sklearn.base import clone
 from sklearn.metrics import balanced_accuracy_score
 
 import rotary_mae as rm
-from rotary_mae.estimators._fit.split import Parts, split_validation
-from rotary_mae.evaluation.baselines import CONVOLUTIONS, FOREST, Contest
+from rotary_mae.estimators._fit.split import TrainValidationSplit, split_validation
+from rotary_mae.evaluation.baselines import CONVOLUTIONS, FOREST, BaselineComparison
 from rotary_mae.evaluation.features import series_features, series_on_grid
-from rotary_mae.evaluation.fit_summary import Summary
+from rotary_mae.evaluation.fit_summary import FitSummary
 from rotary_mae.evaluation.rocket import RandomConvolutions
 from tests.estimators.small import COLUMNS, light_curves, quick, series
 
@@ -79,7 +79,9 @@ def test_the_last_line_is_said_when_someone_looks_and_the_work_is_left_otherwise
     assert re.match(
         r"validation on 2 samples: balanced accuracy \d\.\d{3}, accuracy .*; random forest on features: ", last
     )
-    monkeypatch.setattr(Contest, "results", property(lambda self: pytest.fail("simple methods were tried unasked")))
+    monkeypatch.setattr(
+        BaselineComparison, "results", property(lambda self: pytest.fail("simple methods were tried unasked"))
+    )
     quiet = rm.RoMAEClassifier(**quick()).fit(X, y)
     assert capsys.readouterr().err == ""
     assert not hasattr(clone(quiet), "summary_")
@@ -97,8 +99,8 @@ def test_it_is_saved_and_loaded(tmp_path):
 def test_a_contest_of_many_is_held_on_some_and_says_so(monkeypatch):
     monkeypatch.setattr("rotary_mae.evaluation.baselines.MAX_TRAINING", 30)
     X, y = series(80)
-    parts = Parts(np.arange(60), np.arange(60, 80))
-    contest = Contest.prepare(
+    parts = TrainValidationSplit(np.arange(60), np.arange(60, 80))
+    contest = BaselineComparison.prepare(
         rm.from_arrays(X), parts.training, parts.validation, (y == "rises").astype(np.int64), None, 0
     )
     assert contest.training is not None
@@ -117,9 +119,9 @@ def test_images_are_compared_by_their_pixels():
 
 
 def test_the_best_is_found_whether_high_or_low_is_good():
-    low = Summary(9, {"mse": 1.0}, {"a": {"mse": 3.0}, "b": {"mse": 0.5}})
+    low = FitSummary(9, {"mse": 1.0}, {"a": {"mse": 3.0}, "b": {"mse": 0.5}})
     assert (low.best_baseline, low.is_baseline_better) == ("b", True)
-    high = Summary(9, {"r2": 0.9, "mse": 2.0}, {"a": {"r2": 0.1, "mse": 9.0}, "b": {"r2": 0.9, "mse": 1.0}})
+    high = FitSummary(9, {"r2": 0.9, "mse": 2.0}, {"a": {"r2": 0.1, "mse": 9.0}, "b": {"r2": 0.9, "mse": 1.0}})
     assert (high.best_baseline, high.is_baseline_better) == ("b", False)
 
 

@@ -8,9 +8,9 @@ import torch
 from scipy.special import ndtri
 
 import rotary_mae as rm
-from rotary_mae.batches.masking import Hiding
+from rotary_mae.batches.masking import Masking
 from rotary_mae.evaluation.conformal import Calibration, fit_calibration
-from rotary_mae.evaluation.conformal_scores import calibrate, held_values, typical_errors
+from rotary_mae.evaluation.conformal_scores import fit_on_masked_values, typical_errors, withhold_values
 
 
 def fitted(score: Any, channel: Any = None, series: Any = None, n_channels: int = 1) -> Calibration:
@@ -92,7 +92,7 @@ def test_surprise_is_the_inverse_of_a_quantile() -> None:
     channel = rng.integers(0, 2, 3_000)
     calibration = fitted(rng.gamma(2.0, 1.0, 3_000) * (1 + channel), channel, n_channels=2)
     for p in (1e-7, 0.001, 0.2, 0.5, 0.94, 1 - 1e-6):
-        got = calibration.surprise(calibration.standard_quantile(p), np.array([0, 1]))
+        got = calibration.to_standard_normal(calibration.standard_quantile(p), np.array([0, 1]))
         np.testing.assert_allclose(got, ndtri(p), atol=1e-6)
 
 
@@ -135,7 +135,7 @@ def test_known_errors_explain_what_the_model_need_not() -> None:
         n = len(batch.split.hidden_idx)
         return torch.zeros(n, 1), torch.full((n, 1), 1e-3)
 
-    calibration = calibrate(knows_the_truth, measured(), Hiding("uniform", 0.5), 0, "series")
+    calibration = fit_on_masked_values(knows_the_truth, measured(), Masking("uniform", 0.5), 0, "series")
     np.testing.assert_allclose(calibration.scale[:2], 1.0, atol=0.1)
     np.testing.assert_allclose(calibration.error[:2], 0.5, atol=0.05)
 
@@ -150,13 +150,17 @@ def test_a_model_too_sure_of_itself_is_corrected_and_may_say_nothing_of_its_spre
 
     torch.manual_seed(0)
     data = measured(noise=1e-6)
-    assert calibrate(too_sure, data, Hiding("times", 0.5), 0, "series").scale[0] == pytest.approx(4.0, rel=0.1)
-    assert calibrate(silent, data, Hiding("future", 0.5), 0, "series").scale[0] == pytest.approx(1.0, rel=0.15)
+    assert fit_on_masked_values(too_sure, data, Masking("times", 0.5), 0, "series").scale[0] == pytest.approx(
+        4.0, rel=0.1
+    )
+    assert fit_on_masked_values(silent, data, Masking("future", 0.5), 0, "series").scale[0] == pytest.approx(
+        1.0, rel=0.15
+    )
 
 
 def test_only_held_values_count_where_no_series_is_held_out() -> None:
     data = measured(n=8)
-    is_held = held_values(data, seed=3)
+    is_held = withhold_values(data, seed=3)
     per_series = is_held.reshape(8, 20).sum(1)
     assert (per_series == 3).all()
 
@@ -167,6 +171,6 @@ def test_only_held_values_count_where_no_series_is_held_out() -> None:
         )
         return torch.where(known[hidden, None], batch.values[hidden, :1], 100.0), torch.ones(len(hidden), 1)
 
-    calibration = calibrate(wrong_on_training, data, Hiding("uniform", 0.5), 0, "values", is_held)
+    calibration = fit_on_masked_values(wrong_on_training, data, Masking("uniform", 0.5), 0, "values", is_held)
     assert 0 < sum(calibration.n_values) <= is_held.sum()
     assert max(calibration.scale) < 1e-3

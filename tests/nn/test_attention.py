@@ -61,8 +61,8 @@ costs = st.sampled_from([(20.0, 6_000.0), (0.0, 0.0), (1.0, 10.0), (0.0, 1e9)])
 @given(lengths=lengths_lists, cost=costs, seed=st.integers(0, 99))
 def test_self_attention_is_the_loop_over_samples(lengths, cost, seed):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ragged_module, "PER_TOKEN", cost[0])
-        patch.setattr(ragged_module, "PER_CALL", cost[1])
+        patch.setattr(ragged_module, "COST_PER_TOKEN", cost[0])
+        patch.setattr(ragged_module, "COST_PER_CALL", cost[1])
         sample, order = flat_sample(lengths, seed)
         ragged = Ragged(np.array(lengths), order)
     q, k, v = randoms(3, sum(lengths), seed)
@@ -76,8 +76,8 @@ def test_queries_of_their_own_are_the_loop_over_samples(has_self, pairs, cost):
     lengths, asked = np.array(pairs).T
     assume(asked.any())
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ragged_module, "PER_TOKEN", cost[0])
-        patch.setattr(ragged_module, "PER_CALL", cost[1])
+        patch.setattr(ragged_module, "COST_PER_TOKEN", cost[0])
+        patch.setattr(ragged_module, "COST_PER_CALL", cost[1])
         key_sample, order = flat_sample(lengths, 1)
         query_sample, query_order = flat_sample(asked, 2)
         ragged = Ragged(lengths, order, query_lengths=asked, query_order=query_order)

@@ -8,14 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rotary_mae.nn import ragged as ragged_module
-from rotary_mae.nn.ragged import PER_CALL, PER_TOKEN, Ragged, cut_into_groups
+from rotary_mae.nn.ragged import COST_PER_CALL, COST_PER_TOKEN, Ragged, cut_into_groups
 
 
 def cost_of(cuts, queries, keys):
     total = 0.0
     for a, b in pairwise(cuts):
         q, k = queries[a:b].max(), keys[a:b].max()
-        total += (b - a) * (q * k + PER_TOKEN * (q + k)) + PER_CALL
+        total += (b - a) * (q * k + COST_PER_TOKEN * (q + k)) + COST_PER_CALL
     return total
 
 
@@ -40,7 +40,7 @@ def test_thousands_of_samples_are_planned_in_no_time_and_nearly_as_well(monkeypa
     assert cuts[0] == 0
     assert cuts[-1] == 3000
     assert all(a < b for a, b in pairwise(cuts))
-    monkeypatch.setattr(ragged_module, "MOST_PLANNED", 3000)
+    monkeypatch.setattr(ragged_module, "MAX_PLANNED", 3000)
     assert cost_of(cuts, lengths, lengths) < 1.02 * cost_of(cut_into_groups(lengths, lengths), lengths, lengths)
 
 

@@ -9,13 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rotary_mae.nn.rope import (
+    apply_rotary,
     check_head_width,
     pairs_adjacent,
     rope_angles,
     rope_frequencies,
     rotate,
     timescale_frequencies,
-    turn,
 )
 
 
@@ -29,8 +29,8 @@ def test_a_hand_readable_rotation():
     # width 4, one axis: component 0 pairs with 2 at frequency 1, component 1 with 3 at frequency 1/100
     x = torch.tensor([[1.0, 1.0, 0.0, 0.0]])
     y = rotated(x, torch.tensor([[math.pi / 2]]), base=10_000.0, fraction=1.0)
-    turn = math.pi / 2 / 100
-    assert torch.allclose(y, torch.tensor([[0.0, math.cos(turn), 1.0, math.sin(turn)]]), atol=1e-6)
+    apply_rotary = math.pi / 2 / 100
+    assert torch.allclose(y, torch.tensor([[0.0, math.cos(apply_rotary), 1.0, math.sin(apply_rotary)]]), atol=1e-6)
 
 
 @settings(max_examples=30, deadline=None)
@@ -55,7 +55,7 @@ def test_turning_adjacent_pairs_is_rotating(n_tokens, is_compiling, n_axes, monk
     angles = rope_angles(torch.rand(n_tokens, n_axes) * 9, rope_frequencies(head_width // n_axes).repeat(n_axes, 1))
     plain = rotate((x @ weight.T).unflatten(-1, (n_heads, head_width)), *angles)
     adjacent = pairs_adjacent(weight, n_axes, head_width)
-    fast = turn((x @ adjacent.T).unflatten(-1, (n_heads, head_width)), *angles)
+    fast = apply_rotary((x @ adjacent.T).unflatten(-1, (n_heads, head_width)), *angles)
     # the same components in another order
     plain = plain.unflatten(-1, (n_axes, 2, head_width // n_axes // 2)).transpose(-1, -2).flatten(-3)
     assert torch.allclose(plain, fast, atol=1e-5)

@@ -25,7 +25,7 @@ def test_reading_some_tokens_gives_what_reading_all_gives():
     block, x, angles, sample_idx = setup()
     everything = block(x, angles, Ragged(LENGTHS), sample_idx)
     asked = Ragged(LENGTHS, query_lengths=np.array([0, 0, 6]))
-    assert torch.allclose(block.read(x, slice(5, None), angles, asked, sample_idx), everything[5:], atol=1e-5)
+    assert torch.allclose(block.forward_subset(x, slice(5, None), angles, asked, sample_idx), everything[5:], atol=1e-5)
 
 
 def test_a_lone_query_is_a_token_that_the_others_do_not_see():

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from rotary_mae.nn import window as window_module
 from rotary_mae.nn.attention import attend, attend_with_self
-from rotary_mae.nn.window import Places, Windowed
+from rotary_mae.nn.window import TokenPositions, Windowed
 
 HEADS, HEAD_WIDTH = 2, 4
 
@@ -23,7 +23,7 @@ def places(lengths, seed, has_cls, span):
     if has_cls:
         starts = np.cumsum(lengths) - lengths
         is_cls[order[starts[np.array(lengths) > 0]]] = True
-    return sample, Places(np.array(lengths), order, positions, is_cls)
+    return sample, TokenPositions(np.array(lengths), order, positions, is_cls)
 
 
 def dense(q, k, v, is_seen, own=None):
@@ -101,7 +101,7 @@ def test_queries_of_their_own_are_the_dense_computation(pairs, window, has_cls, 
 def test_a_distance_of_exactly_the_window_is_seen():
     positions = np.array([0.1, 0.1 + 0.7, 33.3, 0.1 + 0.70001], np.float32)
     window = float(positions[1] - positions[0])
-    layout = Windowed(window, Places(np.array([4]), None, positions, np.zeros(4, bool)))
+    layout = Windowed(window, TokenPositions(np.array([4]), None, positions, np.zeros(4, bool)))
     q, k, v = randoms(3, 4)
     is_seen = torch.from_numpy(np.abs(positions[:, None] - positions) <= window)
     assert is_seen[0].tolist() == [True, True, False, False]
@@ -114,7 +114,7 @@ def test_the_cost_is_linear_in_the_length(monkeypatch):
 
     def n_scores(n_tokens):
         positions = np.random.default_rng(0).uniform(0, n_tokens, n_tokens).astype(np.float32)
-        layout = Windowed(20.0, Places(np.array([n_tokens]), None, positions, np.arange(n_tokens) == 0))
+        layout = Windowed(20.0, TokenPositions(np.array([n_tokens]), None, positions, np.arange(n_tokens) == 0))
         return sum(g.n_samples * g.n_queries * g.n_keys for g in layout.groups)
 
     assert n_scores(16_000) < 4.5 * n_scores(4_000)

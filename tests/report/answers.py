@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
-from rotary_mae.evaluation.held_out import Evidence
+from rotary_mae.evaluation.held_out import HeldOutPredictions
 
 HOSTILE = [
     "</script><script>window.hacked = 1</script>",
@@ -24,7 +24,7 @@ def _embeddings(n: int) -> dict[str, np.ndarray]:
     return {f"e{k}": vectors[:, k] for k in range(4)}
 
 
-def of_classes(n: int = 60, n_classes: int = 3) -> Evidence:
+def of_classes(n: int = 60, n_classes: int = 3) -> HeldOutPredictions:
     """A classifier that is right about two times in three."""
     rng = np.random.default_rng(0)
     truth = np.arange(n) % n_classes
@@ -37,10 +37,10 @@ def of_classes(n: int = 60, n_classes: int = 3) -> Evidence:
         **_embeddings(n),
     }
     about = {"kind": "RoMAEClassifier", "part": "validation", "n_samples": n, "n_judged": n}
-    return Evidence({**about, "classes": CLASSES[:n_classes]}, pa.table(columns))
+    return HeldOutPredictions({**about, "classes": CLASSES[:n_classes]}, pa.table(columns))
 
 
-def of_numbers(n: int = 40) -> Evidence:
+def of_numbers(n: int = 40) -> HeldOutPredictions:
     """A regressor of two numbers."""
     rng = np.random.default_rng(0)
     truth = rng.normal(size=(n, 2))
@@ -48,10 +48,10 @@ def of_numbers(n: int = 40) -> Evidence:
     columns = {"id": [f"star {i}" for i in range(n)], "label": truth[:, 0]}
     columns |= {f"{name}_{k}": of[:, k] for k in (0, 1) for name, of in (("truth", truth), ("prediction", answer))}
     about = {"kind": "RoMAERegressor", "part": "new.csv", "n_samples": 9 * n, "n_judged": n, "targets": ["age", "mass"]}
-    return Evidence(about, pa.table(columns | _embeddings(n)))
+    return HeldOutPredictions(about, pa.table(columns | _embeddings(n)))
 
 
-def of_series(n: int = 6, times: str | None = None, has_curves: bool = True) -> Evidence:
+def of_series(n: int = 6, times: str | None = None, has_curves: bool = True) -> HeldOutPredictions:
     """An interpolator whose answers are zero and whose errors are normal with its own standard deviation, 1."""
     rng = np.random.default_rng(0)
     start = 0.0 if times is None else 1.7e9
@@ -78,4 +78,6 @@ def of_series(n: int = 6, times: str | None = None, has_curves: bool = True) -> 
         "metrics": {"mse": 1.0},
     }
     samples = pa.table({"id": HOSTILE[:n], **_embeddings(n)})
-    return Evidence(about, samples, pa.table(values), pa.table(seen), pa.table(curves) if has_curves else None)
+    return HeldOutPredictions(
+        about, samples, pa.table(values), pa.table(seen), pa.table(curves) if has_curves else None
+    )

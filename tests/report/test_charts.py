@@ -8,7 +8,7 @@ import pytest
 from scipy.stats import binomtest
 
 from rotary_mae.report.charts import confusion_chart, map_chart, reliability_chart, wilson
-from rotary_mae.report.object_charts import leaf_charts
+from rotary_mae.report.object_charts import per_object_charts
 from rotary_mae.report.page import Chart, as_json
 from rotary_mae.report.sections import class_sections, curve_section, hidden_sections, map_section, number_sections
 from tests.report.answers import CLASSES, HOSTILE, of_classes, of_numbers, of_series
@@ -85,23 +85,23 @@ def test_the_map_keeps_each_id_with_its_place_and_label() -> None:
 
 
 def test_an_object_is_drawn_with_what_was_seen_hidden_and_answered() -> None:
-    charts = leaf_charts(of_series())
+    charts = per_object_charts(of_series())
     assert [chart.title for chart in charts] == HOSTILE
     names = [trace["name"] for trace in charts[0].traces if trace["yaxis"] == "y2"]
     assert names == ["90 % band", "50 % band", "answer", "seen", "hidden"]
     assert charts[0].layout["yaxis2"]["title"]["text"] == "r &amp; &lt;i&gt;"
-    without = [trace["name"] for trace in leaf_charts(of_series(has_curves=False))[0].traces]
+    without = [trace["name"] for trace in per_object_charts(of_series(has_curves=False))[0].traces]
     assert set(without) == {"seen", "hidden", "answer"}
 
 
 def test_small_magnitudes_are_up() -> None:
-    (chart, *_) = leaf_charts(of_series(), is_inverted=True)
+    (chart, *_) = per_object_charts(of_series(), is_inverted=True)
     assert chart.layout["yaxis"]["autorange"] == "reversed"
 
 
 def test_time_stamps_are_drawn_as_dates_and_durations_in_hours() -> None:
-    stamped = leaf_charts(of_series(times="timestamp[us]"))[0].traces[2]["x"]
+    stamped = per_object_charts(of_series(times="timestamp[us]"))[0].traces[2]["x"]
     assert stamped[:2] == ["2023-11-14T22:13:20", "2023-11-14T23:13:20"]
-    spent = leaf_charts(of_series(times="duration[s]"))[0]
+    spent = per_object_charts(of_series(times="duration[s]"))[0]
     assert np.diff(spent.traces[2]["x"]) == pytest.approx(np.ones(39))
     assert spent.layout["xaxis2"]["title"]["text"] == "time (hours)"

@@ -6,9 +6,9 @@ import torch
 
 import rotary_mae as rm
 from rotary_mae.batches.augmentation import Augmentation
-from rotary_mae.batches.masking import Hiding
-from rotary_mae.training.dataloader import BatchReader, read_ahead
-from rotary_mae.training.lr_schedule import Course, validation_batches
+from rotary_mae.batches.masking import Masking
+from rotary_mae.training.dataloader import BatchReader, load_batches
+from rotary_mae.training.lr_schedule import TrainingSchedule, validation_batches
 from tests.training.runs import autoencoder, quiet, waves
 
 
@@ -25,7 +25,7 @@ from tests.training.runs import autoencoder, quiet, waves
 )
 def test_length_of_a_run(changes, n_steps, n_epochs):
     config = quiet(**changes)
-    course = Course(config, waves())
+    course = TrainingSchedule(config, waves())
     assert (course.n_steps, course.n_epochs) == (n_steps, n_epochs)
     result = rm.train(autoencoder(), waves(), config)
     assert result.steps == n_steps
@@ -34,7 +34,7 @@ def test_length_of_a_run(changes, n_steps, n_epochs):
 
 
 def test_every_sample_is_seen_once_an_epoch():
-    course = Course(quiet(accumulate=2), waves())
+    course = TrainingSchedule(quiet(accumulate=2), waves())
     for epoch in range(3):
         seen = np.concatenate([batch for update in course.updates(epoch) for batch in update])
         assert sorted(seen) == list(range(len(waves())))
@@ -44,7 +44,7 @@ def test_every_sample_is_seen_once_an_epoch():
 def test_a_token_budget_is_kept_and_the_length_is_exact():
     tokens = waves()
     config = quiet(batch_size=100, max_tokens=25, epochs=7)
-    course = Course(config, tokens)
+    course = TrainingSchedule(config, tokens)
     updates = [course.updates(epoch) for epoch in range(7)]
     for update in (update for epoch in updates for update in epoch):
         assert all(tokens.lengths[batch].sum() <= 25 for batch in update)
@@ -57,7 +57,7 @@ def test_a_token_budget_is_kept_and_the_length_is_exact():
 
 
 def test_a_sample_over_the_budget_is_a_batch_of_its_own():
-    course = Course(quiet(max_tokens=3), waves())
+    course = TrainingSchedule(quiet(max_tokens=3), waves())
     assert all(len(batch) == 1 for update in course.updates(0) for batch in update if waves().lengths[batch].max() > 3)
 
 
@@ -69,10 +69,10 @@ def test_validation_batches_hold_every_sample_in_order(changes):
 def test_batches_are_the_same_whatever_num_workers():
     tokens = waves()
     reader = BatchReader(
-        tokens, rm.Scaling.fit(tokens), Hiding("block", 0.5), Augmentation(noise=0.1, thinning=0.3), seed=3, epoch=2
+        tokens, rm.Scaling.fit(tokens), Masking("block", 0.5), Augmentation(noise=0.1, thinning=0.3), seed=3, epoch=2
     )
     items = [(np.arange(i, min(i + 4, len(tokens))), i != 8) for i in range(0, len(tokens), 4)]
-    alone, helped = list(read_ahead(reader, items, 0)), list(read_ahead(reader, items, 2))
+    alone, helped = list(load_batches(reader, items, 0)), list(load_batches(reader, items, 2))
     assert len(alone) == len(helped) == len(items)
     for one, other in zip(alone, helped, strict=True):
         for name in ("values", "positions", "lengths", "targets", "keys", "is_hidden"):
@@ -81,14 +81,14 @@ def test_batches_are_the_same_whatever_num_workers():
 
 
 def test_reading_leaves_the_randomness_of_the_model_alone():
-    reader = BatchReader(waves(), None, Hiding(), None, seed=3, epoch=2)
+    reader = BatchReader(waves(), None, Masking(), None, seed=3, epoch=2)
     before = torch.get_rng_state()
-    list(read_ahead(reader, [(np.arange(4), True)], 0))
+    list(load_batches(reader, [(np.arange(4), True)], 0))
     assert torch.equal(torch.get_rng_state(), before)
 
 
 def test_a_sample_hides_the_same_tokens_in_whatever_batch_it_comes():
-    reader = BatchReader(waves(), None, Hiding(), None, seed=3, epoch=2)
+    reader = BatchReader(waves(), None, Masking(), None, seed=3, epoch=2)
     together, alone = reader[(np.arange(6), True)], reader[(np.array([4]), True)]
     start = int(waves().lengths[:4].sum())
     assert torch.equal(together.is_hidden[start : start + 9], alone.is_hidden)

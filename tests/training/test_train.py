@@ -7,15 +7,15 @@ import pytest
 import torch
 
 import rotary_mae as rm
-from rotary_mae.batches.masking import Hiding
+from rotary_mae.batches.masking import Masking
 from rotary_mae.nn.rope import rope_angles
 from rotary_mae.training.dataloader import BatchReader
-from rotary_mae.training.validation import evaluate
+from rotary_mae.training.validation import validate
 from tests.training.runs import LENGTHS, assert_same_weights, autoencoder, classifier, quiet, waves, weights_of
 
 
 def test_eight_samples_are_learned_by_heart():
-    config = quiet(epochs=300, batch_size=8, learning_rate=1e-2, hiding=Hiding(fraction=0.25))
+    config = quiet(epochs=300, batch_size=8, learning_rate=1e-2, hiding=Masking(fraction=0.25))
     model = autoencoder(decoder={"width": 24, "heads": 2, "depth": 2})
     losses = [line["loss"] for line in rm.train(model, waves((8,) * 8), config).history]
     assert np.mean(losses[-20:]) < 0.1 * np.mean(losses[:5])
@@ -103,7 +103,7 @@ def test_bf16_learns_with_positions_in_float32():
 
 @pytest.mark.parametrize("hidden_fraction", [0.0, 1.0])
 def test_nothing_or_nearly_everything_hidden_trains(hidden_fraction):
-    result = rm.train(autoencoder(), waves(), quiet(hiding=Hiding(fraction=hidden_fraction)))
+    result = rm.train(autoencoder(), waves(), quiet(hiding=Masking(fraction=hidden_fraction)))
     assert all(np.isfinite(line["loss"]) for line in result.history)
 
 
@@ -155,7 +155,7 @@ def test_evaluation_puts_the_mode_of_the_model_back():
     batches = [BatchReader(waves(), None, None, None, 0, 0)[(np.arange(8), True)]]
     for was_training in (True, False):
         model.train(was_training)
-        first, second = (evaluate(model, batches, Accelerator(cpu=True)) for _ in range(2))
+        first, second = (validate(model, batches, Accelerator(cpu=True)) for _ in range(2))
         assert first == second
         assert model.training == was_training
     assert modes == [False] * 4

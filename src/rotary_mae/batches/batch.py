@@ -11,7 +11,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from rotary_mae.batches.masking import Hiding, Strategy, draw_hidden, seed_from
+from rotary_mae.batches.masking import Masking, Strategy, draw_mask, seed_from
 from rotary_mae.data.scaling import FIRST_POSITION
 from rotary_mae.data.schema import Schema
 from rotary_mae.data.tokens import TokenSet
@@ -131,7 +131,7 @@ class TokenBatch:
 
     def hide(
         self,
-        fraction: float | Hiding | None = None,
+        fraction: float | Masking | None = None,
         *,
         is_hidden: npt.ArrayLike | Tensor | None = None,
         strategy: Strategy = "uniform",
@@ -142,9 +142,9 @@ class TokenBatch:
         """The batch with some tokens hidden: ceil(fraction * n) of each sample's n, at least one stays visible.
 
         Args:
-            fraction: share of each sample to hide, in [0, 1]; or a ``Hiding``, which says the strategy too.
+            fraction: share of each sample to hide, in [0, 1]; or a ``Masking``, which says the strategy too.
             is_hidden: instead of ``fraction``, (T,) bool, True = hidden; no sample may be hidden whole.
-            strategy: see ``Hiding``; "channel" and "times" hide whole channels or times.
+            strategy: see ``Masking``; "channel" and "times" hide whole channels or times.
             generator: where the draw comes from; or ``seed`` and ``epoch``, which with each sample's key fix its
                 draw, whatever else is in the batch.
 
@@ -156,7 +156,7 @@ class TokenBatch:
         if generator is not None and seed is not None:
             raise ValueError("hide draws from generator= or from seed= and epoch=, got both")
         if is_hidden is None and fraction is not None:
-            hiding = fraction if isinstance(fraction, Hiding) else Hiding(strategy, fraction)
+            hiding = fraction if isinstance(fraction, Masking) else Masking(strategy, fraction)
             drawn = self._draw(hiding, seed_from(generator) if seed is None else seed, epoch)
         else:
             drawn = np.asarray(is_hidden.cpu() if isinstance(is_hidden, Tensor) else is_hidden)
@@ -164,10 +164,10 @@ class TokenBatch:
         hidden = replace(self, is_hidden=torch.from_numpy(drawn.copy()))
         return hidden._anchor() if self.schema.anchored else hidden
 
-    def _draw(self, hiding: Hiding, seed: int, epoch: int) -> npt.NDArray[np.bool_]:
+    def _draw(self, hiding: Masking, seed: int, epoch: int) -> npt.NDArray[np.bool_]:
         positions = self.positions.cpu().numpy()
         axis = self.schema.channel_axis
-        return draw_hidden(
+        return draw_mask(
             hiding,
             self.lengths.numpy(),
             positions[:, self.schema.time_axis],

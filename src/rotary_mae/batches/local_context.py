@@ -8,12 +8,12 @@ import torch
 from torch import Tensor
 
 # In scaled units: below this, values of a line count as equal.
-SMALLEST_SPREAD = 1e-2
+MIN_STD = 1e-2
 
 N_NEAREST = 4
 
 
-def places(k: int) -> list[int]:
+def neighbour_offsets(k: int) -> list[int]:
     """How many places away on its line the k neighbours on a side are: the nearest four, then each twice as far."""
     return [step if step <= N_NEAREST else N_NEAREST * 2 ** (step - N_NEAREST) for step in range(1, k + 1)]
 
@@ -24,7 +24,7 @@ def context_width(k: int, n_values: int) -> int:
 
 
 def local_context(values: Tensor, positions: Tensor, sample_idx: Tensor, k: int, axis: int = 0) -> Tensor:
-    """(T, context_width) how each token stands to k neighbours before and after (see ``places``), and to its line.
+    """(T, context_width) how each token stands to k neighbours on each side and to its line.
 
     values: (T, V), positions: (T, D), sample_idx: (T,). A line is the tokens of a sample that have the same
     position on all axes but ``axis``, that of time (the same channel). For each of 2 k neighbours: the value
@@ -37,7 +37,7 @@ def local_context(values: Tensor, positions: Tensor, sample_idx: Tensor, k: int,
     """
     order, line = sorted_lines(positions, sample_idx, axis)
     time, ordered = positions[order, axis], values[order]
-    features = [_neighbours(ordered, time, line, step) for step in places(k)]
+    features = [_neighbours(ordered, time, line, step) for step in neighbour_offsets(k)]
     features.append(_shape_of_line(ordered, line))
     back = torch.empty_like(order).index_copy_(0, order, torch.arange(len(order), device=order.device))
     return torch.cat(features, dim=1).index_select(0, back)
@@ -74,7 +74,7 @@ def _shape_of_line(values: Tensor, line: Tensor) -> Tensor:
     n_tokens = zeros[:, :1].index_add(0, line, torch.ones_like(values[:, :1])).clamp(min=1.0)
     centred = values - (zeros.index_add(0, line, values) / n_tokens)[line]
     variance = zeros.index_add(0, line, centred.square()) / n_tokens
-    spread = (variance + SMALLEST_SPREAD**2).sqrt()[line]
+    spread = (variance + MIN_STD**2).sqrt()[line]
     standard = centred / spread
     skewness = (zeros.index_add(0, line, standard**3) / n_tokens)[line]
     return torch.cat((centred, standard, spread.log(), skewness.sign() * skewness.abs().log1p()), dim=1)
@@ -90,7 +90,7 @@ def query_width(n_values: int) -> int:
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class QueryContext:
     """candidates: (M, 3, V) mean of the visible values of the query's line, nearest one before, nearest one after
     (the mean where there is none, 0 where the line has no visible value). features: (M, query_width) the same, with
     closeness 1 / (1 + gap) to the two (0 where there is none) and whether the line has a visible value."""
@@ -106,7 +106,7 @@ def query_context(
     query_positions: Tensor,
     query_sample_idx: Tensor,
     axis: int = 0,
-) -> Surroundings:
+) -> QueryContext:
     """Surroundings of M queries among the visible tokens; no query sees another.
 
     values: (N, V), positions: (N, D), sample_idx: (N,) of the visible tokens; (M, D) and (M,) of the queries.
@@ -129,7 +129,7 @@ def query_context(
     back = torch.empty_like(asked).index_copy_(
         0, order[asked] - n_visible, torch.arange(n_queries, device=order.device)
     )
-    return Surroundings(candidates[back], features[back])
+    return QueryContext(candidates[back], features[back])
 
 
 def _line_means(values: Tensor, order: Tensor, line: Tensor, is_visible: Tensor) -> tuple[Tensor, Tensor]:

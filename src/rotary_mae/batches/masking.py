@@ -26,7 +26,7 @@ _NEXT_SEED = 0x9E3779B9
 
 
 @dataclass(frozen=True)
-class Hiding:
+class Masking:
     """How tokens are hidden.
 
     strategy: "uniform" any tokens (the paper); "block" a run of consecutive tokens in time; "future" the last
@@ -40,12 +40,12 @@ class Hiding:
     strategy: Strategy = "uniform"
     fraction: float = 0.75
     least_fraction: float | None = None
-    then: Hiding | None = None
+    then: Masking | None = None
 
     def __post_init__(self) -> None:
         check_kinds(self)
         if self.then is not None:
-            object.__setattr__(self, "then", nested(Hiding, self.then, "then"))
+            object.__setattr__(self, "then", nested(Masking, self.then, "then"))
         if self.strategy not in STRATEGIES:
             raise ValueError(f"the hiding strategy must be one of {STRATEGIES}, got {self.strategy!r}")
         if not 0.0 <= self.fraction <= 1.0:
@@ -56,8 +56,8 @@ class Hiding:
             )
 
 
-def draw_hidden(
-    hiding: Hiding,
+def draw_mask(
+    hiding: Masking,
     lengths: Ints,
     times: npt.NDArray[np.floating],
     channels: npt.NDArray[np.floating] | None,
@@ -98,13 +98,13 @@ def draw_hidden(
     is_hidden[free] = rank < n_hidden[sample]
     if hiding.then is not None:
         # as if what is hidden already were not there; with other draws
-        is_hidden |= draw_hidden(
+        is_hidden |= draw_mask(
             hiding.then, lengths, times, channels, ~free | is_hidden, sample_keys, (seed + _NEXT_SEED) % 2**63, epoch
         )
     return is_hidden
 
 
-def _shares(hiding: Hiding, sample_keys: Ints, seed: int, epoch: int) -> float | npt.NDArray[np.float64]:
+def _shares(hiding: Masking, sample_keys: Ints, seed: int, epoch: int) -> float | npt.NDArray[np.float64]:
     """The fraction to hide, of all samples or of each."""
     if hiding.least_fraction is None:
         return hiding.fraction

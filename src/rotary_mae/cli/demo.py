@@ -21,9 +21,9 @@ from sklearn.pipeline import make_pipeline
 from rotary_mae.cli.demo_page import Material, Story, write_story
 from rotary_mae.data.simulate import simulate_with_truth
 from rotary_mae.estimators.classifier import RoMAEClassifier
-from rotary_mae.estimators.held_out import gather_evidence
+from rotary_mae.estimators.held_out import predict_held_out
 from rotary_mae.estimators.interpolator import RoMAEInterpolator
-from rotary_mae.evaluation.features import simple_features
+from rotary_mae.evaluation.features import distribution_features
 from rotary_mae.report.page import require_plotly
 
 
@@ -49,8 +49,8 @@ def demo(data: Literal["simulated", "s82"] = "simulated", out: Path = Path("runs
             console.print("Filling in hidden observations of objects never seen ...")
             never_seen = material.tokens[test]
             about = {"part": "objects never seen in training"}
-            filled = gather_evidence(interpolator, never_seen, about)
-            classified = gather_evidence(classifier, never_seen, about)
+            filled = predict_held_out(interpolator, never_seen, about)
+            classified = predict_held_out(classifier, never_seen, about)
             story.interpolation = dict(filled.about["metrics"])
     story.seconds = time.perf_counter() - started
     _write_results(out, material, story)
@@ -137,8 +137,8 @@ def _one_seed(
     forest = make_pipeline(
         SimpleImputer(), RandomForestClassifier(500, class_weight="balanced", random_state=seed, n_jobs=-1)
     )
-    forest.fit(simple_features(tokens[labelled]), labels[labelled])
-    score = balanced_accuracy_score(labels[test], forest.predict(simple_features(tokens[test])))
+    forest.fit(distribution_features(tokens[labelled]), labels[labelled])
+    score = balanced_accuracy_score(labels[test], forest.predict(distribution_features(tokens[test])))
     story.scores.setdefault("random forest", []).append(float(score))
     return interpolator, methods["RoMAE, pre-trained"], test
 

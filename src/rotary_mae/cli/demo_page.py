@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import pyarrow.compute as pc
 from rotary_mae import __version__
 from rotary_mae._atomic import replacing_file
 from rotary_mae.data.tokens import TokenSet
-from rotary_mae.evaluation.held_out import Evidence
+from rotary_mae.evaluation.held_out import HeldOutPredictions
 from rotary_mae.report.charts import score_chart
 from rotary_mae.report.figures import Example, Line, interpolation_figure, png_bytes
 from rotary_mae.report.page import Figure, Number, Page, Section, write_page
@@ -59,7 +60,9 @@ class Story:
     seconds: float = 0.0
 
 
-def write_story(out: Path, material: Material, story: Story, filled: Evidence, classified: Evidence) -> Path:
+def write_story(
+    out: Path, material: Material, story: Story, filled: HeldOutPredictions, classified: HeldOutPredictions
+) -> Path:
     """Write demo.html and interpolation.png; returns the page's path.
 
     filled, classified: what the interpolator and the fine-tuned classifier say of objects never seen.
@@ -110,7 +113,7 @@ def _score_section(material: Material, story: Story) -> Section:
     return Section("Which class is it?", [text], figures=[figure])
 
 
-def _with_truth(evidence: Evidence, material: Material) -> Evidence:
+def _with_truth(evidence: HeldOutPredictions, material: Material) -> HeldOutPredictions:
     """With the values without noise beside the curves, where they are known."""
     if material.truth is None or evidence.curves is None:
         return evidence
@@ -125,7 +128,7 @@ def _with_truth(evidence: Evidence, material: Material) -> Evidence:
     return replace(evidence, curves=curves.append_column("truth", pa.array(truth)))
 
 
-def _examples(evidence: Evidence) -> list[Example]:
+def _examples(evidence: HeldOutPredictions) -> list[Example]:
     """The first objects that can be drawn, for a picture."""
     seen, values, curves = evidence.seen, evidence.values, evidence.curves
     assert seen is not None

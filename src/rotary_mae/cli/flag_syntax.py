@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 
-def spelled(arguments: Sequence[str], switches: Collection[str]) -> list[str]:
+def normalize_flags(arguments: Sequence[str], switches: Collection[str]) -> list[str]:
     """The arguments as the parser knows them: underscores in names, ``=true`` or ``=false`` behind a bare switch.
 
     switches: names of the flags that are on or off.

@@ -36,10 +36,10 @@ def report(
     require_plotly()
     from rotary_mae.cli.data import described_data, read_to_judge
     from rotary_mae.data.files import check_output
-    from rotary_mae.estimators.held_out import gather_evidence
+    from rotary_mae.estimators.held_out import predict_held_out
     from rotary_mae.estimators.loading import load
     from rotary_mae.estimators.run_description import describe_run, is_run
-    from rotary_mae.evaluation.held_out import Evidence
+    from rotary_mae.evaluation.held_out import HeldOutPredictions
     from rotary_mae.report.run_report import write_run_report
 
     if not is_run(run):
@@ -47,14 +47,14 @@ def report(
     if data is None and (label is not None or labels is not None):
         raise ValueError("--label and --labels say what the answers are in --data: give that too")
     page = check_output(run / "report.html" if out is None else out, data, labels)
-    evidence = Evidence.load(run)
+    evidence = HeldOutPredictions.load(run)
     if data is not None:
         estimator = load(run)
         source, y = read_to_judge(estimator, data, columns, label, labels)
         trained_on = {} if evidence is None else {k: evidence.about[k] for k in ("source", "data")}
         is_same = data.resolve() == Path(trained_on.get("source", "")).resolve()
         about = {**described_data(data, source), **trained_on, "part": str(data), "is_trained_on": is_same}
-        evidence = gather_evidence(estimator, source, about, y)
+        evidence = predict_held_out(estimator, source, about, y)
     write_run_report(page, run, describe_run(run), evidence)
     print(f"{page}: open it in a browser", file=sys.stderr)
 

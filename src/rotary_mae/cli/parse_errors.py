@@ -13,7 +13,7 @@ _GOT = re.compile(r"(?:Given value|Got value): (?P<value>.*)", re.DOTALL)
 _KINDS = {"int": "a whole number", "float": "a number", "bool": "true or false", "str": "text", "dict": "settings"}
 
 
-def complaint(message: str, options: Collection[str], command: str) -> str:
+def format_parse_error(message: str, options: Collection[str], command: str) -> str:
     """The parser's message, shortened; with the option of ``options`` that may have been meant, or where to look."""
     if typed := _wrong_value(message):
         return typed

@@ -14,8 +14,8 @@ from typing import Any, get_type_hints
 from jsonargparse import ActionConfigFile, ArgumentParser, DefaultHelpFormatter, Namespace
 
 from rotary_mae import __version__
-from rotary_mae.cli.flag_syntax import nested, spelled, value_of
-from rotary_mae.cli.parse_errors import complaint
+from rotary_mae.cli.flag_syntax import nested, normalize_flags, value_of
+from rotary_mae.cli.parse_errors import format_parse_error
 
 COMMANDS = {
     "demo": ("demo:demo", "pre-train, classify and interpolate on data that comes along, in minutes"),
@@ -40,7 +40,7 @@ def run(arguments: list[str]) -> int:
     command, rest = arguments[0], arguments[1:]
     function = _function(command)
     parser = make_parser(command, function)
-    flags = spelled(rest, _switches(function))
+    flags = normalize_flags(rest, _switches(function))
     settings = _parse(parser, _resumed(command, flags))
     given = _call_arguments(function, settings)
     if "resume" not in given:
@@ -143,7 +143,7 @@ def _parse(parser: ArgumentParser, flags: list[str]) -> Namespace:
         return parser.parse_args(flags)
     except argparse.ArgumentError as error:
         options = [option for action in parser._actions for option in action.option_strings]
-        raise ValueError(complaint(str(error), options, parser.prog)) from error
+        raise ValueError(format_parse_error(str(error), options, parser.prog)) from error
 
 
 def _overview(arguments: list[str]) -> int:

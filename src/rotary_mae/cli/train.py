@@ -146,13 +146,13 @@ def _keep_answers(out: Path, data: Path, estimator: Any, source: Source, y: Any)
     """What the trained model says of its validation part, for romae report."""
     from rotary_mae.cli.data import described_data
     from rotary_mae.data.sources import Subset
-    from rotary_mae.estimators.held_out import gather_evidence
+    from rotary_mae.estimators.held_out import predict_held_out
 
     held = estimator.validation_idx_
     if not len(held):
         return
     about = {"part": "validation", **described_data(data, source)}
-    gather_evidence(estimator, Subset(source, held), about, None if y is None else y[held]).save(out)
+    predict_held_out(estimator, Subset(source, held), about, None if y is None else y[held]).save(out)
 
 
 def _tell(out: Path, estimator: Any) -> None:

@@ -34,8 +34,10 @@ def conform(tokens: TokenSet, schema: Schema, typical: npt.ArrayLike | None = No
             f"the model was fitted on axes {schema.axes} (layout {schema.layout!r}), got {tokens.axes}: {hint}"
         )
     mine, theirs = tokens.schema, schema
-    if "time" in tokens.axes and clock(mine) != clock(theirs):
-        raise ValueError(f"the model was fitted on {clock(theirs)}, got {clock(mine)}: give times as in training")
+    if "time" in tokens.axes and describe_clock(mine) != describe_clock(theirs):
+        raise ValueError(
+            f"the model was fitted on {describe_clock(theirs)}, got {describe_clock(mine)}: give times as in training"
+        )
     for what in ("channels", "statics"):
         unseen = [name for name in getattr(mine, what) if name not in getattr(theirs, what)]
         if unseen:
@@ -122,7 +124,7 @@ def _fill(values: Array, is_there: npt.NDArray[np.bool_], tokens: TokenSet, typi
             )
 
 
-def clock(schema: Schema) -> str:
+def describe_clock(schema: Schema) -> str:
     """What kind of times these are, in words."""
     if schema.times is None:
         return "times that are numbers"

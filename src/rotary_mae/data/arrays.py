@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from rotary_mae.data.labels import as_labels
 from rotary_mae.data.layout import Duplicates, Layout, arrange
-from rotary_mae.data.rows import About, FloatArray, IntArray, Long, Wide, name_id
+from rotary_mae.data.rows import FloatArray, IntArray, Long, SampleInfo, Wide, name_id
 from rotary_mae.data.timestamps import as_positions
 from rotary_mae.data.tokens import TokenSet
 
@@ -73,7 +73,7 @@ def from_arrays(
     static_names, statics = _statics(static, n_samples)
     clock, kind = _times(times, series, named)
     rows: Long | Wide = Wide(series.sample, clock, series.values) if clock.ndim == 1 else series.melt(clock)
-    return arrange(rows, About(named, names, statics, static_names, labels, kind), layout, duplicates)
+    return arrange(rows, SampleInfo(named, names, statics, static_names, labels, kind), layout, duplicates)
 
 
 @dataclass(frozen=True)

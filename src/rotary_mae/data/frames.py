@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from rotary_mae.data import columns
 from rotary_mae.data.layout import Duplicates, Layout, arrange
-from rotary_mae.data.rows import About, FloatArray, IntArray, Long, Wide, name_id
+from rotary_mae.data.rows import FloatArray, IntArray, Long, SampleInfo, Wide, name_id
 from rotary_mae.data.tokens import TokenSet
 
 Names = str | Sequence[str]
@@ -74,7 +74,7 @@ def from_frame(
         code, names = _channels(table, channel, is_observed)
         rows = Long(sample, seconds, code, values[:, 0], None if errors is None else errors[:, 0])
     statics = [_static(table, name, sample, ids) for name in static_names]
-    about = About(
+    about = SampleInfo(
         ids,
         names,
         np.column_stack(statics) if statics else np.empty((len(ids), 0)),

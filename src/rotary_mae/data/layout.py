@@ -9,7 +9,7 @@ from typing import Any, Literal, NoReturn, get_args
 import numpy as np
 import numpy.typing as npt
 
-from rotary_mae.data.rows import About, FloatArray, IntArray, Long, Wide, name_id
+from rotary_mae.data.rows import FloatArray, IntArray, Long, SampleInfo, Wide, name_id
 from rotary_mae.data.schema import Schema
 from rotary_mae.data.tokens import TokenSet
 
@@ -23,7 +23,7 @@ COARSEST = 0.02
 """Steps of single precision, in standard deviations of a channel, that go without a warning."""
 
 
-def arrange(rows: Long | Wide, about: About, layout: Layout, duplicates: Duplicates = "warn") -> TokenSet:
+def arrange(rows: Long | Wide, about: SampleInfo, layout: Layout, duplicates: Duplicates = "warn") -> TokenSet:
     """Checked, sorted tokens from rows in any order.
 
     Raises:
@@ -54,7 +54,7 @@ def _check_choice(name: str, given: str, known: tuple[str, ...]) -> None:
         raise ValueError(f"{name} must be one of {known}, got {given!r}")
 
 
-def _choose(rows: Long | Wide, about: About) -> Layout:
+def _choose(rows: Long | Wide, about: SampleInfo) -> Layout:
     """The layout of a wide table: steps, unless more than half of the cells of its steps are missing."""
     if len(about.channels) == 1:
         return "measurements" if about.static_names else "steps"
@@ -65,7 +65,7 @@ def _choose(rows: Long | Wide, about: About) -> Layout:
 # -- checks -----------------------------------------------------------------------------------------------
 
 
-def _observed(rows: Long | Wide, about: About) -> Long | Wide:
+def _observed(rows: Long | Wide, about: SampleInfo) -> Long | Wide:
     """The rows with anything observed, after every check that does not need them in order."""
     value = rows.value[:, None] if isinstance(rows, Long) else rows.values
     error = rows.error if isinstance(rows, Long) else rows.errors
@@ -93,7 +93,7 @@ def no_observation(ids: npt.NDArray[Any]) -> NoReturn:
     )
 
 
-def _check_times(is_bad: BoolArray, rows: Long | Wide, about: About) -> None:
+def _check_times(is_bad: BoolArray, rows: Long | Wide, about: SampleInfo) -> None:
     if is_bad.any():
         row = int(np.argmax(is_bad))
         raise ValueError(
@@ -102,7 +102,9 @@ def _check_times(is_bad: BoolArray, rows: Long | Wide, about: About) -> None:
         )
 
 
-def _check_cells(is_bad: BoolArray, cells: FloatArray, rows: Long | Wide, about: About, what: str, wanted: str) -> None:
+def _check_cells(
+    is_bad: BoolArray, cells: FloatArray, rows: Long | Wide, about: SampleInfo, what: str, wanted: str
+) -> None:
     if is_bad.any():
         row, column = np.argwhere(is_bad)[0]
         channel = about.channels[rows.channel[row] if isinstance(rows, Long) else column]
@@ -113,7 +115,7 @@ def _check_cells(is_bad: BoolArray, cells: FloatArray, rows: Long | Wide, about:
         )
 
 
-def _warn_of_rounding(rows: Long | Wide, about: About) -> None:
+def _warn_of_rounding(rows: Long | Wide, about: SampleInfo) -> None:
     """Values are stored as float32: of small changes at a large level, such as those of a frequency, little is left."""
     for c, name in enumerate(about.channels):
         mine = rows.value[rows.channel == c] if isinstance(rows, Long) else rows.values[:, c]
@@ -132,7 +134,7 @@ def _warn_of_rounding(rows: Long | Wide, about: About) -> None:
 # -- order and duplicates ---------------------------------------------------------------------------------
 
 
-def _in_order(rows: Long | Wide, about: About, duplicates: Duplicates) -> Long | Wide:
+def _in_order(rows: Long | Wide, about: SampleInfo, duplicates: Duplicates) -> Long | Wide:
     """Rows sorted by sample, time and channel, each (sample, time, channel) once unless they are kept."""
     if isinstance(rows, Wide):
         rows = rows.take(_order(rows.sample, rows.time))
@@ -159,7 +161,7 @@ _WAYS = (
 )
 
 
-def _told(rows: Long, is_repeat: BoolArray, about: About) -> str:
+def _told(rows: Long, is_repeat: BoolArray, about: SampleInfo) -> str:
     first = int(np.argmax(is_repeat))
     n_more = int(np.argmin(np.append(is_repeat[first:], False)))
     return (
@@ -196,7 +198,7 @@ def _repeats(*keys: npt.NDArray[Any]) -> BoolArray:
 # -- tokens -----------------------------------------------------------------------------------------------
 
 
-def _as_measurements(rows: Long, about: About) -> TokenSet:
+def _as_measurements(rows: Long, about: SampleInfo) -> TokenSet:
     lengths = np.bincount(rows.sample, minlength=len(about.ids))
     if about.static_names:
         rows = _with_statics(rows, np.cumsum(lengths) - lengths, about)
@@ -212,7 +214,7 @@ def _as_measurements(rows: Long, about: About) -> TokenSet:
     )
 
 
-def _with_statics(rows: Long, starts: IntArray, about: About) -> Long:
+def _with_statics(rows: Long, starts: IntArray, about: SampleInfo) -> Long:
     """Each sample's known covariates before its measurements, at the time of the first of these."""
     sample, covariate = np.nonzero(~np.isnan(about.statics))
     channel, value = len(about.channels) + covariate, about.statics[sample, covariate]
@@ -227,7 +229,7 @@ def _with_statics(rows: Long, starts: IntArray, about: About) -> Long:
     return both.take(np.argsort(both.sample, kind="stable"))
 
 
-def _as_steps(rows: Wide, about: About) -> TokenSet:
+def _as_steps(rows: Wide, about: SampleInfo) -> TokenSet:
     is_missing = np.isnan(rows.values)
     columns, roles = [np.where(is_missing, 0.0, rows.values)], ["value"] * len(about.channels)
     if is_missing.any():
@@ -247,7 +249,7 @@ def _as_steps(rows: Wide, about: About) -> TokenSet:
     )
 
 
-def _pivot(rows: Long, about: About) -> Wide:
+def _pivot(rows: Long, about: SampleInfo) -> Wide:
     """Steps from sorted measurements; the k-th of repeated values goes to the k-th step of that time."""
     is_repeat = _repeats(rows.sample, rows.time, rows.channel)
     row = np.arange(len(is_repeat))
@@ -260,7 +262,7 @@ def _pivot(rows: Long, about: About) -> Wide:
     return Wide(rows.sample[starts], rows.time[starts], values)
 
 
-def _check_statics(about: About) -> None:
+def _check_statics(about: SampleInfo) -> None:
     is_missing = np.isnan(about.statics)
     if is_missing.any():
         sample, covariate = np.argwhere(is_missing)[0]

@@ -16,7 +16,7 @@ IntArray = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class About:
+class SampleInfo:
     """What is known of the B samples besides their observations; ``statics`` is (B, S) with NaN = missing."""
 
     ids: npt.NDArray[Any]

@@ -35,7 +35,7 @@ CHUNK = 4_096
 """Samples that are read at once to learn what a source does not tell."""
 
 
-def as_described(source: Any) -> Source | None:
+def adapt_source(source: Any) -> Source | None:
     """The source with schema, ids and targets, which are read from its samples where it tells none; None if ``source``
     is none: what has a length and gives a TokenSet for an array of indices is one."""
     if isinstance(source, TokenSet):
@@ -46,7 +46,7 @@ def as_described(source: Any) -> Source | None:
         told: Source = source
         return told
     if is_told or _gives_tokens(source):
-        return Described(source)
+        return SourceAdapter(source)
     return None
 
 
@@ -60,7 +60,7 @@ def _gives_tokens(source: Any) -> bool:
         return False
 
 
-class Described:
+class SourceAdapter:
     """A source with ``schema``, and with ``ids`` and ``targets`` that are read from all samples when asked for.
 
     source: gives a TokenSet for an array of indices.

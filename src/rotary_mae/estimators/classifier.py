@@ -19,11 +19,11 @@ from rotary_mae.data.sources import Source, Subset
 from rotary_mae.estimators._fit.defaults import CLASSIFY, mean_length, model_config
 from rotary_mae.estimators._fit.initialization import scaling_for, seeded_model
 from rotary_mae.estimators._fit.pretraining import pretrained_on_all
-from rotary_mae.estimators._fit.split import Parts, split_validation
-from rotary_mae.estimators._predict.batched import run_model
-from rotary_mae.estimators.estimator import RoMAEEstimator, all_or_nothing
-from rotary_mae.estimators.labels import Labelled, needed_labels
-from rotary_mae.evaluation.fit_summary import UNJUDGED, Summary
+from rotary_mae.estimators._fit.split import TrainValidationSplit, split_validation
+from rotary_mae.estimators._predict.batched import predict_batched
+from rotary_mae.estimators.estimator import RoMAEEstimator, restore_on_failure
+from rotary_mae.estimators.labels import LabelledSubset, needed_labels
+from rotary_mae.evaluation.fit_summary import NOT_VALIDATED, FitSummary
 from rotary_mae.evaluation.metrics import prediction_metrics
 from rotary_mae.models.predictor import RoMAEForPrediction
 from rotary_mae.models.pretrained import Pretrained
@@ -50,7 +50,7 @@ class RoMAEClassifier(ClassifierMixin, RoMAEEstimator):
         self.class_weight = class_weight
         self.n_estimators = n_estimators
 
-    @all_or_nothing
+    @restore_on_failure
     def fit(self, X: Any, y: Any = None, *, sample_weight: Any = None, groups: Any = None) -> Self:
         """Train on samples and their labels.
 
@@ -59,7 +59,7 @@ class RoMAEClassifier(ClassifierMixin, RoMAEEstimator):
         validation.
         """
         everything, initial = self._to_fit(X)
-        known = Labelled.of(everything, needed_labels(everything, X, y, "classifier"), sample_weight, groups)
+        known = LabelledSubset.of(everything, needed_labels(everything, X, y, "classifier"), sample_weight, groups)
         source, labels, seed = known.source, known.labels, self._seed
         _check_labels(labels)
         self.classes_, encoded = np.unique(labels, return_inverse=True)
@@ -91,12 +91,12 @@ class RoMAEClassifier(ClassifierMixin, RoMAEEstimator):
             weights = weights * of_class[encoded]
         return weights.astype(np.float32)
 
-    def _judged(self, labelled: Source, parts: Parts) -> Summary:
+    def _judged(self, labelled: Source, parts: TrainValidationSplit) -> FitSummary:
         if not len(parts.validation):
-            return UNJUDGED
+            return NOT_VALIDATED
         held = Subset(labelled, parts.validation)
         metrics = prediction_metrics(self._log_chances(held), np.asarray(held.targets))
-        return Summary(len(held), {name: metrics[name] for name in ("balanced_accuracy", "accuracy")})
+        return FitSummary(len(held), {name: metrics[name] for name in ("balanced_accuracy", "accuracy")})
 
     def decision_function(self, X: Any) -> npt.NDArray[np.float32]:
         """(n, classes) logits; of two classes (n,) the second against the first, as scikit-learn has it."""
@@ -109,7 +109,7 @@ class RoMAEClassifier(ClassifierMixin, RoMAEEstimator):
     def _log_chances(self, source: Source) -> npt.NDArray[np.float32]:
         """(n, classes) logits; of an ensemble the logarithms of its mean probabilities, which are logits of those."""
         every = [
-            run_model(model, source, self.scaling_, _logits_of(model), self.device, bool(self.verbose))
+            predict_batched(model, source, self.scaling_, _logits_of(model), self.device, bool(self.verbose))
             for model in self.models_
         ]
         if len(every) == 1:
@@ -133,7 +133,7 @@ class RoMAEClassifier(ClassifierMixin, RoMAEEstimator):
     def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
         """Accuracy on the samples that have a label; ``y`` as in ``fit``, ``sample_weight`` (B,)."""
         source = self._source(X)
-        known = Labelled.of(source, needed_labels(source, X, y, "score of a classifier"), sample_weight, None)
+        known = LabelledSubset.of(source, needed_labels(source, X, y, "score of a classifier"), sample_weight, None)
         return float(accuracy_score(known.labels, self._likeliest(known.source), sample_weight=known.weights))
 
     def _fitted(self) -> dict[str, Any]:

@@ -17,7 +17,7 @@ Array = npt.NDArray[np.float64]
 MAX_FITTED, MAX_ASKED = 2_000, 500
 
 # A factor in time that is too large for chance, once it is beyond the spread that was seen at fit.
-PLAIN, PLAINER = np.log(3.0), np.log(10.0)
+SHIFT_THRESHOLD, LARGE_SHIFT_THRESHOLD = np.log(3.0), np.log(10.0)
 
 SIGMAS = 4.0
 
@@ -222,17 +222,17 @@ def _compare_steps(name: str, then: Steps, now: Steps) -> str | None:
     gap, span = now.gap - then.gap, now.span - then.span
     gap_noise = SIGMAS * (then.gap_spread / np.sqrt(n_samples) + then.single_spread / np.sqrt(n_gaps))
     span_noise = SIGMAS * then.span_spread / np.sqrt(n_samples)
-    is_both = abs(gap) > PLAIN + gap_noise and abs(span) > PLAIN + span_noise and gap * span > 0
+    is_both = abs(gap) > SHIFT_THRESHOLD + gap_noise and abs(span) > SHIFT_THRESHOLD + span_noise and gap * span > 0
     medians = (
         f"median gap {np.exp(now.gap):.3g}, at fit {np.exp(then.gap):.3g}; median span {np.exp(now.span):.3g}, at fit "
         f"{np.exp(then.span):.3g}"
     )
-    if is_both and abs(gap - span) < PLAIN + gap_noise + span_noise:
+    if is_both and abs(gap - span) < SHIFT_THRESHOLD + gap_noise + span_noise:
         return f"{name}s look {_times((gap + span) / 2)} ({medians}){_unit_hint((gap + span) / 2)}"
     # thinning a mixture of short and long gaps leaves the long ones
-    if now.n_gaps >= MIN_GAPS and abs(gap) > PLAINER + gap_noise + 2 * then.single_spread:
+    if now.n_gaps >= MIN_GAPS and abs(gap) > LARGE_SHIFT_THRESHOLD + gap_noise + 2 * then.single_spread:
         return f"the steps in {name} are {_times(gap)} ({medians})"
-    if span > PLAINER + span_noise:
+    if span > LARGE_SHIFT_THRESHOLD + span_noise:
         return f"the span in {name} is {_times(span)} ({medians})"
     return None
 
@@ -272,7 +272,7 @@ def _compare_values(name: str, then: Values, now: Values, is_short: bool) -> str
         return None
     change = now.scatter - then.scatter
     noise = SIGMAS * then.scatter_spread / np.sqrt(min(now.n_scattered, MANY))
-    if abs(change) > PLAINER + noise and (change > 0 or not is_short):
+    if abs(change) > LARGE_SHIFT_THRESHOLD + noise and (change > 0 or not is_short):
         return (
             f"values of {name!r} vary {np.exp(change):.3g} x as much within a sample (standard deviation "
             f"{np.exp(now.scatter):.3g}, at fit {np.exp(then.scatter):.3g}): another unit?"

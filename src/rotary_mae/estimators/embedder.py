@@ -12,14 +12,14 @@ from sklearn.utils._set_output import _get_output_config
 from sklearn.utils.validation import check_is_fitted
 
 from rotary_mae.batches.batch import TokenBatch
-from rotary_mae.batches.masking import Hiding
+from rotary_mae.batches.masking import Masking
 from rotary_mae.estimators._fit.defaults import PRETRAIN, mean_length, model_config
 from rotary_mae.estimators._fit.initialization import scaling_for, seeded_model
 from rotary_mae.estimators._fit.split import split_validation
-from rotary_mae.estimators._predict.batched import run_model
+from rotary_mae.estimators._predict.batched import predict_batched
 from rotary_mae.estimators._predict.masked import hiding_summary
 from rotary_mae.estimators._predict.patch_reconstruction import Reconstruction, reconstruct
-from rotary_mae.estimators.estimator import RoMAEEstimator, all_or_nothing
+from rotary_mae.estimators.estimator import RoMAEEstimator, restore_on_failure
 from rotary_mae.models.autoencoder import RoMAEForPreTraining
 
 
@@ -30,7 +30,7 @@ class RoMAEEmbedder(TransformerMixin, RoMAEEstimator):
     ``summary_``.
     """
 
-    @all_or_nothing
+    @restore_on_failure
     def fit(self, X: Any, y: Any = None, *, groups: Any = None) -> Self:
         """Pre-train on samples; ``y`` is not looked at. ``groups`` (B,) keeps groups on one side of validation."""
         source, initial = self._to_fit(X)
@@ -55,7 +55,7 @@ class RoMAEEmbedder(TransformerMixin, RoMAEEstimator):
         def pool(batch: TokenBatch) -> torch.Tensor:
             return model.encoder(batch).mean_of_tokens
 
-        embedded = run_model(model, source, self.scaling_, pool, self.device, bool(self.verbose))
+        embedded = predict_batched(model, source, self.scaling_, pool, self.device, bool(self.verbose))
         if _get_output_config("transform", self)["dense"] != "pandas":
             return embedded
         # else scikit-learn takes the index of X, which has a row an observation, not one a sample
@@ -70,7 +70,7 @@ class RoMAEEmbedder(TransformerMixin, RoMAEEstimator):
         deviation of a hidden patch, which normalised targets leave open, are those of the true one.
         """
         source = self._source(X)
-        hiding = self.hiding_of_training if fraction is None else Hiding(fraction=fraction)
+        hiding = self.hiding_of_training if fraction is None else Masking(fraction=fraction)
         model = cast(RoMAEForPreTraining, self.model_)
         return reconstruct(model, source[np.arange(len(source))], self.scaling_, hiding, seed, self.device)
 

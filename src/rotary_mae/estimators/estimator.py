@@ -19,20 +19,20 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from rotary_mae.batches.masking import Hiding
+from rotary_mae.batches.masking import Masking
 from rotary_mae.data.scaling import Scaling
 from rotary_mae.data.sources import Source
 from rotary_mae.data.tokens import TokenSet
-from rotary_mae.estimators._fit.defaults import Plan, mean_length, training_config
-from rotary_mae.estimators._fit.ensemble import Lesson, train_members
+from rotary_mae.estimators._fit.defaults import TrainingDefaults, mean_length, training_config
+from rotary_mae.estimators._fit.ensemble import TrainingJob, train_members
 from rotary_mae.estimators._fit.initialization import initial_model
-from rotary_mae.estimators._fit.split import Parts
-from rotary_mae.estimators._fit.time_budget import in_time
+from rotary_mae.estimators._fit.split import TrainValidationSplit
+from rotary_mae.estimators._fit.time_budget import fit_in_time
 from rotary_mae.estimators.data_shift import DataProfile, DataShiftWarning, difference_of
 from rotary_mae.estimators.inputs import as_source
 from rotary_mae.estimators.saving import DESCRIPTION, save_estimator, write_description
-from rotary_mae.evaluation.baselines import Contest, Judgement
-from rotary_mae.evaluation.fit_summary import Summary
+from rotary_mae.evaluation.baselines import BaselineComparison, Judgement
+from rotary_mae.evaluation.fit_summary import FitSummary
 from rotary_mae.models.pretrained import Pretrained
 from rotary_mae.models.transfer import TransferReport, transfer
 from rotary_mae.training.config import TrainingConfig
@@ -207,7 +207,7 @@ class RoMAEEstimator(BaseEstimator):
         return int(check_random_state(self.random_state).randint(2**31 - 1))
 
     @property
-    def hiding_of_training(self) -> Hiding:
+    def hiding_of_training(self) -> Masking:
         """What is hidden in pre-training."""
         return TrainingConfig.from_dict({k: v for k, v in (self.training or {}).items() if k == "hiding"}).hiding
 
@@ -222,9 +222,9 @@ class RoMAEEstimator(BaseEstimator):
         self,
         model: Pretrained,
         source: Source,
-        parts: Parts,
+        parts: TrainValidationSplit,
         scaling: Scaling,
-        plan: Plan,
+        plan: TrainingDefaults,
         seed: int,
         sample_weight: npt.NDArray[Any] | None = None,
         initial: Pretrained | None = None,
@@ -243,7 +243,7 @@ class RoMAEEstimator(BaseEstimator):
             seed=seed,
             **fixed,
         )
-        lesson = Lesson.of(source, parts, scaling, config, sample_weight)
+        lesson = TrainingJob.of(source, parts, scaling, config, sample_weight)
         self.profile_: DataProfile | None = DataProfile.of(source)
         out = None if self.out is None else Path(self.out)
         if out is not None:
@@ -253,7 +253,7 @@ class RoMAEEstimator(BaseEstimator):
             if not (self.resume and (out / DESCRIPTION).exists()):
                 write_description(self, out)
         if self.max_minutes is not None:
-            config = in_time(lesson, model, self._seconds_left(), self.n_estimators, self._passes_after, out)
+            config = fit_in_time(lesson, model, self._seconds_left(), self.n_estimators, self._passes_after, out)
         members, self.training_ = train_members(lesson, model, initial, config, self.n_estimators, out, self.resume)
         self.validation_idx_ = parts.validation
         self._set_models(members)
@@ -271,7 +271,7 @@ class RoMAEEstimator(BaseEstimator):
     # -- judging ----------------------------------------------------------------------------------------------
 
     @property
-    def summary_(self) -> Summary:
+    def summary_(self) -> FitSummary:
         """The validation score beside that of simple methods, which are tried when this is asked for first."""
         check_is_fitted(self)
         if self._judgement is None:
@@ -279,9 +279,14 @@ class RoMAEEstimator(BaseEstimator):
         return self._judgement.summary
 
     def _prepared_contest(
-        self, source: Source, parts: Parts, targets: npt.NDArray[Any], weights: npt.NDArray[Any] | None, seed: int
-    ) -> Contest:
-        contest = Contest.prepare(source, parts.training, parts.validation, targets, weights, seed)
+        self,
+        source: Source,
+        parts: TrainValidationSplit,
+        targets: npt.NDArray[Any],
+        weights: npt.NDArray[Any] | None,
+        seed: int,
+    ) -> BaselineComparison:
+        contest = BaselineComparison.prepare(source, parts.training, parts.validation, targets, weights, seed)
         if self.max_minutes is not None and self._is_watched:
             _ = contest.results  # now, so that what time is left for training is known
         return contest
@@ -290,7 +295,7 @@ class RoMAEEstimator(BaseEstimator):
     def _is_watched(self) -> bool:
         return bool(self.verbose) or self.out is not None
 
-    def _finish(self, summary: Summary, contest: Contest | None = None) -> None:
+    def _finish(self, summary: FitSummary, contest: BaselineComparison | None = None) -> None:
         """The end of every fit: what it is worth. A contest is held at once if someone looks, later if not."""
         self._judgement = Judgement(summary, contest)
         if self.verbose:
@@ -323,7 +328,7 @@ class RoMAEEstimator(BaseEstimator):
         self._set_models(models)
         self.profile_ = DataProfile.from_json(described.get("profile"))
         summary = described.get("summary")
-        self._judgement = None if summary is None else Judgement(Summary.from_json(summary))
+        self._judgement = None if summary is None else Judgement(FitSummary.from_json(summary))
 
 
 def _check_count(name: str, given: Any) -> None:
@@ -338,7 +343,7 @@ Estimator = TypeVar("Estimator")
 Fit = Callable[Concatenate[Estimator, Parameters], Estimator]
 
 
-def all_or_nothing(fit: Fit[Estimator, Parameters]) -> Fit[Estimator, Parameters]:
+def restore_on_failure(fit: Fit[Estimator, Parameters]) -> Fit[Estimator, Parameters]:
     """``fit`` that puts all attributes back if it fails or is interrupted: an old model must not meet new classes."""
 
     @functools.wraps(fit)

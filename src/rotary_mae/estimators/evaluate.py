@@ -13,7 +13,7 @@ from rotary_mae.estimators.classifier import RoMAEClassifier
 from rotary_mae.estimators.embedder import RoMAEEmbedder
 from rotary_mae.estimators.estimator import RoMAEEstimator
 from rotary_mae.estimators.interpolator import RoMAEInterpolator
-from rotary_mae.estimators.labels import Labelled, labels_for
+from rotary_mae.estimators.labels import LabelledSubset, labels_for
 from rotary_mae.estimators.regressor import RoMAERegressor
 from rotary_mae.evaluation.metrics import prediction_metrics
 
@@ -42,12 +42,12 @@ def evaluate_estimator(estimator: RoMAEEstimator, source: Source, y: Any = None)
     raise TypeError(f"expected a fitted estimator of this library, got {type(estimator).__name__}")
 
 
-def labelled(source: Source, y: Any) -> Labelled:
+def labelled(source: Source, y: Any) -> LabelledSubset:
     """The samples that have a label, to judge by; raises ValueError if none has."""
     labels = labels_for(source, y)
     if labels is None:
         raise ValueError("to be judged, predictions need labels: name their column, or give them")
-    return Labelled.of(source, labels, None, None)
+    return LabelledSubset.of(source, labels, None, None)
 
 
 def classes_as_numbers(estimator: RoMAEClassifier, labels: Array) -> npt.NDArray[np.int64]:

@@ -10,19 +10,19 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from rotary_mae.batches.batch import TokenBatch
-from rotary_mae.batches.masking import Hiding
+from rotary_mae.batches.masking import Masking
 from rotary_mae.data.sources import Source, Subset
 from rotary_mae.data.summary import observed_values
 from rotary_mae.data.tokens import TokenSet
-from rotary_mae.estimators._predict.batched import run_model
-from rotary_mae.estimators._predict.masked import HiddenAnswers
+from rotary_mae.estimators._predict.batched import predict_batched
+from rotary_mae.estimators._predict.masked import MaskedPredictions
 from rotary_mae.estimators.classifier import RoMAEClassifier
 from rotary_mae.estimators.embedder import RoMAEEmbedder
 from rotary_mae.estimators.estimator import RoMAEEstimator
 from rotary_mae.estimators.evaluate import classes_as_numbers, labelled
 from rotary_mae.estimators.interpolator import RoMAEInterpolator
 from rotary_mae.estimators.regressor import RoMAERegressor
-from rotary_mae.evaluation.held_out import Evidence
+from rotary_mae.evaluation.held_out import HeldOutPredictions
 
 Array = npt.NDArray[Any]
 
@@ -30,9 +30,9 @@ MAX_SAMPLES, MAX_TOKENS, MAX_CURVES, MAX_CHANNELS, N_TIMES = 1_000, 100_000, 24,
 """What is kept of the answers: a report must open quickly, and a run folder stay small."""
 
 
-def gather_evidence(
+def predict_held_out(
     estimator: RoMAEEstimator, source: Source, about: Mapping[str, Any], labels: Array | None = None
-) -> Evidence:
+) -> HeldOutPredictions:
     """Predictions and embeddings of samples, and answers for hidden values and between the visible ones.
 
     source: samples the estimator was not trained on; of more than MAX_SAMPLES some are drawn, the same every time.
@@ -65,8 +65,8 @@ def gather_evidence(
     columns |= {f"e{k}": vectors[:, k] for k in range(vectors.shape[1])}
     samples = pa.table(columns)
     if isinstance(estimator, RoMAEEmbedder | RoMAEInterpolator):
-        return Evidence(about, samples, **_hidden(estimator, part, about))
-    return Evidence(about, samples)
+        return HeldOutPredictions(about, samples, **_hidden(estimator, part, about))
+    return HeldOutPredictions(about, samples)
 
 
 def _of_classes(estimator: Any, part: Subset, about: dict[str, Any]) -> dict[str, Any]:
@@ -96,7 +96,7 @@ def _embeddings(estimator: Any, part: Subset) -> Array:
     def embed(batch: TokenBatch) -> Any:
         return model.pool(batch) if has_head else model.encoder(batch).mean_of_tokens
 
-    return run_model(model, part, estimator.scaling_, embed, estimator.device, bool(estimator.verbose))
+    return predict_batched(model, part, estimator.scaling_, embed, estimator.device, bool(estimator.verbose))
 
 
 def _hidden(estimator: Any, part: Subset, about: dict[str, Any]) -> dict[str, pa.Table | None]:
@@ -104,7 +104,7 @@ def _hidden(estimator: Any, part: Subset, about: dict[str, Any]) -> dict[str, pa
     lengths = part[:].lengths if part.lengths is None else part.lengths
     n_kept = max(1, int(np.searchsorted(np.cumsum(lengths), MAX_TOKENS, side="right")))
     tokens = part[:n_kept].with_targets(None).conform(estimator.scaling_.schema)
-    answers = HiddenAnswers(estimator, tokens)
+    answers = MaskedPredictions(estimator, tokens)
     about |= {"metrics": {}, "hiding": _in_words(answers.hiding), "quantiles": list(answers.quantiles)}
     if not answers.is_hidden.any():
         return {}
@@ -120,7 +120,7 @@ def _hidden(estimator: Any, part: Subset, about: dict[str, Any]) -> dict[str, pa
     return {"values": values, "seen": _rows(answers.seen[drawn], drawn), "curves": curves}
 
 
-def _in_words(hiding: Hiding) -> str:
+def _in_words(hiding: Masking) -> str:
     least = "" if hiding.least_fraction is None else f"{hiding.least_fraction:.0%} to "
     then = "" if hiding.then is None else f", then {_in_words(hiding.then)}"
     return f"{least}{hiding.fraction:.0%} ({hiding.strategy}){then}"

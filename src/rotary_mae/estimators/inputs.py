@@ -16,7 +16,7 @@ from rotary_mae.data.astropy_tables import arrow_table, is_astropy
 from rotary_mae.data.columns import MissingColumn
 from rotary_mae.data.frames import from_frame
 from rotary_mae.data.schema import Schema
-from rotary_mae.data.sources import Source, as_described
+from rotary_mae.data.sources import Source, adapt_source
 from rotary_mae.data.tokens import TokenSet
 
 Array = npt.NDArray[Any]
@@ -31,7 +31,7 @@ def as_source(
     """
     if is_frame(X):
         return _from_frame(X, columns, layout, schema)
-    if (source := as_described(X)) is not None:
+    if (source := adapt_source(X)) is not None:
         if schema is None and layout not in ("auto", source.schema.layout):
             raise ValueError(
                 f"layout={layout!r} is for frames and arrays; these tokens are laid out as {source.schema.layout!r}: "
@@ -58,7 +58,7 @@ def _checked_arrays(X: Any) -> Any:
 
 def is_named(X: Any) -> bool:
     """Whether samples have ids of the user's, so that labels can be keyed by them; rows of arrays have none."""
-    return is_frame(X) or as_described(X) is not None
+    return is_frame(X) or adapt_source(X) is not None
 
 
 def is_frame(X: Any) -> bool:

@@ -11,28 +11,34 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from rotary_mae.batches.masking import Hiding
+from rotary_mae.batches.masking import Masking
 from rotary_mae.data.sources import Source
 from rotary_mae.data.timestamps import describe_time
 from rotary_mae.data.tokens import TokenSet
 from rotary_mae.estimators._fit.defaults import INTERPOLATE, model_config
 from rotary_mae.estimators._fit.initialization import scaling_for, seeded_model
-from rotary_mae.estimators._fit.split import Parts, split_validation
-from rotary_mae.estimators._predict.anomalies import root_mean_square, surprises
+from rotary_mae.estimators._fit.split import TrainValidationSplit, split_validation
+from rotary_mae.estimators._predict.anomalies import anomaly_scores, root_mean_square
 from rotary_mae.estimators._predict.batched import MAX_TOKENS, batches_by_length
-from rotary_mae.estimators._predict.distribution import Answers, Of, errors_at, quantile_name
-from rotary_mae.estimators._predict.ensemble import answering
+from rotary_mae.estimators._predict.distribution import Of, PredictiveDistribution, errors_at, quantile_name
+from rotary_mae.estimators._predict.ensemble import ensemble_predictor
 from rotary_mae.estimators._predict.imputation import Cells
 from rotary_mae.estimators._predict.masked import hiding_summary
-from rotary_mae.estimators._predict.queries import Queries, asking, frame_answers, frame_queries, list_queries
-from rotary_mae.estimators.estimator import RoMAEEstimator, all_or_nothing
+from rotary_mae.estimators._predict.queries import (
+    Queries,
+    batch_with_queries,
+    frame_answers,
+    frame_queries,
+    list_queries,
+)
+from rotary_mae.estimators.estimator import RoMAEEstimator, restore_on_failure
 from rotary_mae.estimators.inputs import is_frame
 from rotary_mae.evaluation.conformal import Calibration, HeldOut, count_channels
-from rotary_mae.evaluation.conformal_scores import calibrate, evenly_spread, held_values
+from rotary_mae.evaluation.conformal_scores import evenly_spread, fit_on_masked_values, withhold_values
 from rotary_mae.models.autoencoder import RoMAEForPreTraining
 from rotary_mae.models.pretrained import Pretrained
 from rotary_mae.training.config import TrainingConfig
-from rotary_mae.training.progress import counting
+from rotary_mae.training.progress import progress_bar
 
 Array = npt.NDArray[Any]
 
@@ -69,7 +75,7 @@ class RoMAEInterpolator(RoMAEEstimator):
 
     # -- fitting ----------------------------------------------------------------------------------------------
 
-    @all_or_nothing
+    @restore_on_failure
     def fit(self, X: Any, y: Any = None, *, groups: Any = None) -> Self:
         """Train on samples; ``y`` is not looked at. ``groups`` (B,) keeps groups on one side of validation."""
         source, initial = self._to_fit(X)
@@ -83,7 +89,7 @@ class RoMAEInterpolator(RoMAEEstimator):
         learned, is_held = source, None
         if self.validation_fraction and not len(parts.validation):
             whole = source[np.arange(len(source))]
-            is_held = held_values(whole, seed)
+            is_held = withhold_values(whole, seed)
             source, learned = whole, whole.select_tokens(~is_held)
         hiding = asdict(self.hiding_of_training)
         self._train(model, learned, parts, scaling, INTERPOLATE, seed, initial=initial, hiding=hiding)
@@ -96,16 +102,20 @@ class RoMAEInterpolator(RoMAEEstimator):
             return 0.0
         return max(self.validation_fraction, min(MIN_HELD / n_samples, 0.25))
 
-    def _calibrate(self, source: Source, parts: Parts, is_held: npt.NDArray[np.bool_] | None, seed: int) -> None:
+    def _calibrate(
+        self, source: Source, parts: TrainValidationSplit, is_held: npt.NDArray[np.bool_] | None, seed: int
+    ) -> None:
         chosen = parts.validation if len(parts.validation) else parts.training
         tokens = evenly_spread(source, chosen) if is_held is None else source[chosen]
         held_out: HeldOut = "series" if len(parts.validation) else "nothing" if is_held is None else "values"
         scaled, hiding = self.scaling_.apply(tokens), self.hiding_of_training
-        with answering(self.models_, self.device) as answer:
-            self.calibration_ = calibrate(answer, scaled, hiding, seed, held_out, is_held, self._is_normalized)
+        with ensemble_predictor(self.models_, self.device) as answer:
+            self.calibration_ = fit_on_masked_values(
+                answer, scaled, hiding, seed, held_out, is_held, self._is_normalized
+            )
 
     @property
-    def hiding_of_training(self) -> Hiding:
+    def hiding_of_training(self) -> Masking:
         """What is hidden in training: ``training["hiding"]`` over the estimator's own parameters."""
         if not 0.0 < self.hiding_fraction <= 1.0:
             raise ValueError(f"hiding_fraction must be above 0 and at most 1, got {self.hiding_fraction}")
@@ -252,8 +262,8 @@ class RoMAEInterpolator(RoMAEEstimator):
         self._warn_if_not_calibrated()
         tokens = source[np.arange(len(source))].conform(self.scaling_.schema)
         scaled = self.scaling_.apply(tokens)
-        with answering(self.models_, self.device) as answer:
-            scores = np.abs(surprises(answer, scaled, self.calibration_, n_folds, self._is_normalized))
+        with ensemble_predictor(self.models_, self.device) as answer:
+            scores = np.abs(anomaly_scores(answer, scaled, self.calibration_, n_folds, self._is_normalized))
         if per == "series":
             return root_mean_square(scores, scaled.lengths)
         if is_frame(X):
@@ -266,7 +276,7 @@ class RoMAEInterpolator(RoMAEEstimator):
     def _is_normalized(self) -> bool:
         return bool(self.model_.config.normalize_targets)
 
-    def _answer(self, tokens: TokenSet, queries: Queries, of: Of) -> Answers:
+    def _answer(self, tokens: TokenSet, queries: Queries, of: Of) -> PredictiveDistribution:
         scaling = self.scaling_
         observed = scaling.apply(tokens)
         starts = scaling.starts(scaling.conform(tokens))
@@ -274,8 +284,8 @@ class RoMAEInterpolator(RoMAEEstimator):
         mean = np.zeros((len(asked), scaling.schema.n_predicted))
         spread = np.ones(mean.shape)
         with (
-            answering(self.models_, self.device) as answer,
-            counting("answer", len(observed), bool(self.verbose)) as done,
+            ensemble_predictor(self.models_, self.device) as answer,
+            progress_bar("answer", len(observed), bool(self.verbose)) as done,
         ):
             # a query costs about what an observed token does
             for chosen in batches_by_length(observed.lengths + queries.lengths, MAX_TOKENS):
@@ -283,7 +293,7 @@ class RoMAEInterpolator(RoMAEEstimator):
                 done(len(chosen))
                 if not len(rows):
                     continue
-                means, stds = answer(asking(observed[chosen], asked[rows], queries.lengths[chosen]))
+                means, stds = answer(batch_with_queries(observed[chosen], asked[rows], queries.lengths[chosen]))
                 mean[rows] = means.numpy()
                 if stds is not None:
                     spread[rows] = stds.numpy()
@@ -291,7 +301,7 @@ class RoMAEInterpolator(RoMAEEstimator):
             spread = np.hypot(spread, errors_at(queries, observed, self.calibration_)[:, None])
         axis = scaling.schema.channel_axis
         channel = None if axis is None else queries.positions[:, axis].astype(np.int64)
-        return Answers(mean, spread, channel, scaling, self.calibration_)
+        return PredictiveDistribution(mean, spread, channel, scaling, self.calibration_)
 
     def _warn_if_not_calibrated(self) -> None:
         if not self.calibration_.is_fitted:
@@ -302,5 +312,5 @@ class RoMAEInterpolator(RoMAEEstimator):
             )
 
 
-def _hides_the_future(hiding: Hiding) -> bool:
+def _hides_the_future(hiding: Masking) -> bool:
     return hiding.strategy == "future" or (hiding.then is not None and _hides_the_future(hiding.then))

@@ -125,7 +125,7 @@ Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)
-class Labelled:
+class LabelledSubset:
     """The samples that have a label and a weight above 0: labels (b,) or (b, k), weights (b,) and groups (b,).
 
     indices: (b,) which of all samples. n_missing: samples without a label. Of several numbers a sample has either all

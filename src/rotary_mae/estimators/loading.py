@@ -15,7 +15,7 @@ from rotary_mae.estimators.interpolator import RoMAEInterpolator
 from rotary_mae.estimators.regressor import RoMAERegressor
 from rotary_mae.estimators.saving import DESCRIPTION, from_json
 from rotary_mae.models.pretrained import Pretrained, find_folder, read_description
-from rotary_mae.models.registry import MODELS
+from rotary_mae.models.registry import MODEL_CLASSES
 
 ESTIMATORS: dict[str, Any] = {
     cls.__name__: cls for cls in (RoMAEEmbedder, RoMAEClassifier, RoMAERegressor, RoMAEInterpolator)
@@ -61,4 +61,4 @@ def load(path: str | Path) -> Any:
 
 def _model(path: Path) -> Pretrained:
     folder = find_folder(path)
-    return MODELS[read_description(folder)["model"]].from_pretrained(folder)
+    return MODEL_CLASSES[read_description(folder)["model"]].from_pretrained(folder)

@@ -18,11 +18,11 @@ from rotary_mae.estimators._fit.defaults import REGRESS, mean_length, model_conf
 from rotary_mae.estimators._fit.initialization import scaling_for, seeded_model
 from rotary_mae.estimators._fit.pretraining import pretrained_on_all
 from rotary_mae.estimators._fit.split import any_weight, split_validation
-from rotary_mae.estimators._predict.batched import run_model
-from rotary_mae.estimators._predict.ensemble import mixture
-from rotary_mae.estimators.estimator import RoMAEEstimator, all_or_nothing
-from rotary_mae.estimators.labels import Labelled, needed_labels
-from rotary_mae.evaluation.fit_summary import UNJUDGED, Summary
+from rotary_mae.estimators._predict.batched import predict_batched
+from rotary_mae.estimators._predict.ensemble import mixture_moments
+from rotary_mae.estimators.estimator import RoMAEEstimator, restore_on_failure
+from rotary_mae.estimators.labels import LabelledSubset, needed_labels
+from rotary_mae.evaluation.fit_summary import NOT_VALIDATED, FitSummary
 from rotary_mae.evaluation.metrics import prediction_metrics
 from rotary_mae.models.predictor import RoMAEForPrediction
 from rotary_mae.models.pretrained import Pretrained
@@ -49,7 +49,7 @@ class RoMAERegressor(RegressorMixin, RoMAEEstimator):
         super().__init__(**parameters)
         self.n_estimators = n_estimators
 
-    @all_or_nothing
+    @restore_on_failure
     def fit(self, X: Any, y: Any = None, *, sample_weight: Any = None, groups: Any = None) -> Self:
         """Train on samples and their numbers.
 
@@ -57,7 +57,7 @@ class RoMAERegressor(RegressorMixin, RoMAEEstimator):
         sample_weight: (B,) weights in the loss. groups: (B,) keeps groups on one side of validation.
         """
         everything, initial = self._to_fit(X)
-        known = Labelled.of(everything, needed_labels(everything, X, y, "regressor"), sample_weight, groups)
+        known = LabelledSubset.of(everything, needed_labels(everything, X, y, "regressor"), sample_weight, groups)
         source, seed = known.source, self._seed
         targets = _as_numbers(known.labels)
         self.is_single_ = targets.ndim == 1
@@ -82,17 +82,17 @@ class RoMAERegressor(RegressorMixin, RoMAEEstimator):
         self._finish(self._judged(Subset(source, parts.validation), targets[parts.validation], weights), contest)
         return self
 
-    def _judged(self, held: Source, targets: Array, weights: Array | None) -> Summary:
+    def _judged(self, held: Source, targets: Array, weights: Array | None) -> FitSummary:
         """Fits the spread to the validation part, and sums up."""
         if not len(held):
-            return UNJUDGED
+            return NOT_VALIDATED
         mean, std = self._answers(held)
         if not self._has_spread:
-            return Summary(len(held), prediction_metrics(mean, targets))
+            return FitSummary(len(held), prediction_metrics(mean, targets))
         squared = np.average(np.square((targets - mean) / std), 0, weights)
         # as if so many more samples had just the spread that they should: a few say little
         self.std_factor_ = np.sqrt((len(held) * squared + PRIOR_SAMPLES) / (len(held) + PRIOR_SAMPLES))
-        return Summary(len(held), prediction_metrics(mean, targets))
+        return FitSummary(len(held), prediction_metrics(mean, targets))
 
     def predict(self, X: Any, return_std: bool = False) -> Any:
         """(n,) or (n, k), as ``y`` was, in its units; with ``return_std`` a pair: these, and standard deviations."""
@@ -110,17 +110,17 @@ class RoMAERegressor(RegressorMixin, RoMAEEstimator):
     def _answers(self, source: Source) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
         """(n, k) means and standard deviations; of an ensemble those of the mixture of its normal distributions."""
         every = [
-            run_model(model, source, self.scaling_, _answers_of(model), self.device, bool(self.verbose))
+            predict_batched(model, source, self.scaling_, _answers_of(model), self.device, bool(self.verbose))
             for model in self.models_
         ]
         means, stds = np.split(np.asarray(every, np.float64), 2, axis=2)
-        mean, std = mixture(means, stds)
+        mean, std = mixture_moments(means, stds)
         return mean * self.target_scale_ + self.target_mean_, std * self.target_scale_ * self.std_factor_
 
     def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
         """R^2 on the samples that have numbers; ``y`` as in ``fit``, ``sample_weight`` (B,)."""
         source = self._source(X)
-        known = Labelled.of(source, needed_labels(source, X, y, "score of a regressor"), sample_weight, None)
+        known = LabelledSubset.of(source, needed_labels(source, X, y, "score of a regressor"), sample_weight, None)
         mean, _ = self._answers(known.source)
         return float(r2_score(known.labels, mean.reshape(known.labels.shape), sample_weight=known.weights))
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from rotary_mae.data.scaling import Scaling
 from rotary_mae.estimators.saving import DESCRIPTION
-from rotary_mae.evaluation.fit_summary import Summary
+from rotary_mae.evaluation.fit_summary import FitSummary
 from rotary_mae.models.config import RoMAEConfig
 from rotary_mae.models.pretrained import find_folder, read_description, read_weights
 from rotary_mae.training.run_folder import RunFolder
@@ -48,7 +48,7 @@ def _of_estimator(described: dict[str, Any]) -> dict[str, str]:
     if (n_members := described["parameters"].get("n_estimators", 1)) > 1:
         lines["members"] = f"{n_members}, from different seeds; what follows is of the first"
     if summary := described.get("summary"):
-        lines["worth"] = str(Summary.from_json(summary))
+        lines["worth"] = str(FitSummary.from_json(summary))
     return lines
 
 

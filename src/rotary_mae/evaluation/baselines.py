@@ -17,7 +17,7 @@ from sklearn.preprocessing import StandardScaler
 from rotary_mae.data.sources import Source
 from rotary_mae.data.tokens import TokenSet
 from rotary_mae.evaluation.features import series_features, series_on_grid
-from rotary_mae.evaluation.fit_summary import Summary
+from rotary_mae.evaluation.fit_summary import FitSummary
 from rotary_mae.evaluation.metrics import prediction_metrics
 from rotary_mae.evaluation.rocket import RandomConvolutions
 
@@ -38,7 +38,7 @@ CONVOLUTIONS = "ridge on random convolutions"
 
 
 @dataclass(frozen=True)
-class Side:
+class BaselineInputs:
     """features (n, F) and, of series, grids (n, channels, times); with targets and weights."""
 
     features: Array
@@ -48,14 +48,14 @@ class Side:
 
 
 @dataclass(frozen=True)
-class Contest:
+class BaselineComparison:
     """What simple methods need: prepared at fit, which is quick; held when its results are asked for, in seconds.
 
     note: what was left out.
     """
 
-    training: Side | None = None
-    validation: Side | None = None
+    training: BaselineInputs | None = None
+    validation: BaselineInputs | None = None
     seed: int = 0
     note: str = ""
 
@@ -79,7 +79,7 @@ class Contest:
             return cls(note="no simple method was tried: images of several sizes have no features in common")
         grids = _grids(sets)
         sides = [
-            Side(series_features(tokens), grid, targets[i], None if weights is None else weights[i])
+            BaselineInputs(series_features(tokens), grid, targets[i], None if weights is None else weights[i])
             for tokens, grid, i in zip(sets, grids, chosen, strict=True)
         ]
         is_all = len(chosen[0]) == len(training) and len(chosen[1]) == len(validation)
@@ -129,7 +129,7 @@ def _grids(sets: list[TokenSet]) -> list[Array | None]:
     return [series_on_grid(tokens, n_times) for tokens in sets]
 
 
-def _answers(model: Any, side: Side, seen: Array, new: Array) -> Array:
+def _answers(model: Any, side: BaselineInputs, seen: Array, new: Array) -> Array:
     pipeline = make_pipeline(SimpleImputer(keep_empty_features=True), StandardScaler(), model)
     weights = {} if side.weights is None else {f"{type(model).__name__.lower()}__sample_weight": side.weights}
     targets = side.targets[:, 0] if side.targets.ndim == 2 and side.targets.shape[1] == 1 else side.targets
@@ -140,11 +140,11 @@ def _answers(model: Any, side: Side, seen: Array, new: Array) -> Array:
 class Judgement:
     """A summary, and the contest that is still to be held for it, if any."""
 
-    def __init__(self, summary: Summary, contest: Contest | None = None) -> None:
+    def __init__(self, summary: FitSummary, contest: BaselineComparison | None = None) -> None:
         self._summary, self._contest = summary, contest
 
     @property
-    def summary(self) -> Summary:
+    def summary(self) -> FitSummary:
         """The summary with the simple methods in it; the contest is held when this is read first, and let go."""
         if self._contest is not None:
             scores, note = self._summary.scores, self._contest.note or self._summary.note

@@ -32,7 +32,7 @@ N_LEAST = 4
 N_BEYOND = 5
 """Values that must lie beyond a quantile for it to be read off them."""
 
-POOLING = 40
+MIN_SERIES_NO_POOLING = 40
 """From so many series on, a channel's own scores alone count; before, those of all channels do their part."""
 
 
@@ -90,7 +90,7 @@ class Calibration:
         low, high = (np.asarray(self.table)[:, self.levels.index(p)] for p in (_LOW, _HIGH))
         return np.maximum((high - low) / (ndtri(_HIGH) - ndtri(_LOW)), 1e-6)
 
-    def surprise(self, score: Array, channel: npt.NDArray[np.int64]) -> Array:
+    def to_standard_normal(self, score: Array, channel: npt.NDArray[np.int64]) -> Array:
         """Scores as those of a standard normal distribution: +2 is as far above the mean as 2 deviations would be.
 
         score, channel: (N,) each. The inverse of ``standard_quantile``.
@@ -145,7 +145,7 @@ def fit_calibration(
         n_values[c], n_series[c] = len(np.unique(value[mine])), len(np.unique(series[mine]))
         own = _quantiles(score[mine], n_values[c])
         if own is not None:
-            table[c] = _drawn(own, pooled, n_series[c], POOLING)
+            table[c] = _drawn(own, pooled, n_series[c], MIN_SERIES_NO_POOLING)
     return Calibration(
         tuple(LEVELS.tolist()),
         tuple(tuple(row) for row in table.tolist()),

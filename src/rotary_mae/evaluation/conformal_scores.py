@@ -10,16 +10,16 @@ import numpy.typing as npt
 from torch import Tensor
 
 from rotary_mae.batches.batch import TokenBatch
-from rotary_mae.batches.masking import VALIDATION_EPOCH, Hiding
+from rotary_mae.batches.masking import VALIDATION_EPOCH, Masking
 from rotary_mae.batches.sampler import cut_into_batches
 from rotary_mae.data.sources import Source
 from rotary_mae.data.tokens import TokenSet, token_indices
 from rotary_mae.evaluation.conformal import Calibration, HeldOut, count_channels, fit_calibration
-from rotary_mae.evaluation.reconstruction import known_values
+from rotary_mae.evaluation.reconstruction import observed_targets
 
 Array = npt.NDArray[Any]
 
-Answer = Callable[[TokenBatch], tuple[Tensor, Tensor | None]]
+Predictor = Callable[[TokenBatch], tuple[Tensor, Tensor | None]]
 
 MAX_TOKENS = 16_384
 
@@ -28,7 +28,7 @@ MAX_DRAWS = 8
 ENOUGH = 20_000
 """Few series are hidden from again and again, up to ``MAX_DRAWS`` times, until there are so many scores."""
 
-OWN_WORD = 20
+MIN_SERIES_NO_SHRINKAGE = 20
 """From so many held-out series on, they alone count; of fewer, the model's own word does its part: both are then off
 by several points, and in different ways."""
 
@@ -41,10 +41,10 @@ HELD_FRACTION = 1 / 7
 """Of the values of each series, where there are too few series to hold out some."""
 
 
-def calibrate(
-    answer: Answer,
+def fit_on_masked_values(
+    answer: Predictor,
     scaled: TokenSet,
-    hiding: Hiding,
+    hiding: Masking,
     seed: int,
     held_out: HeldOut,
     is_scored: npt.NDArray[np.bool_] | None = None,
@@ -79,7 +79,9 @@ def calibrate(
             break
     whole = {name: np.concatenate([part[name] for part in parts]) for name in ("score", "channel", "series", "value")}
     is_own_word = held_out == "series" and all(part["has_std"] for part in parts)
-    return fit_calibration(**whole, errors=errors, held_out=held_out, n_own=OWN_WORD if is_own_word else 0)
+    return fit_calibration(
+        **whole, errors=errors, held_out=held_out, n_own=MIN_SERIES_NO_SHRINKAGE if is_own_word else 0
+    )
 
 
 def evenly_spread(source: Source, indices: npt.NDArray[np.int64]) -> TokenSet:
@@ -94,7 +96,7 @@ def _spread_over(indices: npt.NDArray[np.int64], n: int) -> npt.NDArray[np.int64
     return indices[chosen]
 
 
-def held_values(tokens: TokenSet, seed: int) -> npt.NDArray[np.bool_]:
+def withhold_values(tokens: TokenSet, seed: int) -> npt.NDArray[np.bool_]:
     """(T,) True for a share of the tokens of each series, for training never to see and calibration to ask for."""
     is_held = np.zeros(tokens.n_tokens, bool)
     batch = TokenBatch.collate(tokens.with_targets(None)).hide(HELD_FRACTION, seed=seed, epoch=VALIDATION_EPOCH)
@@ -103,7 +105,7 @@ def held_values(tokens: TokenSet, seed: int) -> npt.NDArray[np.bool_]:
 
 
 def _hidden_scores(
-    answer: Answer,
+    answer: Predictor,
     batch: TokenBatch,
     tokens: npt.NDArray[np.int64],
     errors: Array,
@@ -114,7 +116,7 @@ def _hidden_scores(
 
     tokens: (T,) numbers that name the tokens. is_scored: (T,) those that count.
     """
-    truth, is_known, channel = known_values(batch, is_normalized)
+    truth, is_known, channel = observed_targets(batch, is_normalized)
     hidden = batch.split.hidden_idx.numpy()
     series = batch.sample_idx.numpy()
     channel = np.zeros_like(channel) if batch.schema.patch is not None else channel

@@ -13,7 +13,7 @@ from rotary_mae.data.tokens import TokenSet
 Array = npt.NDArray[np.float64]
 
 
-def simple_features(tokens: TokenSet) -> Array:
+def distribution_features(tokens: TokenSet) -> Array:
     """(B, 4 C) for each channel the standard deviation, 5-95 % range, skewness and median of its values.
 
     A channel without values gets zeros for shape and NaN for the median. Order in time plays no part.
@@ -77,13 +77,13 @@ def quantile_by_series(ordered: Array, count: npt.NDArray[np.int64], share: floa
 
 
 def series_features(tokens: TokenSet) -> Array:
-    """(B, F) of each channel ``simple_features`` and what its order in time says; then the static covariates.
+    """(B, F) of each channel ``distribution_features`` and what its order in time says; then the static covariates.
 
     Of images in patches all of one size: the pixels. NaN where a channel has no values.
     """
     if tokens.schema.patch is not None:
         return tokens.values.reshape(len(tokens), -1).astype(np.float64)
-    parts = [simple_features(tokens), _features_in_time(tokens), _statics(tokens)]
+    parts = [distribution_features(tokens), _features_in_time(tokens), _statics(tokens)]
     return np.concatenate(parts, axis=1)
 
 

@@ -14,7 +14,7 @@ Scores = dict[str, float]
 
 
 @dataclass(frozen=True)
-class Summary:
+class FitSummary:
     """Metrics on the validation part, by name, beside those of simple methods.
 
     n_validation: samples that were judged. Where they also chose the best weights (see ``validation_fraction``) that
@@ -67,7 +67,7 @@ class Summary:
         return cls(**fields)
 
 
-UNJUDGED = Summary(
+NOT_VALIDATED = FitSummary(
     0, note="no samples were kept apart (there are fewer than 20, or validation_fraction is 0), so this fit is unjudged"
 )
 

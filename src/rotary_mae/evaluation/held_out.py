@@ -17,7 +17,7 @@ FOLDER = "held_out"
 
 
 @dataclass(frozen=True)
-class Evidence:
+class HeldOutPredictions:
     """Answers on held-out samples; a table is None where the model gives no such answers.
 
     about: what the samples are and what the columns mean, as JSON can hold it.
@@ -49,7 +49,7 @@ class Evidence:
                     pa_parquet.write_table(table, partial / f"{name}.parquet")
 
     @staticmethod
-    def load(run: str | Path) -> Evidence | None:
+    def load(run: str | Path) -> HeldOutPredictions | None:
         """What ``save`` wrote; None if there is nothing."""
         folder = Path(run) / FOLDER
         if not (folder / "about.json").is_file():
@@ -59,4 +59,4 @@ class Evidence:
             for name in ("samples", "values", "seen", "curves")
             if (folder / f"{name}.parquet").is_file()
         }
-        return Evidence(json.loads((folder / "about.json").read_text()), **tables)
+        return HeldOutPredictions(json.loads((folder / "about.json").read_text()), **tables)

@@ -17,7 +17,7 @@ Array = npt.NDArray[Any]
 _LOG_2PI = float(np.log(2 * np.pi))
 
 
-def known_values(batch: TokenBatch, is_normalized: bool = False) -> tuple[Array, Array, Array]:
+def observed_targets(batch: TokenBatch, is_normalized: bool = False) -> tuple[Array, Array, Array]:
     """(T, n_predicted) each: the values, whether they were observed, and their channels (of several values that a
     channel has, each counts as one: see ``count_channels``).
 
@@ -39,7 +39,7 @@ def known_values(batch: TokenBatch, is_normalized: bool = False) -> tuple[Array,
     return truth, is_known, np.broadcast_to(np.arange(schema.n_predicted), truth.shape)
 
 
-class HiddenValues:
+class ReconstructionMetrics:
     """Gathers hidden values and answers, batch by batch.
 
     is_normalized: answers are patches with their own mean taken off and divided by their deviation.
@@ -64,7 +64,7 @@ class HiddenValues:
         """
         hidden = batch.split.hidden_idx.cpu().numpy()
         values = batch.values.cpu().numpy().astype(np.float64)
-        truth, is_known, channel = known_values(batch, self.is_normalized)
+        truth, is_known, channel = observed_targets(batch, self.is_normalized)
         is_hidden = np.zeros(len(values), bool)
         is_hidden[hidden] = True
         self._count_visible(truth, channel, is_known & ~is_hidden[:, None])

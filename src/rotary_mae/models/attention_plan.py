@@ -9,15 +9,15 @@ import numpy.typing as npt
 from torch import Tensor
 
 from rotary_mae.models.config import RoMAEConfig
-from rotary_mae.nn.attention import Layout
+from rotary_mae.nn.attention import AttentionPlan
 from rotary_mae.nn.ragged import Ragged
-from rotary_mae.nn.window import Places, Windowed
+from rotary_mae.nn.window import TokenPositions, Windowed
 
 Ints = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Lying:
+class TokenOrder:
     """Where tokens lie: lengths (B,), order (T,) or None (as in ``Ragged``), positions (T, D), CLS first."""
 
     lengths: Ints
@@ -25,14 +25,16 @@ class Lying:
     positions: Tensor
     n_cls: int = 0
 
-    def along(self, axis: int) -> Places:
+    def along(self, axis: int) -> TokenPositions:
         """What a window along ``axis`` needs to know."""
         # planned on the CPU: with positions on another device this waits for it, once a plan
         positions = self.positions[:, axis].detach().cpu().float().numpy()
-        return Places(self.lengths, self.order, positions, np.arange(len(positions)) < self.n_cls)
+        return TokenPositions(self.lengths, self.order, positions, np.arange(len(positions)) < self.n_cls)
 
 
-def layout(config: RoMAEConfig, keys: Lying, queries: Lying | None = None, n_uses: int = 1) -> Layout:
+def plan_attention(
+    config: RoMAEConfig, keys: TokenOrder, queries: TokenOrder | None = None, n_uses: int = 1
+) -> AttentionPlan:
     """The plan of attention to ``keys`` by ``queries``, or by themselves, in ``n_uses`` layers."""
     device = keys.positions.device
     if config.window is None:

@@ -8,13 +8,13 @@ import torch
 from torch import Tensor, nn
 
 from rotary_mae.batches.batch import TokenBatch
-from rotary_mae.batches.local_context import N_CANDIDATES, Surroundings, query_context, query_width
-from rotary_mae.models.attention_plan import Lying, layout, sample_major
+from rotary_mae.batches.local_context import N_CANDIDATES, QueryContext, query_context, query_width
+from rotary_mae.models.attention_plan import TokenOrder, plan_attention, sample_major
 from rotary_mae.models.config import RoMAEConfig
 from rotary_mae.models.encoder import Encoded, Encoder, axis_frequencies
-from rotary_mae.models.heads import Head, expand, mean_and_std
+from rotary_mae.models.heads import Head, mean_and_std, undo_arcsinh
 from rotary_mae.models.pretrained import Pretrained
-from rotary_mae.nn.init import start_token, start_weight
+from rotary_mae.nn.init import init_token_, init_weight_
 from rotary_mae.nn.sinusoidal import sinusoidal_embedding
 from rotary_mae.nn.transformer import Angles, Stack
 
@@ -64,12 +64,12 @@ class RoMAEForPreTraining(Pretrained):
         if config.context:
             self.query_context = nn.Linear(query_width(config.n_predicted), decoder.width, bias=False)
             self.blend = Head(decoder.width, N_CANDIDATES * config.n_predicted, config.norm_eps)
-            start_weight(self.query_context.weight)
+            init_weight_(self.query_context.weight)
             # from nothing, so that the model begins as one without a blend
             nn.init.zeros_(self.blend.linear.weight)
-        start_weight(self.bridge.weight)
+        init_weight_(self.bridge.weight)
         nn.init.zeros_(self.bridge.bias)
-        start_token(self.mask_token)
+        init_token_(self.mask_token)
 
     decoder_frequencies: Tensor
 
@@ -85,7 +85,7 @@ class RoMAEForPreTraining(Pretrained):
             shares = self.blend(states).float().unflatten(1, (N_CANDIDATES, -1))
             answers = answers + (shares * around.candidates).sum(1)
         if self.config.compress:
-            answers, std = expand(answers, std)
+            answers, std = undo_arcsinh(answers, std)
         loss_sum, loss_count = self._loss(answers, std, batch)
         if not len(batch.split.hidden_idx):
             # every parameter takes part, so that processes stay in step
@@ -99,7 +99,7 @@ class RoMAEForPreTraining(Pretrained):
         """Whether all queries are the same before they are rotated."""
         return self.query_context is None and self.config.positions == "rope"
 
-    def _surroundings(self, batch: TokenBatch) -> Surroundings | None:
+    def _surroundings(self, batch: TokenBatch) -> QueryContext | None:
         if self.query_context is None:
             return None
         visible, hidden = batch.split.visible_idx, batch.split.hidden_idx
@@ -115,7 +115,7 @@ class RoMAEForPreTraining(Pretrained):
             batch.schema.time_axis,
         )
 
-    def _decode(self, encoded: Encoded, batch: TokenBatch, around: Surroundings | None) -> Tensor:
+    def _decode(self, encoded: Encoded, batch: TokenBatch, around: QueryContext | None) -> Tensor:
         """(M, decoder width) states of the hidden tokens."""
         hidden_idx = batch.split.hidden_idx
         memory = self.bridge(encoded.states)
@@ -146,15 +146,15 @@ class RoMAEForPreTraining(Pretrained):
         lengths, order = sample_major(*cls_lengths, batch.split.visible_lengths, hidden_lengths)
         x = torch.cat((memory, queries))
         query_positions = batch.positions[batch.split.hidden_idx]
-        everyone = Lying(lengths, order, torch.cat((encoded.positions, query_positions)), encoded.n_cls)
+        everyone = TokenOrder(lengths, order, torch.cat((encoded.positions, query_positions)), encoded.n_cls)
         *first, last = self.decoder.blocks
         if first:
-            everything = layout(self.config, everyone, n_uses=len(first))
+            everything = plan_attention(self.config, everyone, n_uses=len(first))
             for i, block in enumerate(first):
                 x = block(x, angles, everything, sample_idx, n_memory if i == 0 and self._is_asked_alike else None)
-        asked = layout(self.config, everyone, Lying(hidden_lengths, None, query_positions))
+        asked = plan_attention(self.config, everyone, TokenOrder(hidden_lengths, None, query_positions))
         # the last layer computes only what is read
-        return last.read(x, slice(n_memory, None), angles, asked, sample_idx)
+        return last.forward_subset(x, slice(n_memory, None), angles, asked, sample_idx)
 
     def _decode_independent(
         self,
@@ -168,9 +168,9 @@ class RoMAEForPreTraining(Pretrained):
         """Each hidden token attends to the visible ones and to itself."""
         n_memory = len(memory)
         memory_angles, query_angles = angles[slice(0, n_memory)], angles[slice(n_memory, None)]
-        seen = Lying(encoded.lengths, encoded.order, encoded.positions, encoded.n_cls)
+        seen = TokenOrder(encoded.lengths, encoded.order, encoded.positions, encoded.n_cls)
         query_positions = batch.positions[batch.split.hidden_idx]
-        asked = layout(self.config, seen, Lying(batch.split.hidden_lengths, None, query_positions))
+        asked = plan_attention(self.config, seen, TokenOrder(batch.split.hidden_lengths, None, query_positions))
         last = len(self.decoder.blocks) - 1
         for i, block in enumerate(self.decoder.blocks):
             before = memory

@@ -10,10 +10,10 @@ from torch import Tensor, nn
 
 from rotary_mae.batches.batch import TokenBatch
 from rotary_mae.batches.local_context import context_width, local_context
-from rotary_mae.models.attention_plan import Ints, Lying, layout, sample_major
+from rotary_mae.models.attention_plan import Ints, TokenOrder, plan_attention, sample_major
 from rotary_mae.models.config import RoMAEConfig
-from rotary_mae.nn.attention import Layout
-from rotary_mae.nn.init import start_token, start_weight
+from rotary_mae.nn.attention import AttentionPlan
+from rotary_mae.nn.init import init_token_, init_weight_
 from rotary_mae.nn.ragged import Ragged
 from rotary_mae.nn.rope import rope_angles, rope_frequencies, timescale_frequencies
 from rotary_mae.nn.sinusoidal import sinusoidal_embedding
@@ -40,7 +40,7 @@ class Encoded:
     n_cls: int
     lengths: Ints
     order: Ints | None
-    ragged: Layout
+    ragged: AttentionPlan
     sample_idx: Tensor
 
     @property
@@ -86,11 +86,11 @@ class Encoder(nn.Module):
         )
         self.register_buffer("frequencies", axis_frequencies(config, config.width, config.heads), persistent=False)
         if self.cls is not None:
-            start_token(self.cls)
+            init_token_(self.cls)
         for linear in (self.projection, self.context):
             if linear is not None:
-                start_weight(linear.weight)
-        start_token(self.projection.bias)
+                init_weight_(linear.weight)
+        init_token_(self.projection.bias)
 
     def forward(self, batch: TokenBatch, cls_only: bool = False) -> Encoded:
         """Encode the visible tokens; with ``cls_only`` the last layer computes nothing but the CLS states."""
@@ -115,7 +115,7 @@ class Encoder(nn.Module):
             lengths, order = sample_major(np.ones(n_cls, np.int64), lengths)
         if self.config.positions == "absolute":
             x = x + sinusoidal_embedding(positions, x.shape[1]).to(x.dtype)
-        ragged = layout(self.config, Lying(lengths, order, positions, n_cls), n_uses=self.config.depth)
+        ragged = plan_attention(self.config, TokenOrder(lengths, order, positions, n_cls), n_uses=self.config.depth)
         angles = self.angles(positions, self.frequencies)
         if cls_only and n_cls:
             # CLS sees all tokens of its sample, whatever the window
@@ -132,11 +132,11 @@ class Encoder(nn.Module):
             return Angles(None, None)
         return Angles(*rope_angles(positions, frequencies))
 
-    def _to_cls(self, x: Tensor, angles: Angles, ragged: Layout, to_cls: Ragged, sample_idx: Tensor) -> Tensor:
+    def _to_cls(self, x: Tensor, angles: Angles, ragged: AttentionPlan, to_cls: Ragged, sample_idx: Tensor) -> Tensor:
         *first, last = self.stack.blocks
         for block in first:
             x = block(x, angles, ragged, sample_idx)
-        return last.read(x, slice(0, len(to_cls.lengths)), angles, to_cls, sample_idx)
+        return last.forward_subset(x, slice(0, len(to_cls.lengths)), angles, to_cls, sample_idx)
 
     def _check(self, batch: TokenBatch) -> None:
         if not isinstance(batch, TokenBatch):

@@ -6,13 +6,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from rotary_mae.nn.init import start_weight
+from rotary_mae.nn.init import init_weight_
 from rotary_mae.nn.rms_norm import rms_norm
 
 MIN_STD = 1e-3
 """Smallest standard deviation of a Gaussian head, in scaled units: or a likelihood runs off to infinity."""
 
-LARGEST = 15.0
+MAX_ARCSINH = 15.0
 """Of answers before their hyperbolic sine is taken: 1.6 million scales, and no further."""
 
 
@@ -24,7 +24,7 @@ class Head(nn.Module):
         self.eps = eps
         self.norm = nn.Parameter(torch.ones(width))
         self.linear = nn.Linear(width, n_outputs)
-        start_weight(self.linear.weight)
+        init_weight_(self.linear.weight)
         nn.init.zeros_(self.linear.bias)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -38,7 +38,7 @@ def mean_and_std(answers: Tensor) -> tuple[Tensor, Tensor]:
     return mean, F.softplus(raw) + MIN_STD
 
 
-def expand(mean: Tensor, std: Tensor | None) -> tuple[Tensor, Tensor | None]:
+def undo_arcsinh(mean: Tensor, std: Tensor | None) -> tuple[Tensor, Tensor | None]:
     """Answers given as inverse hyperbolic sines as what they stand for; deviations (or None) in proportion."""
-    mean = mean.clamp(-LARGEST, LARGEST)
+    mean = mean.clamp(-MAX_ARCSINH, MAX_ARCSINH)
     return mean.sinh(), None if std is None else std * mean.cosh()

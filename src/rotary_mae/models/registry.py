@@ -6,7 +6,7 @@ from rotary_mae.models.autoencoder import RoMAEForPreTraining
 from rotary_mae.models.predictor import RoMAEForPrediction
 from rotary_mae.models.pretrained import Pretrained
 
-MODELS: dict[str, type[Pretrained]] = {
+MODEL_CLASSES: dict[str, type[Pretrained]] = {
     "RoMAEForPreTraining": RoMAEForPreTraining,
     "RoMAEForPrediction": RoMAEForPrediction,
 }

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from rotary_mae.nn.linear import mkl_is_slow, onednn_product
-from rotary_mae.nn.ragged import Packed, Ragged, Side
+from rotary_mae.nn.ragged import Packed, PaddingMap, Ragged
 from rotary_mae.nn.window import Windowed
 
 varlen_attn: Any
@@ -22,7 +22,7 @@ except ImportError:  # torch before 2.10
 else:
     varlen_attn = varlen.varlen_attn
 
-Layout = Ragged | Windowed
+AttentionPlan = Ragged | Windowed
 
 
 class _Pad(torch.autograd.Function):
@@ -74,7 +74,7 @@ class _Unpad(torch.autograd.Function):
         return padded.index_copy_(0, unpad_idx, grad.contiguous()), None
 
 
-def pad(x: Tensor, side: Side) -> Tensor:
+def pad(x: Tensor, side: PaddingMap) -> Tensor:
     """(T, ...) flat tokens into the padded buffer of their groups."""
     if side.pad_idx is None:
         return x
@@ -83,21 +83,21 @@ def pad(x: Tensor, side: Side) -> Tensor:
     return _Pad.apply(x, side.pad_idx, side.unpad_idx, side.has_absent)
 
 
-def unpad(x: Tensor, side: Side) -> Tensor:
+def unpad(x: Tensor, side: PaddingMap) -> Tensor:
     """The padded buffer back to (T, ...) flat tokens."""
     if side.unpad_idx is None:
         return x
     return _Unpad.apply(x, side.unpad_idx)
 
 
-def rectangles(x: Tensor, side: Side) -> list[Tensor]:
+def rectangles(x: Tensor, side: PaddingMap) -> list[Tensor]:
     """The padded buffer (padded, ...) as one (n, length, ...) a group."""
     # split, not slices: the gradient of each slice would be a buffer of its own, mostly zeros
     parts = x.split([n * length for n, length in side.shapes])
     return [part.unflatten(0, shape) for part, shape in zip(parts, side.shapes, strict=True)]
 
 
-def attend(q: Tensor, k: Tensor, v: Tensor, ragged: Layout, dropout: float = 0.0) -> Tensor:
+def attend(q: Tensor, k: Tensor, v: Tensor, ragged: AttentionPlan, dropout: float = 0.0) -> Tensor:
     """Softmax attention of every query to the keys of its own sample.
 
     q: (Tq, heads, head width), already rotated; k, v: (Tk, heads, head width). Returns (Tq, heads * head
@@ -152,7 +152,7 @@ def _attend_rectangle(
         with torch.autocast("cpu", enabled=False):
             return _attend_rectangle(q.float(), k.float(), v.float(), bias, dropout).to(q.dtype)
     if dropout == 0.0 and _takes_products(q, k, n_uses):
-        return _Products.apply(q, k, v, bias)
+        return _MatmulAttention.apply(q, k, v, bias)
     mask = None if bias is None else bias.to(q.dtype)
     return F.scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=dropout)
 
@@ -167,7 +167,7 @@ def _takes_products(q: Tensor, k: Tensor, n_uses: int) -> bool:
     return is_much and work >= LEAST_WORK_OF_ONE and n_scores <= MOST_SCORES_OF_ONE
 
 
-class _Products(torch.autograd.Function):
+class _MatmulAttention(torch.autograd.Function):
     """Attention as oneDNN's products; the fused kernel asks MKL for its own. Scores are made again for the backward."""
 
     @staticmethod
@@ -236,7 +236,7 @@ def _wide(x: Tensor) -> Tensor:
 
 
 def attend_with_self(
-    q: Tensor, k: Tensor, v: Tensor, k_self: Tensor, v_self: Tensor, ragged: Layout, dropout: float = 0.0
+    q: Tensor, k: Tensor, v: Tensor, k_self: Tensor, v_self: Tensor, ragged: AttentionPlan, dropout: float = 0.0
 ) -> Tensor:
     """Attention of every query to the keys of its own sample and to itself, but to no other query.
 

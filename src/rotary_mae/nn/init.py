@@ -9,7 +9,7 @@ from torch import Tensor, nn
 GAIN = 0.5
 
 
-def start_weight(weight: Tensor) -> None:
+def init_weight_(weight: Tensor) -> None:
     """Truncated normal of 0.5 / sqrt(fan-in) for a matrix (out, in).
 
     The usual 0.02 is right for wide layers only. In narrow ones what is said fades from layer to layer, and attention
@@ -18,7 +18,7 @@ def start_weight(weight: Tensor) -> None:
     _start(weight, GAIN / math.sqrt(weight.shape[1]))
 
 
-def start_token(token: Tensor) -> None:
+def init_token_(token: Tensor) -> None:
     """The same for a learned token or a bias, whose fan-in is 1.
 
     Nothing starts at or near zero: RMSNorm of a zero vector has a gradient of 1 / eps.

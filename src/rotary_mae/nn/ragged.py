@@ -21,11 +21,11 @@ Lengths = npt.NDArray[np.int64]
 
 # Cost model of one attention call, forward and backward, in units of one score (query, key):
 # a padded token costs as much as PER_TOKEN scores, one more call as much as PER_CALL scores.
-PER_TOKEN = 20.0
+COST_PER_TOKEN = 20.0
 
-PER_CALL = 6_000.0
+COST_PER_CALL = 6_000.0
 
-MOST_PLANNED = 1024
+MAX_PLANNED = 1024
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Group:
 
 
 @dataclass(frozen=True)
-class Spread:
+class RepeatMap:
     """The places of tokens that are in the padded buffer more than once, or not at all.
 
     places: those of the first token, then those of the second, and so on. starts: (T,) where each token's begin.
@@ -54,7 +54,7 @@ class Spread:
 
 
 @dataclass(frozen=True)
-class Side:
+class PaddingMap:
     """Index maps between flat tokens and the padded buffer of queries or of keys.
 
     shapes: (samples, length) of each group, laid one after the other in the buffer.
@@ -68,7 +68,7 @@ class Side:
     pad_idx: Tensor | None
     unpad_idx: Tensor | None
     has_absent: bool = False
-    spread: Spread | None = None
+    spread: RepeatMap | None = None
 
 
 @dataclass(frozen=True)
@@ -128,12 +128,12 @@ class Ragged:
         return _groups(self._members, self.query_lengths, self.lengths, self.device)
 
     @cached_property
-    def keys(self) -> Side:
+    def keys(self) -> PaddingMap:
         """Keys in their groups."""
         return _side(self._members, self.lengths, self.order, self.device)
 
     @cached_property
-    def queries(self) -> Side:
+    def queries(self) -> PaddingMap:
         """Queries in their groups."""
         return self.keys if self.is_self else _side(self._members, self.query_lengths, self.query_order, self.device)
 
@@ -168,12 +168,12 @@ def _packed(lengths: Lengths, order: Lengths | None, device: torch.device | str)
 def cut_into_groups(query_lengths: Lengths, key_lengths: Lengths) -> list[int]:
     """Where to cut samples sorted by falling key length, as [0, ..., B], at the least total cost.
 
-    Exact, by dynamic programming over the last cut; of more than ``MOST_PLANNED`` samples, runs are kept together so
+    Exact, by dynamic programming over the last cut; of more than ``MAX_PLANNED`` samples, runs are kept together so
     that planning stays cheap.
     """
     n = len(key_lengths)
-    if n > MOST_PLANNED:
-        starts = np.arange(0, n, -(-n // MOST_PLANNED))
+    if n > MAX_PLANNED:
+        starts = np.arange(0, n, -(-n // MAX_PLANNED))
         longest_queries = np.maximum.reduceat(query_lengths, starts)
         chosen = cut_into_groups(longest_queries, key_lengths[starts])
         return [*starts[chosen[:-1]].tolist(), n]
@@ -183,8 +183,8 @@ def cut_into_groups(query_lengths: Lengths, key_lengths: Lengths) -> list[int]:
         starts = np.arange(end)
         longest_key = key_lengths[:end].astype(np.float64)
         longest_query = np.maximum.accumulate(query_lengths[:end][::-1])[::-1].astype(np.float64)
-        area = longest_key * longest_query + PER_TOKEN * (longest_key + longest_query)
-        cost = best[:end] + (end - starts) * area + PER_CALL
+        area = longest_key * longest_query + COST_PER_TOKEN * (longest_key + longest_query)
+        cost = best[:end] + (end - starts) * area + COST_PER_CALL
         last[end] = int(cost.argmin())
         best[end] = cost[last[end]]
     cuts = [n]
@@ -206,7 +206,7 @@ def _groups(members: list[Lengths], asked: Lengths, lengths: Lengths, device: to
     return groups
 
 
-def _side(members: list[Lengths], lengths: Lengths, order: Lengths | None, device: torch.device | str) -> Side:
+def _side(members: list[Lengths], lengths: Lengths, order: Lengths | None, device: torch.device | str) -> PaddingMap:
     starts = np.cumsum(lengths) - lengths
     n_tokens = int(lengths.sum())
     pad_parts: list[Lengths] = []
@@ -230,8 +230,8 @@ def _side(members: list[Lengths], lengths: Lengths, order: Lengths | None, devic
         by_flat[order] = unpad
         unpad = by_flat
     if len(pad) == n_tokens and np.array_equal(pad, np.arange(n_tokens)):
-        return Side(shapes, None, None)
-    return Side(
+        return PaddingMap(shapes, None, None)
+    return PaddingMap(
         shapes,
         moved(pad, device),
         moved(unpad, device),

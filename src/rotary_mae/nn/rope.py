@@ -73,7 +73,7 @@ def rope_angles(positions: Tensor, frequencies: Tensor) -> tuple[Tensor, Tensor]
 def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     """Rotate queries or keys (T, ..., head width) by the angles of their tokens, (T, D, P) each.
 
-    The definition; layers use ``turn`` on components that ``pairs_adjacent`` has reordered.
+    The definition; layers use ``apply_rotary`` on components that ``pairs_adjacent`` has reordered.
     """
     n_tokens, n_axes, n_pairs = cos.shape
     pairs = x.unflatten(-1, (n_axes, 2, n_pairs))
@@ -93,7 +93,7 @@ def pairs_adjacent(weight: Tensor, n_axes: int, head_width: int) -> Tensor:
     return by_pair.transpose(2, 3).flatten(0, 3)
 
 
-def turn(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+def apply_rotary(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     """``rotate`` for (T, heads, head width) whose pairs are neighbours."""
     cos, sin = cos.flatten(1).unsqueeze(1), sin.flatten(1).unsqueeze(1)
     pairs = x.to(torch.promote_types(x.dtype, torch.float32)).unflatten(-1, (-1, 2))

@@ -11,11 +11,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from rotary_mae.nn.attention import Layout, attend, attend_with_self
-from rotary_mae.nn.init import start_weight
+from rotary_mae.nn.attention import AttentionPlan, attend, attend_with_self
+from rotary_mae.nn.init import init_weight_
 from rotary_mae.nn.linear import linear, silu_linear
 from rotary_mae.nn.rms_norm import rms_norm
-from rotary_mae.nn.rope import pairs_adjacent, turn
+from rotary_mae.nn.rope import apply_rotary, pairs_adjacent
 
 
 @dataclass(frozen=True)
@@ -28,9 +28,9 @@ class Angles:
     def __getitem__(self, part: slice) -> Angles:
         return self if self.cos is None or self.sin is None else Angles(self.cos[part], self.sin[part])
 
-    def turn(self, x: Tensor) -> Tensor:
+    def apply_rotary(self, x: Tensor) -> Tensor:
         """Queries or keys (T, heads, head width), pairs adjacent, rotated."""
-        return x if self.cos is None or self.sin is None else turn(x, self.cos, self.sin)
+        return x if self.cos is None or self.sin is None else apply_rotary(x, self.cos, self.sin)
 
 
 def project(x: Tensor, norm: Tensor, weight: Tensor, eps: float) -> Tensor:
@@ -93,7 +93,7 @@ class Block(nn.Module):
         self.down = nn.Parameter(torch.empty(width, hidden))
         self.is_compiled = False
         for weight in (self.qkv, self.out, self.up, self.down):
-            start_weight(weight)
+            init_weight_(weight)
 
     def compile_parts(self) -> None:
         """Compile the token-wise halves; attention stays eager, or its group counts would recompile it."""
@@ -108,7 +108,7 @@ class Block(nn.Module):
         return compiled(finish_block) if self.is_compiled else finish_block
 
     def forward(
-        self, x: Tensor, angles: Angles, ragged: Layout, sample_idx: Tensor, n_distinct: int | None = None
+        self, x: Tensor, angles: Angles, ragged: AttentionPlan, sample_idx: Tensor, n_distinct: int | None = None
     ) -> Tensor:
         """(T, width) tokens to (T, width); ``sample_idx`` (T,) says whose they are, for stochastic depth.
 
@@ -119,12 +119,14 @@ class Block(nn.Module):
         attended = attend(*self._qkv(x, angles, n_distinct), ragged, self._rate)
         return self.finish(x, attended, sample_idx)
 
-    def read(self, x: Tensor, read: slice, angles: Angles, ragged: Layout, sample_idx: Tensor) -> Tensor:
+    def forward_subset(
+        self, x: Tensor, read: slice, angles: Angles, ragged: AttentionPlan, sample_idx: Tensor
+    ) -> Tensor:
         """Like ``forward`` for the tokens of ``read`` alone, which attend to all: enough for a last layer."""
         k, v = self._kv(x, angles)
         weight, _ = self._weights(angles)
         q = self._heads(x[read], weight)
-        return self.finish(x[read], attend(angles[read].turn(q), k, v, ragged, self._rate), sample_idx[read])
+        return self.finish(x[read], attend(angles[read].apply_rotary(q), k, v, ragged, self._rate), sample_idx[read])
 
     def query(
         self,
@@ -132,7 +134,7 @@ class Block(nn.Module):
         queries: Tensor,
         angles: Angles,
         query_angles: Angles,
-        ragged: Layout,
+        ragged: AttentionPlan,
         query_sample: Tensor,
         n_distinct: int | None = None,
     ) -> Tensor:
@@ -170,21 +172,21 @@ class Block(nn.Module):
             distinct, same = self._heads(x[: n_distinct + 1], weight).split((n_distinct, min(n_same, 1)))
             heads = torch.cat((distinct, same.expand(n_same, -1, -1)))
         qk, v = heads.split((2 * self.n_heads, self.n_heads), dim=1)
-        q, k = angles.turn(qk).split(self.n_heads, dim=1)
+        q, k = angles.apply_rotary(qk).split(self.n_heads, dim=1)
         return q, k, v
 
     def _kv(self, x: Tensor, angles: Angles) -> tuple[Tensor, Tensor]:
         """Keys and values, of tokens that ask nothing themselves."""
         _, weight = self._weights(angles)
         k, v = self._heads(x, weight).split(self.n_heads, dim=1)
-        return angles.turn(k), v
+        return angles.apply_rotary(k), v
 
     def _heads(self, x: Tensor, weight: Tensor) -> Tensor:
         projected = self._project(x, self.attention_norm, weight, self.eps)
         return projected.unflatten(-1, (-1, x.shape[-1] // self.n_heads))
 
     def _weights(self, angles: Angles) -> tuple[Tensor, Tensor]:
-        """Projections to queries (W, W), and to keys and values (2 W, W), with components in the order of ``turn``."""
+        """Projections to queries (W, W), and to keys and values (2 W, W), in the order of ``apply_rotary``."""
         width = len(self.out)
         if angles.cos is None:
             q, kv = self.qkv.split((width, 2 * width))
@@ -224,7 +226,7 @@ class Stack(nn.Module):
         blocks = nn.ModuleList(Block(width, n_heads, hidden, dropout, rate, eps) for rate in rates)
         self.blocks = cast(Sequence[Block], blocks)
 
-    def forward(self, x: Tensor, angles: Angles, ragged: Layout, sample_idx: Tensor) -> Tensor:
+    def forward(self, x: Tensor, angles: Angles, ragged: AttentionPlan, sample_idx: Tensor) -> Tensor:
         """(T, width) tokens to (T, width)."""
         for block in self.blocks:
             x = block(x, angles, ragged, sample_idx)

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from rotary_mae.nn.ragged import Group, Lengths, Side, Spread, cut_into_groups, moved
+from rotary_mae.nn.ragged import Group, Lengths, PaddingMap, RepeatMap, cut_into_groups, moved
 
 Floats = npt.NDArray[np.float32]
 
@@ -23,7 +23,7 @@ SMALLEST_BLOCK, LARGEST_BLOCK = 32, 512
 
 
 @dataclass(frozen=True)
-class Places:
+class TokenPositions:
     """Where the tokens of one side, queries or keys, lie.
 
     lengths: (B,) tokens a sample. order: (T,) flat index of the tokens, sample after sample; None if they lie in that
@@ -51,8 +51,8 @@ class Windowed:
     def __init__(
         self,
         window: float,
-        keys: Places,
-        queries: Places | None = None,
+        keys: TokenPositions,
+        queries: TokenPositions | None = None,
         *,
         device: torch.device | str = "cpu",
         n_uses: int = 1,
@@ -77,7 +77,7 @@ class Windowed:
 class _Sorted:
     """One side with every sample's tokens sorted: CLS first, then by position. flat: (T,) where each lies."""
 
-    def __init__(self, places: Places) -> None:
+    def __init__(self, places: TokenPositions) -> None:
         order = np.arange(len(places.positions)) if places.order is None else places.order
         sample = np.repeat(np.arange(len(places.lengths)), places.lengths)
         place = np.lexsort((places.positions[order], ~places.is_cls[order], sample))
@@ -171,21 +171,21 @@ def _bias(
     return moved(bias.unsqueeze(1).numpy(), device)
 
 
-def _query_side(idx: list[Lengths], members: list[_Blocks], side: _Sorted, device: torch.device | str) -> Side:
+def _query_side(idx: list[Lengths], members: list[_Blocks], side: _Sorted, device: torch.device | str) -> PaddingMap:
     """Every query is in one block."""
     flat, real = _buffer(idx, [blocks.n_queries for blocks in members], side)
     unpad = np.empty(len(side.flat), np.int64)
     unpad[flat[real]] = real
-    return Side(_shapes(idx), moved(flat, device), moved(unpad, device))
+    return PaddingMap(_shapes(idx), moved(flat, device), moved(unpad, device))
 
 
-def _key_side(idx: list[Lengths], members: list[_Blocks], side: _Sorted, device: torch.device | str) -> Side:
+def _key_side(idx: list[Lengths], members: list[_Blocks], side: _Sorted, device: torch.device | str) -> PaddingMap:
     """A key is in as many blocks as see it."""
     flat, real = _buffer(idx, [blocks.n_keys for blocks in members], side)
     counts = np.bincount(flat[real], minlength=len(side.flat))
     places = real[np.argsort(flat[real], kind="stable")]
-    spread = Spread(moved(places, device), moved(np.cumsum(counts) - counts, device))
-    return Side(_shapes(idx), moved(flat, device), None, spread=spread)
+    spread = RepeatMap(moved(places, device), moved(np.cumsum(counts) - counts, device))
+    return PaddingMap(_shapes(idx), moved(flat, device), None, spread=spread)
 
 
 def _buffer(idx: list[Lengths], lengths: list[Lengths], side: _Sorted) -> tuple[Lengths, Lengths]:

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from rotary_mae.data.timestamps import from_seconds
-from rotary_mae.evaluation.held_out import Evidence
+from rotary_mae.evaluation.held_out import HeldOutPredictions
 from rotary_mae.report.page import Chart, plain
 
 Array = npt.NDArray[Any]
@@ -18,7 +18,9 @@ Array = npt.NDArray[Any]
 MAX_PANELS, PANEL_HEIGHT = 4, 170
 
 
-def leaf_charts(evidence: Evidence, value_name: str = "value", is_inverted: bool = False) -> list[Chart]:
+def per_object_charts(
+    evidence: HeldOutPredictions, value_name: str = "value", is_inverted: bool = False
+) -> list[Chart]:
     """A chart for every object that can be drawn: what was visible, what was hidden, the answers and their bands.
 
     is_inverted: smaller values up, as magnitudes are drawn.

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rotary_mae import __version__
-from rotary_mae.evaluation.held_out import Evidence
+from rotary_mae.evaluation.held_out import HeldOutPredictions
 from rotary_mae.report.bootstrap import METHODS, Estimate, number
 from rotary_mae.report.page import Number, Page, Section, write_page
 from rotary_mae.report.sections import (
@@ -40,7 +40,7 @@ AT_A_GLANCE = {
 }
 
 
-def write_run_report(path: Path, run: Path, lines: Mapping[str, str], evidence: Evidence | None) -> None:
+def write_run_report(path: Path, run: Path, lines: Mapping[str, str], evidence: HeldOutPredictions | None) -> None:
     """Write the page about the run in this folder.
 
     lines: what the run is, in words by name. evidence: answers to judge it by, None if there are none.
@@ -76,7 +76,7 @@ def write_run_report(path: Path, run: Path, lines: Mapping[str, str], evidence: 
     write_page(path, page)
 
 
-def _judged(evidence: Evidence) -> tuple[list[Section], dict[str, Estimate]]:
+def _judged(evidence: HeldOutPredictions) -> tuple[list[Section], dict[str, Estimate]]:
     kind = evidence.about["kind"]
     if kind == "RoMAEClassifier":
         return class_sections(evidence)
@@ -111,7 +111,7 @@ def _lead(described: Mapping[str, Any], about: Mapping[str, Any], state: str) ->
     return f"Trained on {described['data']['n_samples']:,} samples{where}; {state.split(';')[0]}."
 
 
-def _notes(run: Path, evidence: Evidence | None, history: list[dict[str, Any]], state: str) -> list[str]:
+def _notes(run: Path, evidence: HeldOutPredictions | None, history: list[dict[str, Any]], state: str) -> list[str]:
     notes = []
     if not history:
         notes.append("No epoch is done yet, so there are no curves.")

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.decomposition import PCA
 
-from rotary_mae.evaluation.held_out import Evidence
+from rotary_mae.evaluation.held_out import HeldOutPredictions
 from rotary_mae.report.bootstrap import (
     Estimate,
     channel_errors,
@@ -28,7 +28,7 @@ from rotary_mae.report.charts import (
     reliability_chart,
     truth_chart,
 )
-from rotary_mae.report.object_charts import leaf_charts
+from rotary_mae.report.object_charts import per_object_charts
 from rotary_mae.report.page import Chart, Figure, Section
 
 Array = npt.NDArray[Any]
@@ -71,7 +71,7 @@ def curve_section(histories: Mapping[str, Sequence[Mapping[str, Any]]], is_stopp
     return Section("How it learned", texts, figures=figures)
 
 
-def class_sections(evidence: Evidence) -> tuple[list[Section], dict[str, Estimate]]:
+def class_sections(evidence: HeldOutPredictions) -> tuple[list[Section], dict[str, Estimate]]:
     """Metrics, confusion and calibration of a classifier; and the metrics themselves."""
     classes = [str(name) for name in evidence.about["classes"]]
     label = evidence.samples["label"].to_pylist()
@@ -118,7 +118,7 @@ def simple_section(summary: Mapping[str, Any]) -> list[Section]:
     return [Section("Beside simple methods", [*texts, *filter(None, [summary.get("note")])], table=table)]
 
 
-def number_sections(evidence: Evidence) -> tuple[list[Section], dict[str, Estimate]]:
+def number_sections(evidence: HeldOutPredictions) -> tuple[list[Section], dict[str, Estimate]]:
     """Metrics, and predicted against true numbers, of a regressor; and the metrics of the first number."""
     names = [str(name) for name in evidence.about["targets"]]
     ids = evidence.samples["id"].to_pylist()
@@ -145,7 +145,7 @@ def number_sections(evidence: Evidence) -> tuple[list[Section], dict[str, Estima
 
 
 def hidden_sections(
-    evidence: Evidence, value_name: str = "value", is_inverted: bool = False
+    evidence: HeldOutPredictions, value_name: str = "value", is_inverted: bool = False
 ) -> tuple[list[Section], dict[str, Estimate]]:
     """Errors of hidden values, objects to leaf through, and the coverage of intervals; and the errors by method."""
     about = evidence.about
@@ -169,7 +169,7 @@ def hidden_sections(
             figures=figures,
         )
     ]
-    charts = leaf_charts(evidence, value_name, is_inverted)
+    charts = per_object_charts(evidence, value_name, is_inverted)
     if charts:
         words = "The line is the answer. Half of the rings should lie in the dark band, nine in ten in the light one."
         if evidence.curves is None:
@@ -184,7 +184,7 @@ def hidden_sections(
     return sections, errors
 
 
-def _coverage_section(evidence: Evidence) -> Section:
+def _coverage_section(evidence: HeldOutPredictions) -> Section:
     assert evidence.values is not None
     found = coverage(evidence.values, list(evidence.about["quantiles"]))
     table = [["interval", "holds so many of the hidden values", "95 % interval"]]
@@ -203,7 +203,7 @@ def _coverage_section(evidence: Evidence) -> Section:
     return Section("Whether its intervals hold what they promise", texts, table=table, figures=[figure])
 
 
-def map_section(evidence: Evidence, label_name: str = "label") -> Section | None:
+def map_section(evidence: HeldOutPredictions, label_name: str = "label") -> Section | None:
     """The two directions in which embeddings differ most; None for fewer than three samples."""
     samples = evidence.samples
     vectors = np.column_stack([samples[name].to_numpy() for name in _embedding_columns(evidence)])
@@ -226,7 +226,7 @@ def map_section(evidence: Evidence, label_name: str = "label") -> Section | None
     return Section("How samples lie to each other", texts, figures=[Figure("map", [chart], caption, is_wide=True)])
 
 
-def _embedding_columns(evidence: Evidence) -> list[str]:
+def _embedding_columns(evidence: HeldOutPredictions) -> list[str]:
     return [name for name in evidence.samples.column_names if name[0] == "e" and name[1:].isdigit()]
 
 
@@ -234,7 +234,7 @@ def _rows(found: Mapping[str, Estimate]) -> list[list[str]]:
     return [[name, number(e.value), e.between] for name, e in found.items()]
 
 
-def _who(evidence: Evidence) -> str:
+def _who(evidence: HeldOutPredictions) -> str:
     about = evidence.about
     n, judged = int(about["n_samples"]), int(about["n_judged"])
     drawn = f" ({judged:,} of them, drawn at random)" if judged < n else ""

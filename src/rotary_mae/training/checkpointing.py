@@ -22,7 +22,7 @@ from rotary_mae.training.seeding import random_state, set_random_state
 from rotary_mae.training.weight_averaging import WeightAverage
 
 
-class Keeper:
+class Checkpointer:
     """Keeps model, optimizer, mean weights and counters of a run in the folder ``out``; nothing is kept if it is None.
 
     history: the lines of metrics so far, in every process.

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from rotary_mae._settings import check_keys, check_kinds, is_number, is_sequence, is_whole, nested
 from rotary_mae.batches.augmentation import Augmentation
-from rotary_mae.batches.masking import Hiding
+from rotary_mae.batches.masking import Masking
 
 
 def is_count(given: Any) -> bool:
@@ -70,7 +70,7 @@ class TrainingConfig:
     clip: float = 1.0
     average: float = 0.0
     keep: Literal["best", "last"] = "best"
-    hiding: Hiding = field(default_factory=Hiding)
+    hiding: Masking = field(default_factory=Masking)
     augmentation: Augmentation = field(default_factory=Augmentation)
     label_smoothing: float = 0.0
     precision: Literal["fp32", "bf16"] = "fp32"
@@ -86,7 +86,7 @@ class TrainingConfig:
     progress: bool = True
 
     def __post_init__(self) -> None:
-        for name, cls in (("hiding", Hiding), ("augmentation", Augmentation)):
+        for name, cls in (("hiding", Masking), ("augmentation", Augmentation)):
             object.__setattr__(self, name, nested(cls, getattr(self, name), name))
         object.__setattr__(self, "betas", _two_betas(self.betas))
         trackers = [self.trackers] if isinstance(self.trackers, str) else self.trackers
@@ -126,4 +126,4 @@ class TrainingConfig:
 
 
 # Settings that do not change what is learned, so that a run may be resumed with others.
-OUTWARD = frozenset({"num_workers", "device", "trackers", "progress", "save_seconds"})
+NON_SEMANTIC_FIELDS = frozenset({"num_workers", "device", "trackers", "progress", "save_seconds"})

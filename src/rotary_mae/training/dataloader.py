@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from rotary_mae.batches.augmentation import Augmentation
 from rotary_mae.batches.batch import TokenBatch
-from rotary_mae.batches.masking import Hiding
+from rotary_mae.batches.masking import Masking
 from rotary_mae.data.scaling import Scaling
 from rotary_mae.data.sources import Source
 
@@ -30,7 +30,7 @@ class BatchReader(Dataset[TokenBatch]):
 
     source: Source
     scaling: Scaling | None
-    hiding: Hiding | None
+    hiding: Masking | None
     augmentation: Augmentation | None
     seed: int
     epoch: int
@@ -56,7 +56,7 @@ class BatchReader(Dataset[TokenBatch]):
         return replace(self, epoch=epoch)
 
 
-def read_ahead(reader: BatchReader, items: Sequence[tuple[Ints, bool]], num_workers: int) -> Iterable[TokenBatch]:
+def load_batches(reader: BatchReader, items: Sequence[tuple[Ints, bool]], num_workers: int) -> Iterable[TokenBatch]:
     """The batches of ``items`` in order, read by ``num_workers`` other processes (0: by this one)."""
     # a generator of its own: the loader would draw from the one of dropout, once more in a run that is resumed
     return DataLoader(

@@ -21,7 +21,7 @@ class LossParts:
     count: Tensor
 
 
-def wanted(output: PredictionOutput, batch: TokenBatch) -> Tensor | None:
+def targets_of(output: PredictionOutput, batch: TokenBatch) -> Tensor | None:
     """What a predictor should have answered: targets of the samples or of the tokens, as its answers are."""
     return batch.token_targets if output.per == "token" else batch.targets
 
@@ -30,7 +30,7 @@ def loss_parts(output: PreTrainingOutput | PredictionOutput, batch: TokenBatch, 
     """The loss of a batch: reconstruction, cross entropy (whole-number targets) or regression (others)."""
     if isinstance(output, PreTrainingOutput):
         return LossParts(output.loss_sum, output.loss_count)
-    targets, logits, weights = wanted(output, batch), output.logits, batch.weights
+    targets, logits, weights = targets_of(output, batch), output.logits, batch.weights
     if output.per == "token":
         weights = None if weights is None else weights[batch.sample_idx]
     if targets is None:

@@ -20,7 +20,7 @@ DISK_BLOCK = 64
 
 
 @dataclass(frozen=True)
-class Course:
+class TrainingSchedule:
     """What is done when, as a pure function of the settings and the number (and lengths) of the samples."""
 
     config: TrainingConfig

@@ -15,7 +15,7 @@ N_LOG_LINES = 10
 
 
 @contextmanager
-def counting(title: str, n_samples: int, is_shown: bool) -> Iterator[Callable[[int], None]]:
+def progress_bar(title: str, n_samples: int, is_shown: bool) -> Iterator[Callable[[int], None]]:
     """A bar on a terminal while samples are answered for; call what it gives with the number just done."""
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(24), MofNCompleteColumn(), TextColumn("samples, left"))

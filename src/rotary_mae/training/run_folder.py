@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from rotary_mae._atomic import recover
 from rotary_mae.data.sources import Source
-from rotary_mae.training.config import OUTWARD
+from rotary_mae.training.config import NON_SEMANTIC_FIELDS
 
 # A run of its own that comes before the one in the folder.
 PRETRAINING = "pretraining"
@@ -70,7 +70,9 @@ class RunFolder:
         before = json.loads(self.description.read_text())
         for part, now in json.loads(json.dumps(about)).items():
             then = before.get(part, {})
-            changed = [k for k in now if now[k] != then.get(k) and not (part == "training" and k in OUTWARD)]
+            changed = [
+                k for k in now if now[k] != then.get(k) and not (part == "training" and k in NON_SEMANTIC_FIELDS)
+            ]
             if changed:
                 raise ValueError(
                     f"{self.path} was trained with other settings of {part}: "

@@ -9,22 +9,22 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
-ONE_THREAD = threading.RLock()
+SEED_LOCK = threading.RLock()
 """Held while torch is seeded for something: its randomness is one for all threads."""
 
 
 @contextmanager
-def own_randomness(seed: int, rank: int) -> Iterator[None]:
+def seeded_training(seed: int, rank: int) -> Iterator[None]:
     """Seed torch for one training, differently in each process, and leave the caller's randomness as it was."""
     devices = [torch.cuda.current_device()] if torch.cuda.is_available() else []
-    with ONE_THREAD:
+    with SEED_LOCK:
         before = torch.get_rng_state()
         others = [torch.cuda.get_rng_state(device) for device in devices]
         torch.manual_seed(seed * 1_000_003 + rank)
     try:
         yield
     finally:
-        with ONE_THREAD:
+        with SEED_LOCK:
             torch.set_rng_state(before)
             for device, state in zip(devices, others, strict=True):
                 torch.cuda.set_rng_state(state, device)
@@ -33,7 +33,7 @@ def own_randomness(seed: int, rank: int) -> Iterator[None]:
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
     """Draw from torch's randomness as it is after this seed; other threads wait, and the caller's is left as it was."""
-    with ONE_THREAD, torch.random.fork_rng(devices=[]):
+    with SEED_LOCK, torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         yield
 

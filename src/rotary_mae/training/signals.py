@@ -10,7 +10,7 @@ from typing import Any, Self
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
-class Interruption:
+class GracefulShutdown:
     """While it is entered, a first signal only sets ``is_asked``, so that an update and what is saved are whole.
 
     A second one raises KeyboardInterrupt. Outside of the main thread, where Python gives no signals, nothing changes.

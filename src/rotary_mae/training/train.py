@@ -10,14 +10,14 @@ import numpy.typing as npt
 
 from rotary_mae.batches.masking import VALIDATION_EPOCH
 from rotary_mae.data.scaling import Scaling
-from rotary_mae.data.sources import Source, as_described
+from rotary_mae.data.sources import Source, adapt_source
 from rotary_mae.models.autoencoder import RoMAEForPreTraining
 from rotary_mae.models.predictor import RoMAEForPrediction
 from rotary_mae.models.pretrained import Pretrained
 from rotary_mae.training.config import TrainingConfig
 from rotary_mae.training.dataloader import BatchReader
 from rotary_mae.training.distributed import make_accelerator, on_device
-from rotary_mae.training.seeding import own_randomness
+from rotary_mae.training.seeding import seeded_training
 from rotary_mae.training.trainer import Trainer, TrainingResult
 
 __all__ = ["TrainingResult", "train"]
@@ -80,7 +80,7 @@ def train(
     if scaling is not None:
         model.scaling = scaling
     accelerator = make_accelerator(config, out)
-    with on_device(accelerator.device), own_randomness(config.seed, accelerator.process_index):
+    with on_device(accelerator.device), seeded_training(config.seed, accelerator.process_index):
         trainer = Trainer(model, reader, validating, config, accelerator, out)
         return trainer.run(resume, title or "train")
 
@@ -93,7 +93,7 @@ def _check_model(model: Any) -> None:
 
 
 def _as_source(given: Any) -> Source:
-    source = as_described(given)
+    source = adapt_source(given)
     if source is None:
         raise TypeError(
             f"train needs a TokenSet or another Source, got {type(given).__name__}; make tokens of it first, with "

@@ -20,16 +20,16 @@ from rotary_mae.batches.batch import TokenBatch
 from rotary_mae.batches.sampler import rank_share
 from rotary_mae.evaluation.metrics import HIGHER_IS_BETTER
 from rotary_mae.models.pretrained import Pretrained
-from rotary_mae.training.checkpointing import Keeper
+from rotary_mae.training.checkpointing import Checkpointer
 from rotary_mae.training.config import TrainingConfig
-from rotary_mae.training.dataloader import BatchReader, read_ahead
+from rotary_mae.training.dataloader import BatchReader, load_batches
 from rotary_mae.training.distributed import any_process
 from rotary_mae.training.losses import loss_parts
-from rotary_mae.training.lr_schedule import Course, validation_batches
+from rotary_mae.training.lr_schedule import TrainingSchedule, validation_batches
 from rotary_mae.training.optimizer import make_optimizer
 from rotary_mae.training.progress import TrainingProgress
-from rotary_mae.training.signals import Interruption
-from rotary_mae.training.validation import evaluate
+from rotary_mae.training.signals import GracefulShutdown
+from rotary_mae.training.validation import validate
 from rotary_mae.training.weight_averaging import WeightAverage
 
 # Several processes agree on stopping and saving once in so many updates.
@@ -70,14 +70,14 @@ class Trainer:
     ) -> None:
         self.model, self.config, self.accelerator = model, config, accelerator
         self.reader, self.validation = reader, validation
-        self.course = Course(config, reader.source)
+        self.course = TrainingSchedule(config, reader.source)
         if config.compile:
             model.compile()
         self.optimizer = make_optimizer(model, config)
         self.out = out
         self.average: WeightAverage | None = None
         self.best_weights: dict[str, Tensor] | None = None
-        self.interruption = Interruption()
+        self.interruption = GracefulShutdown()
 
     def run(self, resume: bool, title: str) -> TrainingResult:
         """Train to the end, from the beginning or from where the run in the folder stopped."""
@@ -85,7 +85,7 @@ class Trainer:
         self.wrapped, self.stepper = self.accelerator.prepare(self.model, self.optimizer)
         if self.config.average > 0:
             self.average = WeightAverage(self.model, self.config.average * self.course.n_steps)
-        self.keeper = Keeper(self.out, self.model, self.optimizer, self.config, self.accelerator, self.average)
+        self.keeper = Checkpointer(self.out, self.model, self.optimizer, self.config, self.accelerator, self.average)
         try:
             self._begin(resume)
             self._run_epochs(title)
@@ -140,7 +140,7 @@ class Trainer:
         updates = self.course.updates(counters.epoch)[counters.batch :]
         updates = updates[: self.course.n_steps - counters.step]
         items = self._shares([batch for update in updates for batch in update])
-        batches = iter(read_ahead(self.reader.at(counters.epoch), items, self.config.num_workers))
+        batches = iter(load_batches(self.reader.at(counters.epoch), items, self.config.num_workers))
         self.wrapped.train()
         for update in updates:
             self._update([next(batches) for _ in update])
@@ -236,7 +236,7 @@ class Trainer:
         counters, monitor = self.counters, self.config.monitor
         items = self._shares(validation_batches(reader.source, self.config))
         with self.accelerator.autocast():
-            results = evaluate(self.model, read_ahead(reader, items, self.config.num_workers), self.accelerator)
+            results = validate(self.model, load_batches(reader, items, self.config.num_workers), self.accelerator)
         if monitor not in results:
             raise ValueError(f"monitor must be one of {sorted(results)}, got {monitor!r}")
         value = results[monitor]

@@ -13,11 +13,11 @@ from rotary_mae.batches.batch import TokenBatch
 from rotary_mae.evaluation.metrics import prediction_metrics
 from rotary_mae.models.autoencoder import PreTrainingOutput
 from rotary_mae.training.distributed import any_process, gather_rows
-from rotary_mae.training.losses import loss_parts, wanted
+from rotary_mae.training.losses import loss_parts, targets_of
 
 
 @contextmanager
-def evaluating(model: nn.Module) -> Iterator[None]:
+def evaluation_mode(model: nn.Module) -> Iterator[None]:
     """Evaluation mode and no gradients, and the mode that was there afterwards."""
     was_training = model.training
     model.eval()
@@ -28,19 +28,19 @@ def evaluating(model: nn.Module) -> Iterator[None]:
         model.train(was_training)
 
 
-def evaluate(model: nn.Module, batches: Iterable[TokenBatch], accelerator: Accelerator) -> dict[str, float]:
+def validate(model: nn.Module, batches: Iterable[TokenBatch], accelerator: Accelerator) -> dict[str, float]:
     """loss, and for predictors the metrics of ``prediction_metrics``; the same on every process."""
     total = torch.zeros(2, dtype=torch.float64, device=accelerator.device)
     logits: list[Tensor] = []
     targets: list[Tensor] = []
-    with evaluating(model):
+    with evaluation_mode(model):
         for batch in batches:
             batch = batch.to(accelerator.device)
             output = model(batch)
             parts = loss_parts(output, batch, label_smoothing=0.0)
             total += torch.stack((parts.total, parts.count)).double()
             counts = batch.weights is None or bool(batch.weights.any())
-            answers = None if isinstance(output, PreTrainingOutput) else wanted(output, batch)
+            answers = None if isinstance(output, PreTrainingOutput) else targets_of(output, batch)
             if answers is not None and counts:
                 logits.append(output.logits.float())
                 targets.append(answers)

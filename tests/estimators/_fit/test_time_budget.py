@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 import rotary_mae as rm
-from rotary_mae.estimators._fit.ensemble import Lesson
+from rotary_mae.estimators._fit.ensemble import TrainingJob
 from rotary_mae.estimators._fit.time_budget import Pace, updates_in
-from rotary_mae.training.lr_schedule import Course
+from rotary_mae.training.lr_schedule import TrainingSchedule
 from tests.estimators.small import quick, series
 from tests.training.runs import quiet, waves
 
@@ -19,7 +19,7 @@ KINDS = (rm.RoMAEEmbedder, rm.RoMAEClassifier, rm.RoMAERegressor, rm.RoMAEInterp
 
 def lesson_of(config):
     tokens = waves()
-    return Lesson(tokens, tokens[:4], rm.Scaling.fit(tokens), config)
+    return TrainingJob(tokens, tokens[:4], rm.Scaling.fit(tokens), config)
 
 
 @pytest.mark.parametrize("seconds", [0.0, 3.0, 30.0, 300.0])
@@ -27,12 +27,12 @@ def test_as_many_updates_as_fit_with_their_evaluations_and_no_more(seconds):
     lesson, pace = lesson_of(quiet(epochs=200)), Pace(update=0.1, evaluation=0.5)
 
     def needed(n):
-        course = Course(replace(lesson.config, max_steps=n), lesson.training)
+        course = TrainingSchedule(replace(lesson.config, max_steps=n), lesson.training)
         n_evaluations = sum(course.evaluates(e) for e in range(course.n_epochs - 1)) + 1
         return n * pace.update + n_evaluations * pace.evaluation
 
     n = updates_in(lesson, pace, seconds)
-    whole = Course(lesson.config, lesson.training).n_steps
+    whole = TrainingSchedule(lesson.config, lesson.training).n_steps
     assert 1 <= n <= whole
     assert n == 1 or needed(n) <= seconds
     # not far below what would have fitted

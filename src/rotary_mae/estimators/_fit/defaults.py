@@ -43,7 +43,7 @@ ENOUGH_TO_CHOOSE = 100
 
 
 @dataclass(frozen=True)
-class Plan:
+class TrainingDefaults:
     """What a kind of training wants.
 
     effort: a set of T tokens is passed over effort / T^0.4 times: a small one often, a large one a few times (37 times
@@ -67,7 +67,7 @@ class Plan:
 # strength or a duration: there only what is left out varies.
 VARIED = {"scale": 0.1, "noise": 0.1, "stretch": 0.1, "thinning": 0.5}
 
-CLASSIFY = Plan(
+CLASSIFY = TrainingDefaults(
     effort=2800.0,
     n_updates=1000,
     learning_rate=1e-3,
@@ -76,11 +76,11 @@ CLASSIFY = Plan(
     augmentation=VARIED,
 )
 
-REGRESS = Plan(effort=2800.0, n_updates=1000, learning_rate=1e-3, augmentation={"thinning": 0.5})
+REGRESS = TrainingDefaults(effort=2800.0, n_updates=1000, learning_rate=1e-3, augmentation={"thinning": 0.5})
 
-PRETRAIN = Plan(effort=2800.0, n_updates=1000, learning_rate=1e-3)
+PRETRAIN = TrainingDefaults(effort=2800.0, n_updates=1000, learning_rate=1e-3)
 
-INTERPOLATE = Plan(effort=2800.0, n_updates=1000, learning_rate=1e-3)
+INTERPOLATE = TrainingDefaults(effort=2800.0, n_updates=1000, learning_rate=1e-3)
 
 
 def default_size(is_fast: bool) -> str:
@@ -89,7 +89,14 @@ def default_size(is_fast: bool) -> str:
 
 
 def plan_training(
-    plan: Plan, n_training: int, n_validation: int, length: float, *, width: int, is_tuning: bool, is_fast: bool
+    plan: TrainingDefaults,
+    n_training: int,
+    n_validation: int,
+    length: float,
+    *,
+    width: int,
+    is_tuning: bool,
+    is_fast: bool,
 ) -> dict[str, Any]:
     """Settings of ``TrainingConfig`` for so many samples of ``length`` tokens and a model of this width.
 
@@ -138,7 +145,7 @@ CONTEXT = 4
 LONG_LINE, LONG_CONTEXT = 128, 8
 
 # Share of far values from which on they are taken to span orders of magnitude.
-HEAVY = 0.005
+HEAVY_TAIL_FRACTION = 0.005
 
 
 def model_config(
@@ -162,7 +169,7 @@ def model_config(
             "n_predicted": schema.n_predicted,
             "size": estimator.size or default_size(pick_device(estimator.device).type == "cuda"),
             "normalize_targets": schema.patch is not None,
-            "compress": schema.patch is None and scaling.tails > HEAVY,
+            "compress": schema.patch is None and scaling.tails > HEAVY_TAIL_FRACTION,
             "context": context if schema.patch is None else 0,
             "pooling": "mean",
         }
@@ -176,7 +183,7 @@ def model_config(
 
 def training_config(
     estimator: RoMAEEstimator,
-    plan: Plan,
+    plan: TrainingDefaults,
     *,
     n_training: int,
     n_validation: int,

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from rotary_mae.data.scaling import Scaling
 from rotary_mae.data.sources import Source, Subset
 from rotary_mae.estimators._fit.initialization import seeded_model
-from rotary_mae.estimators._fit.split import Parts, any_weight
+from rotary_mae.estimators._fit.split import TrainValidationSplit, any_weight
 from rotary_mae.models.pretrained import Pretrained
 from rotary_mae.models.transfer import transfer
 from rotary_mae.training.config import TrainingConfig
@@ -20,7 +20,7 @@ from rotary_mae.training.train import TrainingResult, train
 
 
 def train_members(
-    lesson: Lesson,
+    lesson: TrainingJob,
     model: Pretrained,
     initial: Pretrained | None,
     config: TrainingConfig,
@@ -60,7 +60,7 @@ def member_folder(folder: Path, member: int) -> Path:
 
 
 @dataclass(frozen=True)
-class Lesson:
+class TrainingJob:
     """Samples to learn from and to be judged by, with their weights, and the settings of training."""
 
     training: Source
@@ -74,11 +74,11 @@ class Lesson:
     def of(
         cls,
         source: Source,
-        parts: Parts,
+        parts: TrainValidationSplit,
         scaling: Scaling,
         config: TrainingConfig,
         sample_weight: npt.NDArray[Any] | None,
-    ) -> Lesson:
+    ) -> TrainingJob:
         """The two parts of ``source``; ``sample_weight`` is (B,) of all its samples."""
         return cls(
             Subset(source, parts.training),

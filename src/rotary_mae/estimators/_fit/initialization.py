@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from rotary_mae.data.scaling import Scaling
 from rotary_mae.data.sources import Source
 from rotary_mae.models.pretrained import Pretrained, find_folder, read_description
-from rotary_mae.models.registry import MODELS
+from rotary_mae.models.registry import MODEL_CLASSES
 from rotary_mae.training.seeding import seeded
 
 
@@ -23,7 +23,7 @@ def initial_model(init: Any) -> Pretrained | None:
         return None
     if isinstance(init, (str, Path)):
         folder = find_folder(init)
-        return MODELS[read_description(folder)["model"]].from_pretrained(folder)
+        return MODEL_CLASSES[read_description(folder)["model"]].from_pretrained(folder)
     if isinstance(init, Pretrained):
         return init
     if not hasattr(init, "fit"):

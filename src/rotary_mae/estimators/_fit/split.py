@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 
 @dataclass(frozen=True)
-class Parts:
+class TrainValidationSplit:
     """Indices of the training and validation samples; validation may be empty."""
 
     training: npt.NDArray[np.int64]
@@ -27,7 +27,7 @@ def any_weight(sample_weight: npt.NDArray[Any] | None, chosen: npt.NDArray[np.in
 
 def split_validation(
     n_samples: int, fraction: float, seed: int, strata: npt.NDArray[Any] | None = None, groups: Any = None
-) -> Parts:
+) -> TrainValidationSplit:
     """Training and validation parts; by group if given, else stratified where every class has samples enough, and
     never without a sample of each class to train on.
 
@@ -45,7 +45,7 @@ def split_validation(
     if groups is not None and groups.shape != (n_samples,):
         raise ValueError(f"groups must be ({n_samples},), one a sample, got {groups.shape}")
     if n_held < 2 or n_samples < 20 or (groups is not None and len(np.unique(groups)) < 2):
-        return Parts(everything, everything[:0])
+        return TrainValidationSplit(everything, everything[:0])
     if groups is not None:
         is_held = _whole_groups(groups, n_held, seed)
         training, held = everything[~is_held], everything[is_held]
@@ -58,7 +58,7 @@ def split_validation(
         training, held = next(splitter.split(everything, strata if is_stratified else None))
         if strata is not None:
             training, held = _with_every_class(training, held, strata)
-    return Parts(np.sort(training), np.sort(held))
+    return TrainValidationSplit(np.sort(training), np.sort(held))
 
 
 def _with_every_class(

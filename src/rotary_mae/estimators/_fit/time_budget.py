@@ -11,11 +11,11 @@ from typing import Any
 
 import torch
 
-from rotary_mae.estimators._fit.ensemble import Lesson
+from rotary_mae.estimators._fit.ensemble import TrainingJob
 from rotary_mae.models.pretrained import Pretrained
 from rotary_mae.training.config import TrainingConfig
 from rotary_mae.training.distributed import make_accelerator
-from rotary_mae.training.lr_schedule import Course
+from rotary_mae.training.lr_schedule import TrainingSchedule
 from rotary_mae.training.run_folder import RunFolder
 
 # Of the time, what the measured pace is made to fill: a machine is not equally quick all the time.
@@ -35,8 +35,8 @@ class Pace:
     evaluation: float
 
 
-def in_time(
-    lesson: Lesson, model: Pretrained, seconds: float, n_members: int, n_passes: int, out: Path | None
+def fit_in_time(
+    lesson: TrainingJob, model: Pretrained, seconds: float, n_members: int, n_passes: int, out: Path | None
 ) -> TrainingConfig:
     """The lesson's settings, with as many updates as fit; never more than they had, and at least one.
 
@@ -55,11 +55,11 @@ def in_time(
     return replace(lesson.config, max_steps=n_updates, max_seconds=limit)
 
 
-def updates_in(lesson: Lesson, pace: Pace, seconds: float) -> int:
+def updates_in(lesson: TrainingJob, pace: Pace, seconds: float) -> int:
     """The largest number of updates, with the evaluations that go with it, that ``seconds`` hold."""
-    n_updates = Course(lesson.config, lesson.training).n_steps
+    n_updates = TrainingSchedule(lesson.config, lesson.training).n_steps
     while n_updates > 1:
-        course = Course(replace(lesson.config, max_steps=n_updates), lesson.training)
+        course = TrainingSchedule(replace(lesson.config, max_steps=n_updates), lesson.training)
         n_evaluations = sum(course.evaluates(epoch) for epoch in range(course.n_epochs - 1)) + 1
         needed = n_updates * pace.update + n_evaluations * pace.evaluation
         if needed <= seconds:
@@ -69,7 +69,7 @@ def updates_in(lesson: Lesson, pace: Pace, seconds: float) -> int:
     return 1
 
 
-def measure_pace(lesson: Lesson, model: Pretrained, seconds: float) -> Pace:
+def measure_pace(lesson: TrainingJob, model: Pretrained, seconds: float) -> Pace:
     """Train a copy of the model for a few updates and look at the clock."""
     trial = copy.deepcopy(model)
     few = replace(lesson, config=replace(lesson.config, progress=False, patience=0, trackers=()), validation=None)
@@ -83,7 +83,7 @@ def measure_pace(lesson: Lesson, model: Pretrained, seconds: float) -> Pace:
     return Pace(update, max(_timed(judged, trial, 1) - update, 0.0))
 
 
-def _timed(lesson: Lesson, model: Pretrained, n_updates: int) -> float:
+def _timed(lesson: TrainingJob, model: Pretrained, n_updates: int) -> float:
     started = time.perf_counter()
     done = lesson.train(model, replace(lesson.config, max_steps=n_updates))
     seconds = time.perf_counter() - started

@@ -12,14 +12,14 @@ from rotary_mae.batches.masking import order_in_time
 from rotary_mae.data.tokens import TokenSet, token_indices
 from rotary_mae.estimators._predict.batched import batches_by_length
 from rotary_mae.evaluation.conformal import Calibration
-from rotary_mae.evaluation.conformal_scores import Answer
-from rotary_mae.evaluation.reconstruction import known_values
+from rotary_mae.evaluation.conformal_scores import Predictor
+from rotary_mae.evaluation.reconstruction import observed_targets
 
 Array = npt.NDArray[Any]
 
 
-def surprises(
-    answer: Answer, scaled: TokenSet, calibration: Calibration, n_folds: int, is_normalized: bool = False
+def anomaly_scores(
+    answer: Predictor, scaled: TokenSet, calibration: Calibration, n_folds: int, is_normalized: bool = False
 ) -> Array:
     """(T, n_predicted) distance of each value from its answer, signed, in standard deviations of a normal one.
 
@@ -51,10 +51,10 @@ def _folds(scaled: TokenSet, n_folds: int) -> npt.NDArray[np.int64]:
     return fold
 
 
-def _of_hidden(answer: Answer, batch: TokenBatch, calibration: Calibration, is_normalized: bool) -> Array:
+def _of_hidden(answer: Predictor, batch: TokenBatch, calibration: Calibration, is_normalized: bool) -> Array:
     """(M, n_predicted) of the hidden tokens."""
     hidden = batch.split.hidden_idx.numpy()
-    truth, is_known, channel = (of[hidden] for of in known_values(batch, is_normalized))
+    truth, is_known, channel = (of[hidden] for of in observed_targets(batch, is_normalized))
     mean, std = answer(batch)
     spread = np.ones(mean.shape) if std is None else std.numpy().astype(np.float64)
     if column := batch.schema.columns("error"):
@@ -62,7 +62,7 @@ def _of_hidden(answer: Answer, batch: TokenBatch, calibration: Calibration, is_n
     if batch.schema.patch is not None:
         channel = np.zeros_like(channel)
     found = np.full(truth.shape, np.nan)
-    found[is_known] = calibration.surprise(((truth - mean.numpy()) / spread)[is_known], channel[is_known])
+    found[is_known] = calibration.to_standard_normal(((truth - mean.numpy()) / spread)[is_known], channel[is_known])
     return found
 
 

@@ -15,8 +15,8 @@ from rotary_mae.data.scaling import Scaling
 from rotary_mae.data.sources import Source
 from rotary_mae.models.pretrained import Pretrained
 from rotary_mae.training.distributed import check_device
-from rotary_mae.training.progress import counting
-from rotary_mae.training.validation import evaluating
+from rotary_mae.training.progress import progress_bar
+from rotary_mae.training.validation import evaluation_mode
 
 MAX_TOKENS = 16_384
 
@@ -43,7 +43,7 @@ def pick_device(device: str) -> torch.device:
     return torch.device(device)
 
 
-def run_model(
+def predict_batched(
     model: Pretrained,
     source: Source,
     scaling: Scaling,
@@ -58,7 +58,7 @@ def run_model(
     where = pick_device(device)
     model.to(where)
     results: npt.NDArray[Any] | None = None
-    with evaluating(model), counting("answer", len(source), is_shown) as done:
+    with evaluation_mode(model), progress_bar("answer", len(source), is_shown) as done:
         for first in range(0, len(source), CHUNK):
             chunk = source[first : min(first + CHUNK, len(source))]
             scaled = scaling.apply(chunk)

@@ -20,7 +20,7 @@ Of = Literal["measurement", "value"]
 
 
 @dataclass(frozen=True)
-class Answers:
+class PredictiveDistribution:
     """Q answers in scaled units, and what is needed to say them in the user's.
 
     mean, spread: (Q, n_predicted). channel: (Q,) where channels are an axis, else None.

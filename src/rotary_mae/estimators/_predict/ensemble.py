@@ -12,15 +12,15 @@ from torch import Tensor
 
 from rotary_mae.batches.batch import TokenBatch
 from rotary_mae.estimators._predict.batched import pick_device
-from rotary_mae.evaluation.conformal_scores import Answer
+from rotary_mae.evaluation.conformal_scores import Predictor
 from rotary_mae.models.pretrained import Pretrained
-from rotary_mae.training.validation import evaluating
+from rotary_mae.training.validation import evaluation_mode
 
 Array = npt.NDArray[np.float64]
 
 
 @contextmanager
-def answering(models: Sequence[Pretrained], device: str) -> Iterator[Answer]:
+def ensemble_predictor(models: Sequence[Pretrained], device: str) -> Iterator[Predictor]:
     """What autoencoders say together of the hidden tokens of a batch, in scaled units, on the CPU.
 
     Mean and standard deviation (M, n_predicted) of their mixture; the deviation is None where they give none.
@@ -35,17 +35,17 @@ def answering(models: Sequence[Pretrained], device: str) -> Iterator[Answer]:
             return means[0], stds[0] if stds else None
         if not stds:
             return torch.stack(means).mean(0), None
-        mean, std = mixture(torch.stack(means).double().numpy(), torch.stack(stds).double().numpy())
+        mean, std = mixture_moments(torch.stack(means).double().numpy(), torch.stack(stds).double().numpy())
         return torch.from_numpy(mean), torch.from_numpy(std)
 
     with ExitStack() as stack:
         for model in models:
             model.to(where)
-            stack.enter_context(evaluating(model))
+            stack.enter_context(evaluation_mode(model))
         yield answer
 
 
-def mixture(means: Array, stds: Array) -> tuple[Array, Array]:
+def mixture_moments(means: Array, stds: Array) -> tuple[Array, Array]:
     """Mean and standard deviation (...) of equal shares of normal distributions (members, ...).
 
     The variance is the mean of theirs and the variance of their means (law of total variance).

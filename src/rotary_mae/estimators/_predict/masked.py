@@ -10,17 +10,17 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from rotary_mae.batches.batch import TokenBatch
-from rotary_mae.batches.masking import VALIDATION_EPOCH, Hiding
+from rotary_mae.batches.masking import VALIDATION_EPOCH, Masking
 from rotary_mae.data.sources import Source, Subset
 from rotary_mae.data.tokens import TokenSet, token_indices
-from rotary_mae.estimators._fit.split import Parts
+from rotary_mae.estimators._fit.split import TrainValidationSplit
 from rotary_mae.estimators._predict.batched import batches_by_length
-from rotary_mae.estimators._predict.ensemble import answering
+from rotary_mae.estimators._predict.ensemble import ensemble_predictor
 from rotary_mae.estimators.data_shift import DataShiftWarning
-from rotary_mae.evaluation.fit_summary import UNJUDGED, Summary
-from rotary_mae.evaluation.reconstruction import HiddenValues
+from rotary_mae.evaluation.fit_summary import NOT_VALIDATED, FitSummary
+from rotary_mae.evaluation.reconstruction import ReconstructionMetrics
 from rotary_mae.training.dataloader import BatchReader
-from rotary_mae.training.progress import counting
+from rotary_mae.training.progress import progress_bar
 
 Array = npt.NDArray[Any]
 
@@ -28,7 +28,7 @@ QUANTILES = (0.025, 0.05, 0.1, 0.25, 0.75, 0.9, 0.95, 0.975)
 """The ends of the central 95, 90, 80 and 50 % intervals."""
 
 
-class HiddenAnswers:
+class MaskedPredictions:
     """Hides a part of each sample as in training, the same every time, and asks a fitted estimator for it.
 
     tokens: unscaled, laid out as the model's schema. seen: the same samples without the hidden tokens. quantiles: those
@@ -46,13 +46,13 @@ class HiddenAnswers:
         has_spread = hasattr(estimator, "calibration_")
         self.quantiles = QUANTILES if has_spread else ()
         answer, std, also = self._interpolated() if has_spread else self._reconstructed(scaled)
-        self.values = HiddenValues(self.scaling.schema, estimator.model_.config.normalize_targets)
+        self.values = ReconstructionMetrics(self.scaling.schema, estimator.model_.config.normalize_targets)
         whose = {"sample": tokens.sample_idx, "time": tokens.positions[:, tokens.schema.time_axis]}
         also |= {k: np.repeat(v[self.is_hidden, None], answer.shape[1], 1) for k, v in whose.items()}
         self.values.add(batch, answer, std, also)
 
     def metrics(self) -> dict[str, float]:
-        """See ``HiddenValues.metrics``; coverage_90 is that of the quantiles."""
+        """See ``ReconstructionMetrics.metrics``; coverage_90 is that of the quantiles."""
         found = self.values.metrics()
         if self.quantiles:
             rows = self.values.rows()
@@ -105,8 +105,8 @@ class HiddenAnswers:
         rank = np.cumsum(self.is_hidden) - 1
         answer = np.zeros((int(self.is_hidden.sum()), scaled.schema.n_predicted))
         std: Array | None = None
-        together = answering(self.estimator.models_, self.estimator.device)
-        with together as ask, counting("hide and answer", len(scaled), bool(self.estimator.verbose)) as done:
+        together = ensemble_predictor(self.estimator.models_, self.estimator.device)
+        with together as ask, progress_bar("hide and answer", len(scaled), bool(self.estimator.verbose)) as done:
             for indices in batches_by_length(scaled.lengths):
                 tokens = token_indices(scaled.starts[indices], scaled.lengths[indices])
                 is_hidden = self.is_hidden[tokens]
@@ -129,33 +129,33 @@ MAX_JUDGED = 1_000
 LINES, MEAN = "straight lines between neighbours", "mean of the channel"
 
 
-def hiding_summary(estimator: Any, source: Source, parts: Parts) -> Summary:
+def hiding_summary(estimator: Any, source: Source, parts: TrainValidationSplit) -> FitSummary:
     """What a fit that hides values is worth on its validation part (of at most 1000 samples), in scaled units."""
     if not len(parts.validation):
-        return UNJUDGED
+        return NOT_VALIDATED
     judged = parts.validation[:: -(-len(parts.validation) // MAX_JUDGED)]
     held = Subset(source, judged)
     if int(np.max(held.lengths if held.lengths is not None else held[:].lengths)) < 2:
-        return Summary(0, note="every sample of it has a single token, so nothing could be hidden")
+        return FitSummary(0, note="every sample of it has a single token, so nothing could be hidden")
     metrics = reconstruction_metrics(estimator, held, estimator.hiding_of_training)
     baselines = {
         name: {"mse": metrics[key]} for name, key in ((LINES, "mse_linear"), (MEAN, "mse_mean")) if key in metrics
     }
     note = "" if len(judged) == len(parts.validation) else f"the part has {len(parts.validation)} samples"
     scores: dict[str, float] = {name: metrics[name] for name in ("mse", "coverage_90") if name in metrics}
-    return Summary(len(judged), scores, baselines, note)
+    return FitSummary(len(judged), scores, baselines, note)
 
 
-def reconstruction_metrics(estimator: Any, source: Source, hiding: Hiding, seed: int = 0) -> dict[str, float]:
+def reconstruction_metrics(estimator: Any, source: Source, hiding: Masking, seed: int = 0) -> dict[str, float]:
     """How well hidden values are filled in, beside simple answers; the same values are hidden every time.
 
-    All in scaled units, so that channels count alike (see ``HiddenValues.metrics``).
+    All in scaled units, so that channels count alike (see ``ReconstructionMetrics.metrics``).
     """
     scaling, is_shown = estimator.scaling_, bool(estimator.verbose)
     reader = BatchReader(source, scaling, hiding, None, seed, VALIDATION_EPOCH)
-    values = HiddenValues(scaling.schema, is_normalized=estimator.model_.config.normalize_targets)
-    together = answering(estimator.models_, estimator.device)
-    with together as answer, counting("hide and answer", len(source), is_shown) as done:
+    values = ReconstructionMetrics(scaling.schema, is_normalized=estimator.model_.config.normalize_targets)
+    together = ensemble_predictor(estimator.models_, estimator.device)
+    with together as answer, progress_bar("hide and answer", len(source), is_shown) as done:
         for indices in _batches(source):
             batch: TokenBatch = reader[indices, True]
             mean, std = answer(batch)

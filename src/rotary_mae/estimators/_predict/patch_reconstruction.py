@@ -9,14 +9,14 @@ import numpy as np
 import numpy.typing as npt
 
 from rotary_mae.batches.batch import TokenBatch
-from rotary_mae.batches.masking import Hiding
+from rotary_mae.batches.masking import Masking
 from rotary_mae.data.audio import spectrograms_from_tokens
 from rotary_mae.data.images import images_from_tokens
 from rotary_mae.data.scaling import Scaling
 from rotary_mae.data.tokens import TokenSet, token_indices
 from rotary_mae.estimators._predict.batched import batches_by_length, pick_device
 from rotary_mae.models.autoencoder import RoMAEForPreTraining
-from rotary_mae.training.validation import evaluating
+from rotary_mae.training.validation import evaluation_mode
 
 Array = npt.NDArray[Any]
 
@@ -45,7 +45,7 @@ class Reconstruction:
 
 
 def reconstruct(
-    model: RoMAEForPreTraining, tokens: TokenSet, scaling: Scaling, hiding: Hiding, seed: int, device: str = "auto"
+    model: RoMAEForPreTraining, tokens: TokenSet, scaling: Scaling, hiding: Masking, seed: int, device: str = "auto"
 ) -> Reconstruction:
     """Hide patches of ``tokens`` and fill them in; which are hidden depends on ``seed`` alone.
 
@@ -58,7 +58,7 @@ def reconstruct(
     model.to(where)
     scaled = scaling.apply(tokens)
     values, is_hidden = scaled.values.astype(np.float64), np.zeros(tokens.n_tokens, bool)
-    with evaluating(model):
+    with evaluation_mode(model):
         for chosen in batches_by_length(tokens.lengths):
             batch = TokenBatch.collate(scaled[chosen].with_targets(None), keys=chosen)
             batch = batch.hide(hiding.fraction, strategy=hiding.strategy, seed=seed)

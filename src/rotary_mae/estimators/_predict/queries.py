@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from rotary_mae.batches.batch import TokenBatch
-from rotary_mae.data.alignment import clock
+from rotary_mae.data.alignment import describe_clock
 from rotary_mae.data.columns import channel_name
 from rotary_mae.data.schema import Schema
 from rotary_mae.data.timestamps import is_timelike, to_seconds
@@ -125,7 +125,7 @@ def _channels(column: Any, schema: Schema) -> npt.NDArray[np.int64]:
     return np.array([schema.channels.index(name) for name in names], np.int64)
 
 
-def asking(observed: TokenSet, asked: Array, lengths: npt.NDArray[np.int64]) -> TokenBatch:
+def batch_with_queries(observed: TokenSet, asked: Array, lengths: npt.NDArray[np.int64]) -> TokenBatch:
     """A batch whose hidden tokens are the queries (their values are never read)."""
     empty = np.zeros((len(asked), observed.values.shape[1]), np.float32)
     sample = np.concatenate([observed.sample_idx, np.repeat(np.arange(len(observed)), lengths)])
@@ -168,8 +168,8 @@ def _times(column: Any, schema: Schema) -> Array:
     array = array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
     is_text = pa.types.is_string(array.type) or pa.types.is_large_string(array.type)
     asked = replace(schema, times=str(array.type) if is_timelike(array.type) else None)
-    if is_text or clock(asked) != clock(schema):
-        wanted = clock(schema).removeprefix("times that are ")
+    if is_text or describe_clock(asked) != describe_clock(schema):
+        wanted = describe_clock(schema).removeprefix("times that are ")
         raise ValueError(f"the model was fitted on times that are {wanted}, at has {array.type}; give {wanted}")
     if schema.times is not None:
         return to_seconds(array)
