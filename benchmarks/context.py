@@ -19,7 +19,7 @@ from sklearn.metrics import balanced_accuracy_score
 from sklearn.model_selection import train_test_split
 
 import rotary_mae as rm
-from benchmarks.record import RESULTS, circumstances, write_result
+from benchmarks.record import RESULTS, run_metadata, write_result
 from rotary_mae.batches.masking import Masking
 from rotary_mae.datasets.physionet2012 import load_physionet2012
 from rotary_mae.datasets.stripe82 import load_stripe82
@@ -90,7 +90,7 @@ def main() -> None:
     arguments = parser.parse_args()
     path = RESULTS / "context.json"
     rows = [r for r in json.loads(path.read_text())["rows"] if r["set"] not in arguments.sets] if path.exists() else []
-    about = circumstances()
+    about = run_metadata()
     for name in arguments.sets:
         tokens = SETS[name]()
         for seed in range(arguments.seeds):

@@ -26,7 +26,7 @@ from sklearn.metrics import balanced_accuracy_score, log_loss, roc_auc_score
 from sklearn.model_selection import train_test_split
 
 import rotary_mae as rm
-from benchmarks.record import RESULTS, circumstances, write_result
+from benchmarks.record import RESULTS, run_metadata, write_result
 from rotary_mae.batches.masking import Masking
 from rotary_mae.datasets.stripe82 import load_stripe82
 from rotary_mae.datasets.uea import load_uea
@@ -210,7 +210,7 @@ def _add(row: dict[str, Any]) -> None:
     rows = json.loads(path.read_text())["rows"] if path.exists() else []
     key = ("trial", "set", "seed")
     rows = [r for r in rows if [r[k] for k in key] != [row[k] for k in key]] + [row]
-    write_result("defaults", {"n_tokens": N_TOKENS, "n_updates": N_UPDATES, "rows": rows, **circumstances()})
+    write_result("defaults", {"n_tokens": N_TOKENS, "n_updates": N_UPDATES, "rows": rows, **run_metadata()})
 
 
 if __name__ == "__main__":

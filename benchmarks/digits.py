@@ -16,7 +16,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import train_test_split
 
 import rotary_mae as rm
-from benchmarks.record import circumstances, write_result
+from benchmarks.record import run_metadata, write_result
 
 PATCHES = ((2, 2), (4, 4))
 BASELINE = "logistic regression on pixels"
@@ -49,7 +49,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=3)
     rows = [row for seed in range(parser.parse_args().seeds) for row in one_seed(seed)]
-    print(write_result("digits", {"rows": rows, **circumstances()}))
+    print(write_result("digits", {"rows": rows, **run_metadata()}))
 
 
 if __name__ == "__main__":

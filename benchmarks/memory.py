@@ -34,7 +34,7 @@ def resident(what: str) -> float:
 
 def main() -> None:
     """Measure and print."""
-    from benchmarks.contenders import Worker
+    from benchmarks.implementations import Worker
     from benchmarks.workloads import named
 
     name, contender, task, seed, divisor = sys.argv[1:]

@@ -12,8 +12,8 @@ from typing import Any
 import torch
 from torch.profiler import ProfilerActivity, profile
 
-from benchmarks.contenders import Worker
-from benchmarks.record import circumstances, write_result
+from benchmarks.implementations import Worker
+from benchmarks.record import run_metadata, write_result
 from benchmarks.workloads import WORKLOADS, Workload
 
 # the first kind whose word is part of an operator's name
@@ -64,7 +64,7 @@ def main() -> None:
     contenders: dict[str, Any] = {}
     for contender in arguments.contenders:
         contenders[contender] = {name: profiled(workload, contender) for name, workload in WORKLOADS.items()}
-    print(write_result("profiles", {**circumstances(), "contenders": contenders}))
+    print(write_result("profiles", {**run_metadata(), "contenders": contenders}))
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from typing import Any
 RESULTS = Path(__file__).parent / "results"
 
 
-def circumstances() -> dict[str, Any]:
+def run_metadata() -> dict[str, Any]:
     """Versions, processor, threads and commit of this run."""
     import torch
 

@@ -16,11 +16,11 @@ from typing import Any
 
 import torch
 
-from benchmarks.contenders import WINDOW, Worker
+from benchmarks.implementations import WINDOW, Worker
 from benchmarks.disk import measured_disk
 from benchmarks.memory import measured_apart
 from benchmarks.processes import measured_processes
-from benchmarks.record import circumstances, write_result
+from benchmarks.record import run_metadata, write_result
 from benchmarks.workloads import named
 
 LENGTHS = (64, 256, 1024, 4096, 16_384)
@@ -86,7 +86,7 @@ def main() -> None:
         "command": f"python -m benchmarks.scaling --rounds {arguments.rounds} --threads {arguments.threads}",
         "n_rounds": arguments.rounds,
         "window": WINDOW,
-        **circumstances(),
+        **run_metadata(),
     }
     if "lengths" in arguments.parts:
         result["lengths"] = measured_lengths(arguments.rounds)

@@ -17,10 +17,10 @@ from typing import Any
 
 import torch
 
-from benchmarks.contenders import CONTENDERS, TASKS, Worker
+from benchmarks.implementations import CONTENDERS, TASKS, Worker
 from benchmarks.flops import needed
 from benchmarks.memory import measured_apart
-from benchmarks.record import circumstances, write_result
+from benchmarks.record import run_metadata, write_result
 from benchmarks.workloads import WORKLOADS, Workload
 
 WARM_UP_SEED = 10_000
@@ -138,7 +138,7 @@ def main() -> None:
         "precision": "float32 where it does not say bf16",
         "n_rounds": n_rounds,
         "seeds": {"model": 0, "warm_up": WARM_UP_SEED, "rounds": list(range(n_rounds))},
-        **circumstances(),
+        **run_metadata(),
         "matrix_product_gflops": statistics.median(r["gflops"] for r in every),
         "matrix_product_gflops_bf16": statistics.median(r["gflops_bf16"] for r in every),
         "tasks": tasks,

@@ -26,8 +26,8 @@ from scipy.stats import norm
 from sklearn.model_selection import train_test_split
 
 import rotary_mae as rm
-from benchmarks.fillers import fill, gaussian_process, last, lines, own_mean
-from benchmarks.record import RESULTS, circumstances, write_result
+from benchmarks.baselines import fill, gaussian_process, last, lines, own_mean
+from benchmarks.record import RESULTS, run_metadata, write_result
 from rotary_mae.datasets.physionet2012 import load_physionet2012
 from rotary_mae.datasets.stripe82 import load_stripe82
 
@@ -175,7 +175,7 @@ def main() -> None:
     parser.add_argument("--sets", nargs="+", choices=list(SETS), default=list(SETS), help="others are left as they are")
     parser.add_argument("--quick", action="store_true", help="one epoch on few series; nothing is written")
     arguments = parser.parse_args()
-    about, path = circumstances(), RESULTS / "uncertainty.json"
+    about, path = run_metadata(), RESULTS / "uncertainty.json"
     kept = json.loads(path.read_text()) if path.exists() and set(arguments.sets) < set(SETS) else {}
     rows = [row for row in kept.get("rows", []) if row["set"] not in arguments.sets]
     coverage = [

@@ -56,7 +56,7 @@ def run(
         profile: quick is the best that 20 minutes on two cores give, paper has the published settings.
         seed: of everything random but the data and their splits.
         trial: two updates of every training on a few samples, to see that all works; no result is kept.
-        again: throw away what was measured or begun before.
+        again: throw away what was measured or open_run before.
     """
     from reproduce.run import RUNS, is_complete, measure, result_path
 
@@ -81,15 +81,15 @@ def ensemble(
         profile: of the runs.
         seeds: of the runs.
     """
-    from reproduce.ensemble import measure_ensemble
+    from reproduce.ensemble import evaluate_ensemble
 
-    print(measure_ensemble(load(experiment), profile, seeds))
+    print(evaluate_ensemble(load(experiment), profile, seeds))
 
 
 def try_settings(
     experiment: str, changes: list[str], *, profile: Literal["quick", "paper"] = "quick", seed: int = 0
 ) -> None:
-    """Train with some settings changed and score on validation data; the experiment's choices.json keeps it.
+    """Train with some settings changed and score on validation data; the experiment's model_selection.json keeps it.
 
     Args:
         experiment: its name; ``list`` shows them.
@@ -97,7 +97,7 @@ def try_settings(
         profile: whose settings are changed.
         seed: of the training.
     """
-    from reproduce.choices import attempt, parse_changes
+    from reproduce.model_selection import attempt, parse_changes
 
     tried = attempt(load(experiment), parse_changes(changes), profile, seed)
     print({name: tried[name] for name in ("changes", "seed", "validation", "n_parameters", "seconds")}, flush=True)

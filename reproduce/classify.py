@@ -12,7 +12,7 @@ import scipy.special
 from sklearn.ensemble import HistGradientBoostingClassifier
 
 import rotary_mae as rm
-from reproduce.answers import predictions
+from reproduce.predictions import predictions
 from reproduce.run import Run
 
 Array = npt.NDArray[Any]
@@ -21,21 +21,21 @@ TREES = "gradient boosting on simple features"
 
 
 @dataclass(frozen=True)
-class Classified:
-    """chances: (B, classes) of what was asked. seconds: of both trainings."""
+class ClassifierResult:
+    """probabilities: (B, classes) of what was asked. seconds: of both trainings."""
 
-    chances: Array
+    probabilities: Array
     n_parameters: int
     seconds: float
 
     @property
     def classes(self) -> Array:
         """(B,) the likeliest class of each."""
-        likeliest: Array = self.chances.argmax(1)
+        likeliest: Array = self.probabilities.argmax(1)
         return likeliest
 
 
-class Chosen:
+class SelectedSamples:
     """Some samples of a source, with other targets and scaled, made when they are asked for: a Source."""
 
     def __init__(
@@ -81,7 +81,7 @@ def pretrain(run: Run, name: str, source: rm.Source, settings: Mapping[str, Any]
     scaling = rm.Scaling.fit(source, **settings["scaling"])
     if settings["pretraining"] is None:
         return Start(scaling, None, 0.0)
-    run.seeded()
+    run.set_seed()
     model = rm.RoMAEForPreTraining(rm.RoMAEConfig(**_shape(scaling), **settings["model"]))
     result = run.train(f"{name}-pre-training", model, source, settings["pretraining"], scaling=scaling)
     return Start(scaling, model, result.seconds)
@@ -95,22 +95,22 @@ def fine_tune(
     asked: rm.Source,
     n_classes: int,
     settings: Mapping[str, Any],
-) -> Classified:
+) -> ClassifierResult:
     """Train a classifier on ``training``, which has whole numbers as targets, and answer; see ``classify``."""
-    run.seeded()
+    run.set_seed()
     config = rm.RoMAEConfig(**_shape(start.scaling), **{**settings["model"], **settings["classifier"]})
     model = rm.RoMAEForPrediction(config, outputs=n_classes)
     if start.model is not None:
         rm.transfer(start.model, model)
     result = run.train(f"{name}-fine-tuning", model, training, settings["fine_tuning"], scaling=start.scaling)
-    logits = predictions(model, Chosen(asked, np.arange(len(asked)), scaling=start.scaling))
-    chances = scipy.special.softmax(logits.astype(np.float64), axis=1)
-    return Classified(chances, model.n_parameters(), start.seconds + result.seconds)
+    logits = predictions(model, SelectedSamples(asked, np.arange(len(asked)), scaling=start.scaling))
+    probabilities = scipy.special.softmax(logits.astype(np.float64), axis=1)
+    return ClassifierResult(probabilities, model.n_parameters(), start.seconds + result.seconds)
 
 
 def classify(
     run: Run, name: str, training: rm.Source, asked: rm.Source, n_classes: int, settings: Mapping[str, Any]
-) -> Classified:
+) -> ClassifierResult:
     """Pre-train, fine-tune, and answer.
 
     training: with whole numbers as targets. settings: "scaling" (of ``Scaling.fit``), "model" (of ``RoMAEConfig``),
@@ -127,15 +127,15 @@ def _shape(scaling: rm.Scaling) -> dict[str, int]:
 
 
 def boosted_trees(known: Array, labels: Array, asked: Array, n_classes: int, seed: int) -> Array:
-    """(B, classes) chances by gradient boosting on (n, F) features, scikit-learn's settings but smaller, shrunk leaves.
+    """(B, classes) probabilities by gradient boosting on (n, F) features, scikit-learn's settings but smaller, shrunk leaves.
 
     Where a class is rare, leaves that nothing shrinks grow beyond all bounds: on LSST they lost to the largest class.
     """
     trees = HistGradientBoostingClassifier(min_samples_leaf=5, l2_regularization=1.0, random_state=seed)
     trees.fit(known, labels)
-    chances = np.zeros((len(asked), n_classes))
-    chances[:, trees.classes_] = trees.predict_proba(asked)
-    return chances
+    probabilities = np.zeros((len(asked), n_classes))
+    probabilities[:, trees.classes_] = trees.predict_proba(asked)
+    return probabilities
 
 
 def merged(settings: Mapping[str, Any], name: str) -> dict[str, Any]:

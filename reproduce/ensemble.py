@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.record import circumstances, write_json
+from benchmarks.record import run_metadata, write_json
 from reproduce import run as running
 from reproduce.experiment import Experiment
-from reproduce.run import RUNS, begun, is_complete, measured, result_path
+from reproduce.run import RUNS, open_run, is_complete, measured, result_path
 
 
 def method(n_models: int) -> str:
@@ -31,7 +31,7 @@ def ensemble_path(experiment: str, profile: str) -> Path:
     return running.RESULTS / "ensembles" / f"{experiment}-{profile}.json"
 
 
-def measure_ensemble(
+def evaluate_ensemble(
     experiment: Experiment, profile: str, seeds: Sequence[int], *, runs: Path = RUNS, is_trial: bool = False
 ) -> Path:
     """Ask the models of all seeds together, which must have been measured; of a trial, they are trained here.
@@ -46,8 +46,8 @@ def measure_ensemble(
     for seed in seeds:
         if not is_trial and not is_complete(result_path(experiment.name, profile, seed)):
             raise ValueError(f"seed {seed} is not measured; do so first: {command} {seed}")
-    about = circumstances()
-    members = [begun(experiment, profile, seed, runs, is_trial) for seed in seeds]
+    about = run_metadata()
+    members = [open_run(experiment, profile, seed, runs, is_trial) for seed in seeds]
     if not is_trial:
         for member in members:
             if not any(path.is_dir() for path in member.folder.iterdir()):

@@ -73,14 +73,14 @@ class Measure:
 
 
 @dataclass(frozen=True)
-class Found:
+class StageResult:
     """What a part of an experiment gives: numbers for the table, and ``curves`` as JSON can hold them for figures."""
 
     measures: Sequence[Measure] = ()
     curves: Mapping[str, Any] = field(default_factory=dict)
 
 
-Part = Callable[[], Found]
+Stage = Callable[[], StageResult]
 
 
 @dataclass(frozen=True)
@@ -102,12 +102,12 @@ class Experiment:
     title: str
     source: str
     profiles: Mapping[str, Profile]
-    parts: Callable[[Run], Mapping[str, Part]]
+    parts: Callable[[Run], Mapping[str, Stage]]
     trial: Mapping[str, Any]
     references: Sequence[Reference]
     protocol: str
     validation_score: Callable[[Run], tuple[float, int]] | None = None
-    together: Callable[[Sequence[Run]], Found] | None = None
+    together: Callable[[Sequence[Run]], StageResult] | None = None
     figures: Callable[[Sequence[Mapping[str, Any]]], Mapping[str, Figure]] | None = None
 
 

@@ -13,8 +13,8 @@ from typing import Any
 import torch
 
 import rotary_mae as rm
-from benchmarks.record import circumstances, write_json
-from reproduce.experiment import PROFILES, Experiment, Found, Measure, Part
+from benchmarks.record import run_metadata, write_json
+from reproduce.experiment import PROFILES, Experiment, StageResult, Measure, Stage
 
 RESULTS = Path(__file__).parent / "results"
 RUNS = Path("runs") / "reproduce"
@@ -48,11 +48,11 @@ class Run:
         config = rm.TrainingConfig.from_dict({"seed": self.seed, **training, **limit})
         return rm.train(model, tokens, config, out=self.folder / name, resume=True, title=name, **options)
 
-    def seeded(self, seed: int | None = None) -> None:
+    def set_seed(self, seed: int | None = None) -> None:
         """Set torch's seed (the run's, if None is given): call it before a model is made."""
         torch.manual_seed(self.seed if seed is None else seed)
 
-    def find(self) -> Iterator[tuple[list[Found], list[str]]]:
+    def find(self) -> Iterator[tuple[list[StageResult], list[str]]]:
         """Do the parts that are not done yet; after each, what was found so far and the parts still to do."""
         parts = self.experiment.parts(self)
         found, names = [], list(parts)
@@ -60,12 +60,12 @@ class Run:
             found.append(self._part(name, part, f"[{i}/{len(parts)}] {name}"))
             yield found, names[i:]
 
-    def _part(self, name: str, part: Part, title: str) -> Found:
+    def _part(self, name: str, part: Stage, title: str) -> StageResult:
         path = self.folder / f"{name}.json"
         if path.exists():
             print(f"{title}: done before", flush=True)
             kept = json.loads(path.read_text())
-            return Found([Measure(**measure) for measure in kept["measures"]], kept["curves"])
+            return StageResult([Measure(**measure) for measure in kept["measures"]], kept["curves"])
         print(title, flush=True)
         found = part()
         write_json(path, {"measures": [asdict(measure) for measure in found.measures], "curves": found.curves})
@@ -79,8 +79,8 @@ def result_path(experiment: str, profile: str, seed: int) -> Path:
 
 def measure(experiment: Experiment, profile: str, seed: int, *, runs: Path = RUNS, is_trial: bool = False) -> Path:
     """Run an experiment and write its result after every part; of a trial, into the folder of the run."""
-    about = circumstances()
-    run = begun(experiment, profile, seed, runs, is_trial)
+    about = run_metadata()
+    run = open_run(experiment, profile, seed, runs, is_trial)
     path = run.folder / "result.json" if is_trial else result_path(experiment.name, profile, seed)
     # one after every part: those of a long experiment are worth having before its end
     for found, to_do in run.find():
@@ -88,7 +88,7 @@ def measure(experiment: Experiment, profile: str, seed: int, *, runs: Path = RUN
     return path
 
 
-def begun(experiment: Experiment, profile: str, seed: int, runs: Path = RUNS, is_trial: bool = False) -> Run:
+def open_run(experiment: Experiment, profile: str, seed: int, runs: Path = RUNS, is_trial: bool = False) -> Run:
     """The run in its folder under ``runs``, with what is there of it; that of a trial begins anew."""
     folder = runs / f"{experiment.name}-{profile}-{seed}{'-trial' if is_trial else ''}"
     if is_trial:
@@ -114,7 +114,7 @@ def _described(run: Run) -> dict[str, Any]:
     }
 
 
-def measured(found: Sequence[Found]) -> dict[str, Any]:
+def measured(found: Sequence[StageResult]) -> dict[str, Any]:
     """What the parts found, as a result file holds it."""
     return {
         # numbers of one part come from one training
@@ -129,6 +129,6 @@ def _check_settings(run: Run) -> None:
     path = run.folder / "settings.json"
     now = json.loads(json.dumps(run.settings))
     if path.exists() and json.loads(path.read_text()) != now:
-        raise ValueError(f"{run.folder} was begun with other settings; delete it, or run with --again to begin anew")
+        raise ValueError(f"{run.folder} was open_run with other settings; delete it, or run with --again to begin anew")
     os.makedirs(run.folder, exist_ok=True)
     write_json(path, now)

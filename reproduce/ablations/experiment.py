@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 import rotary_mae as rm
-from reproduce.ablations.sets import Parts, basic_motions, channels_as_values, light_curves, synthetic
-from reproduce.answers import predictions, reconstructed
-from reproduce.choices import changed
-from reproduce.experiment import Experiment, Found, Measure, Part, Profile
+from reproduce.ablations.data import Parts, basic_motions, channels_as_values, light_curves, synthetic
+from reproduce.predictions import predictions, predict_masked
+from reproduce.model_selection import changed
+from reproduce.experiment import Experiment, StageResult, Measure, Stage, Profile
 from reproduce.run import Run
 
 HELD_SEED = 0
@@ -65,7 +65,7 @@ DATASETS = {
 def interpolation(run: Run, name: str, settings: Mapping[str, Any]) -> Measure:
     """Error of hidden values of the validation series."""
     of = synthetic(settings["n_series"], settings["unit"])
-    run.seeded()
+    run.set_seed()
     model = rm.RoMAEForPreTraining(rm.RoMAEConfig(n_values=1, n_axes=1, **settings["model"]))
     training = {**settings["training"], **lasting(settings["n_steps"]), "hiding": settings["hiding"]}
     result = run.train(name, model, of.training, training)
@@ -73,7 +73,7 @@ def interpolation(run: Run, name: str, settings: Mapping[str, Any]) -> Measure:
     assert hidden.is_hidden is not None
     is_hidden = hidden.is_hidden.numpy()
     # the same tokens as the model is given, so that the error is in scaled units of the values
-    error = np.square(reconstructed(model, of.validation, is_hidden) - of.validation.values[is_hidden]).mean()
+    error = np.square(predict_masked(model, of.validation, is_hidden) - of.validation.values[is_hidden]).mean()
     return Measure("", "mean squared error", "validation", float(error), "", model.n_parameters(), result.seconds)
 
 
@@ -86,7 +86,7 @@ def classification(run: Run, name: str, settings: Mapping[str, Any], of: Parts) 
     shape = {"n_values": training.values.shape[1], "n_axes": len(training.axes), "n_predicted": n_predicted}
     config = rm.RoMAEConfig(**shape, **settings["model"])
     n_first = round(settings["n_steps"] * settings["pretraining_fraction"])
-    run.seeded()
+    run.set_seed()
     model = rm.RoMAEForPrediction(config, outputs=of.n_classes)
     seconds = 0.0
     if n_first:
@@ -108,7 +108,7 @@ def lasting(n_steps: int) -> dict[str, Any]:
     return {"epochs": n_steps, "max_steps": n_steps}
 
 
-def one(run: Run, which: str, variant: str) -> Found:
+def one(run: Run, which: str, variant: str) -> StageResult:
     """One variant on one set."""
     of_set = {**run.settings["every"], **run.settings[which]}
     settings = changed(of_set, VARIANTS[which][variant])
@@ -128,12 +128,12 @@ def one(run: Run, which: str, variant: str) -> Found:
         found.n_parameters,
         found.seconds,
     )
-    return Found([row])
+    return StageResult([row])
 
 
-def parts(run: Run) -> Mapping[str, Part]:
+def parts(run: Run) -> Mapping[str, Stage]:
     """Every variant on every set."""
-    named: dict[str, Part] = {}
+    named: dict[str, Stage] = {}
     for which in run.settings["sets"]:
         for i, variant in enumerate(VARIANTS[which]):
             if not run.is_trial or i in run.settings["variants_of_trial"]:

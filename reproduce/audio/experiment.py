@@ -14,10 +14,10 @@ import numpy.typing as npt
 from sklearn.metrics import log_loss
 
 import rotary_mae as rm
-from reproduce.audio.views import heard
+from reproduce.audio.augmentation import heard
 from reproduce.classify import Start, boosted_trees, encode, fine_tune, pretrain
 from reproduce.ensemble import mean, method
-from reproduce.experiment import Experiment, Found, Measure, Part, Profile, Reference
+from reproduce.experiment import Experiment, StageResult, Measure, Stage, Profile, Reference
 from reproduce.run import Run
 from rotary_mae.datasets.audio_folder import load_audio_folder
 from rotary_mae.datasets.esc50 import FOLDS, load_esc10, load_esc50
@@ -59,16 +59,16 @@ def read(run: Run, load: Any, folds: Sequence[int] = FOLDS) -> Clips:
 
 
 @dataclass(frozen=True)
-class Answered:
-    """Of a fold held out. chances: (n_asked, B, classes) for its clips in versions, the first as they are."""
+class FoldPredictions:
+    """Of a fold held out. probabilities: (n_asked, B, classes) for its clips in versions, the first as they are."""
 
-    chances: Array
+    probabilities: Array
     wanted: Array
     n_parameters: int
     seconds: float
 
 
-def answers(run: Run, dataset: str, load: Any, clips: Clips, start: Start | None = None) -> list[Answered]:
+def answers(run: Run, dataset: str, load: Any, clips: Clips, start: Start | None = None) -> list[FoldPredictions]:
     """For the folds held out in turn; each pre-trains on the others, if it is given no start."""
     n_asked, found = run.settings["n_asked"], []
     for held in FOLDS:
@@ -78,19 +78,19 @@ def answers(run: Run, dataset: str, load: Any, clips: Clips, start: Start | None
         own = load([held], patch=tuple(run.settings["patch"]))
         asked = heard(own, n_asked, (run.seed, held), run.settings["n_per_fold"], mixing=0.0)
         one = fine_tune(run, name, from_here, training, asked, n_classes, run.settings)
-        chances = one.chances.reshape(n_asked, len(test), n_classes)
-        found.append(Answered(chances, np.asarray(test.targets), one.n_parameters, one.seconds))
+        probabilities = one.probabilities.reshape(n_asked, len(test), n_classes)
+        found.append(FoldPredictions(probabilities, np.asarray(test.targets), one.n_parameters, one.seconds))
     return found
 
 
-def measures(dataset: str, folds: Sequence[Answered], method: str = "RoMAE") -> list[Measure]:
+def measures(dataset: str, folds: Sequence[FoldPredictions], method: str = "RoMAE") -> list[Measure]:
     """Mean accuracy over the folds, of clips as they are and of the mean of their versions."""
-    n_asked = len(folds[0].chances)
+    n_asked = len(folds[0].probabilities)
     seconds = sum(fold.seconds for fold in folds)
     rows = []
     for n in sorted({1, n_asked}):
         name = method if n == 1 else f"{method}, mean of {n} versions of each clip"
-        right = [(fold.chances[:n].mean(0).argmax(1) == fold.wanted).mean() for fold in folds]
+        right = [(fold.probabilities[:n].mean(0).argmax(1) == fold.wanted).mean() for fold in folds]
         rows.append(Measure(dataset, METRIC, SPLIT, float(np.mean(right)), name, folds[0].n_parameters, seconds))
     return rows
 
@@ -105,43 +105,43 @@ def trees(clips: Clips, seed: int) -> float:
             np.stack([np.r_[s.mean(0), s.std(0)] for s in rm.spectrograms_from_tokens(part)])
             for part in (training, test)
         )
-        chances = boosted_trees(known, np.asarray(training.targets), asked, n_classes, seed)
-        right.append(float((chances.argmax(1) == test.targets).mean()))
+        probabilities = boosted_trees(known, np.asarray(training.targets), asked, n_classes, seed)
+        right.append(float((probabilities.argmax(1) == test.targets).mean()))
     return float(np.mean(right))
 
 
-def esc10(run: Run) -> Found:
+def esc10(run: Run) -> StageResult:
     """Without outside data, beside gradient boosting."""
     clips = read(run, load_esc10)
     rows = measures(ESC_10, answers(run, ESC_10, load_esc10, clips))
-    return Found([*rows, Measure(ESC_10, METRIC, SPLIT, trees(clips, run.seed), TREES)])
+    return StageResult([*rows, Measure(ESC_10, METRIC, SPLIT, trees(clips, run.seed), TREES)])
 
 
-def esc50(run: Run, source: str) -> Found:
+def esc50(run: Run, source: str) -> StageResult:
     """Pre-trained once on a folder of sounds, fine-tuned for each fold."""
     root = Path(os.environ.get("ROMAE_DATA") or ".")
     sounds = load_audio_folder(root / SOURCES[source], patch=tuple(run.settings["patch"]))
     start = pretrain(run, source, sounds, run.settings)
     dataset = f"ESC-50, pre-trained on {source}"
-    return Found(measures(dataset, answers(run, dataset, load_esc50, read(run, load_esc50), start)))
+    return StageResult(measures(dataset, answers(run, dataset, load_esc50, read(run, load_esc50), start)))
 
 
-def together(runs: Sequence[Run]) -> Found:
+def together(runs: Sequence[Run]) -> StageResult:
     """ESC-10, asked of the models of all seeds, each of which was trained on versions of its own."""
     of_runs = [answers(run, ESC_10, load_esc10, read(run, load_esc10)) for run in runs]
     folds = [
-        Answered(
-            mean([one.chances for one in of_fold]),
+        FoldPredictions(
+            mean([one.probabilities for one in of_fold]),
             of_fold[0].wanted,
             sum(one.n_parameters for one in of_fold),
             sum(one.seconds for one in of_fold),
         )
         for of_fold in zip(*of_runs, strict=True)
     ]
-    return Found(measures(ESC_10, folds, method(len(runs))))
+    return StageResult(measures(ESC_10, folds, method(len(runs))))
 
 
-def parts(run: Run) -> Mapping[str, Part]:
+def parts(run: Run) -> Mapping[str, Stage]:
     """ESC-10 alone, or ESC-50 from either source."""
     if run.settings["sources"]:
         return {source: partial(esc50, run, source) for source in run.settings["sources"]}
@@ -157,7 +157,7 @@ def validation_score(run: Run) -> tuple[float, int]:
         found = fine_tune(
             run, name, pretrain(run, name, training, run.settings), training, test, n_classes, run.settings
         )
-        losses.append(log_loss(test.targets, found.chances, labels=np.arange(n_classes)))
+        losses.append(log_loss(test.targets, found.probabilities, labels=np.arange(n_classes)))
         n_parameters = found.n_parameters
         print(f"{name}: {(found.classes == test.targets).mean():.4f} right, log loss {losses[-1]:.4f}", flush=True)
     return float(np.mean(losses)), n_parameters
@@ -232,6 +232,6 @@ at random. Clips held out are asked as they are; the second row is the mean of t
 versions, without anything under them. Its number is no neighbour of the published ones. Without CLS, as in the paper.
 Settings were chosen on fold 4 alone, which turned out easier than the others, but for the passes of fine-tuning: those
 were chosen on folds 2 to 4, where twice as many did better; a higher rate, dropout or thrice the pre-training did no
-better than that (`choices.json`). They take longer than 20 minutes.
+better than that (`model_selection.json`). They take longer than 20 minutes.
 """,
 )

@@ -11,8 +11,8 @@ import numpy.typing as npt
 from matplotlib.figure import Figure
 
 import rotary_mae as rm
-from reproduce.answers import reconstructed
-from reproduce.experiment import Experiment, Found, Measure, Part, Profile
+from reproduce.predictions import predict_masked
+from reproduce.experiment import Experiment, StageResult, Measure, Stage, Profile
 from reproduce.frequencies.data import MAX_FREQUENCY, WAVES, Waves, make_waves
 from reproduce.run import Run
 
@@ -29,7 +29,7 @@ def as_tokens(waves: Waves, unit: float) -> rm.TokenSet:
     return rm.TokenSet(waves.values.ravel(), np.tile(waves.times / unit, n), [n_times] * n, axes=("time",))
 
 
-def straight_lines(waves: Waves) -> Array:
+def linear_interpolation(waves: Waves) -> Array:
     """(M,) hidden values read off straight lines, level outside."""
     pairs = zip(waves.values, waves.is_hidden, strict=True)
     return np.concatenate([np.interp(waves.times[h], waves.times[~h], values[~h]) for values, h in pairs])
@@ -57,32 +57,32 @@ def by_frequency(answer: Any, kind: str, n: int) -> Array:
     return np.array(found)
 
 
-def one_kind(run: Run, kind: str) -> Found:
+def one_kind(run: Run, kind: str) -> StageResult:
     """A model trained on one kind of wave, and straight lines."""
     chosen = run.settings
-    run.seeded()
+    run.set_seed()
     model = rm.RoMAEForPreTraining(rm.RoMAEConfig(n_values=1, n_axes=1, **chosen["model"]))
     training = as_tokens(make_waves(kind, chosen["n_train"], TRAIN_SEED), chosen["unit"])
     validation = as_tokens(make_waves(kind, chosen["n_validation"], VALIDATION_SEED), chosen["unit"])
     result = run.train(kind.replace(" ", "-"), model, training, chosen["training"], validation=validation)
 
     def answered(waves: Waves) -> Array:
-        return reconstructed(model, as_tokens(waves, chosen["unit"]), waves.is_hidden.ravel())[:, 0]
+        return predict_masked(model, as_tokens(waves, chosen["unit"]), waves.is_hidden.ravel())[:, 0]
 
     about = {"n_parameters": model.n_parameters(), "seconds": result.seconds}
     curves = {
         "RoMAE": by_frequency(answered, kind, chosen["n_test"]),
-        "straight lines": by_frequency(straight_lines, kind, chosen["n_test"]),
+        "straight lines": by_frequency(linear_interpolation, kind, chosen["n_test"]),
     }
     rows = []
     for method, curve in curves.items():
         for band, part in BANDS.items():
             more = about if method == "RoMAE" else {}
             rows.append(Measure(f"{kind}, {band}", METRIC, "test", float(curve[part, 0].mean()), method, **more))
-    return Found(rows, {f"{kind}: {method}": curve.tolist() for method, curve in curves.items()})
+    return StageResult(rows, {f"{kind}: {method}": curve.tolist() for method, curve in curves.items()})
 
 
-def parts(run: Run) -> Mapping[str, Part]:
+def parts(run: Run) -> Mapping[str, Stage]:
     """A model a kind of wave."""
     return {kind.replace(" ", "-"): partial(one_kind, run, kind) for kind in run.settings["kinds"]}
 

@@ -12,7 +12,7 @@ from sklearn.model_selection import train_test_split
 
 import rotary_mae as rm
 from reproduce.classify import TREES, boosted_trees, classify
-from reproduce.experiment import Experiment, Found, Measure, Part, Profile, Reference
+from reproduce.experiment import Experiment, StageResult, Measure, Stage, Profile, Reference
 from reproduce.features import features
 from reproduce.light_curves.data import (
     IA,
@@ -24,7 +24,7 @@ from reproduce.light_curves.data import (
     supernovae,
     typical_error,
 )
-from reproduce.light_curves.stars import stars
+from reproduce.light_curves.stripe82 import stars
 from reproduce.run import Run
 from rotary_mae.datasets.atat import load_atat
 
@@ -40,16 +40,16 @@ def elasticc_name(size: str, alerts_only: bool) -> str:
 
 
 def classified(run: Run, name: str, training: rm.TokenSet, asked: rm.TokenSet) -> tuple[Array, int, float]:
-    """(B, 8) chances of the types, from one model; its parameters and seconds."""
+    """(B, 8) probabilities of the types, from one model; its parameters and seconds."""
     if run.settings["is_compressed"]:
         softening = typical_error(training)
         training, asked = compressed(training, softening), compressed(asked, softening)
     found = classify(run, name, training, asked, len(TYPES), run.settings)
-    return found.chances, found.n_parameters, found.seconds
+    return found.probabilities, found.n_parameters, found.seconds
 
 
 def scores(of_types: Array, of_ia: Array, truth: Array, which: str, method: str, **about: Any) -> list[Measure]:
-    """Macro F over the types, macro F and AUC of Ia against the rest. of_ia: (B,) chances of that."""
+    """Macro F over the types, macro F and AUC of Ia against the rest. of_ia: (B,) probabilities of that."""
     types, ia = f"SNPCC, 8 types, trained on {which}", f"SNPCC, Ia against the rest, trained on {which}"
     is_ia = truth == IA
     found = [
@@ -60,18 +60,18 @@ def scores(of_types: Array, of_ia: Array, truth: Array, which: str, method: str,
     return [Measure(dataset, metric, "test", float(value), method, **about) for dataset, metric, value in found]
 
 
-def one_part(run: Run, which: str) -> Found:
-    """A model of the 8 types, whose chances of Ia are also judged; trees are grown for either question."""
+def one_part(run: Run, which: str) -> StageResult:
+    """A model of the 8 types, whose probabilities of Ia are also judged; trees are grown for either question."""
     of = supernovae(which, run.seed, run.settings["n_samples"])
     truth = np.asarray(of.test.targets)
-    chances, n_parameters, seconds = classified(
+    probabilities, n_parameters, seconds = classified(
         run, which.replace(" ", "-").replace("%", "percent"), of.training, of.test
     )
-    rows = scores(chances, chances[:, IA], truth, which, "RoMAE", n_parameters=n_parameters, seconds=seconds)
+    rows = scores(probabilities, probabilities[:, IA], truth, which, "RoMAE", n_parameters=n_parameters, seconds=seconds)
     known, asked, labels = features(of.training), features(of.test), np.asarray(of.training.targets)
     of_types = boosted_trees(known, labels, asked, len(TYPES), run.seed)
     of_ia = boosted_trees(known, (labels == IA).astype(int), asked, 2, run.seed)[:, 1]
-    return Found([*rows, *scores(of_types, of_ia, truth, which, TREES)])
+    return StageResult([*rows, *scores(of_types, of_ia, truth, which, TREES)])
 
 
 def validation_score(run: Run) -> tuple[float, int]:
@@ -79,14 +79,14 @@ def validation_score(run: Run) -> tuple[float, int]:
     training = supernovae(RANDOM, run.seed, run.settings["n_samples"]).training
     labels = np.asarray(training.targets)
     kept, held = train_test_split(np.arange(len(training)), test_size=0.25, random_state=run.seed, stratify=labels)
-    chances, n_parameters, _ = classified(run, "validation", training[kept], training[held])
-    return 1.0 - float(roc_auc_score(labels[held] == IA, chances[:, IA])), n_parameters
+    probabilities, n_parameters, _ = classified(run, "validation", training[kept], training[held])
+    return 1.0 - float(roc_auc_score(labels[held] == IA, probabilities[:, IA])), n_parameters
 
 
 # -- ELAsTiCC ---------------------------------------------------------------------------------------------------
 
 
-def elasticc(run: Run, size: str, alerts_only: bool) -> Found:
+def elasticc(run: Run, size: str, alerts_only: bool) -> StageResult:
     """Trained on the first fold of the file that ATAT's code makes, tested on its test part."""
     training = load_atat("training_0", alerts_only=alerts_only)
     test = load_atat("test", alerts_only=alerts_only)
@@ -95,12 +95,12 @@ def elasticc(run: Run, size: str, alerts_only: bool) -> Found:
     found = classify(run, name, training, test, int(training.targets.max()) + 1, settings)
     value = float(f1_score(test.targets, found.classes, average="macro"))
     dataset = elasticc_name(size, alerts_only)
-    return Found([Measure(dataset, MACRO_F, "test", value, "RoMAE", found.n_parameters, found.seconds)])
+    return StageResult([Measure(dataset, MACRO_F, "test", value, "RoMAE", found.n_parameters, found.seconds)])
 
 
-def parts(run: Run) -> Mapping[str, Part]:
+def parts(run: Run) -> Mapping[str, Stage]:
     """The sets that the profile names."""
-    ways: dict[str, Part] = {f"SNPCC, {which}": partial(one_part, run, which) for which in (RANDOM, SPECTROSCOPIC)}
+    ways: dict[str, Stage] = {f"SNPCC, {which}": partial(one_part, run, which) for which in (RANDOM, SPECTROSCOPIC)}
     ways["Stripe 82"] = partial(stars, run)
     for alerts_only in (False, True):
         for size in ("tiny-shallow", "tiny"):

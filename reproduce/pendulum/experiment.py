@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 import rotary_mae as rm
-from reproduce.answers import predictions
-from reproduce.experiment import Experiment, Found, Measure, Part, Profile, Reference
+from reproduce.predictions import predictions
+from reproduce.experiment import Experiment, StageResult, Measure, Stage, Profile, Reference
 from reproduce.pendulum.data import Pendulums, make_pendulums
-from reproduce.pendulum.views import Views, as_tokens, together
+from reproduce.pendulum.augmentation import Views, as_tokens, together
 from reproduce.run import Run
 
 DATASET = "pendulum, 50 of 100 frames"
@@ -39,7 +39,7 @@ def train(run: Run, name: str, seed: int) -> tuple[rm.RoMAEForPrediction, rm.Tra
     chosen = run.settings
     parts = splits(*chosen["n_series"])
     config = rm.RoMAEConfig(n_values=(24 // chosen["views"]["pool"]) ** 2, n_axes=1, **chosen["model"])
-    run.seeded(seed)
+    run.set_seed(seed)
     model = rm.RoMAEForPrediction(config, outputs=2, per="token")
     views = Views(parts["training"], seed=seed, **chosen["views"])
     validation = as_tokens(parts["validation"], views.pool)
@@ -59,18 +59,18 @@ def both_sides(model: rm.RoMAEForPrediction, series: Pendulums, pool: int) -> np
     return (predictions(model, as_tokens(series, pool)) + turned) / 2
 
 
-def parts(run: Run) -> Mapping[str, Part]:
+def parts(run: Run) -> Mapping[str, Stage]:
     """One model; and, as a row of its own, several and their mirror images together."""
     series = splits(*run.settings["n_series"])
     pool = run.settings["views"]["pool"]
 
-    def single() -> Found:
+    def single() -> StageResult:
         model, result = train(run, "model", run.seed)
         about = {"n_parameters": model.n_parameters(), "seconds": result.seconds}
         answers = predictions(model, as_tokens(series["test"], pool))
         turned = both_sides(model, series["test"], pool)
         error = mean_squared_error(answers, series["test"])
-        return Found(
+        return StageResult(
             [
                 Measure(DATASET, METRIC, "validation", result.best or np.nan, "RoMAE", **about),
                 Measure(DATASET, METRIC, "test", error, "RoMAE", **about),
@@ -80,9 +80,9 @@ def parts(run: Run) -> Mapping[str, Part]:
             ]
         )
 
-    def from_cls() -> Found:
+    def from_cls() -> StageResult:
         chosen = run.settings
-        run.seeded()
+        run.set_seed()
         config = rm.RoMAEConfig(n_values=(24 // pool) ** 2, n_axes=1, **chosen["model"])
         model = rm.RoMAEForPrediction(config, outputs=2 * series["test"].times.shape[1])
         training, validation = (together(series[split], pool) for split in ("training", "validation"))
@@ -90,7 +90,7 @@ def parts(run: Run) -> Mapping[str, Part]:
         answers = predictions(model, together(series["test"], pool)).reshape(-1, 2)
         error = mean_squared_error(answers, series["test"])
         about = {"n_parameters": model.n_parameters(), "seconds": result.seconds}
-        return Found([Measure(DATASET, METRIC, "test", error, "RoMAE, all answers off CLS as published", **about)])
+        return StageResult([Measure(DATASET, METRIC, "test", error, "RoMAE, all answers off CLS as published", **about)])
 
     return {"single": single, **({"from-cls": from_cls} if run.settings["has_answers_off_cls"] else {})}
 

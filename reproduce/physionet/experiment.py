@@ -11,8 +11,8 @@ import numpy.typing as npt
 from sklearn.model_selection import train_test_split
 
 import rotary_mae as rm
-from reproduce.answers import reconstructed
-from reproduce.experiment import Experiment, Found, Measure, Part, Profile, Reference
+from reproduce.predictions import predict_masked
+from reproduce.experiment import Experiment, StageResult, Measure, Stage, Profile, Reference
 from reproduce.run import Run
 from rotary_mae.datasets.physionet2012 import load_physionet2012
 
@@ -75,14 +75,14 @@ def simple_answers(tokens: rm.TokenSet, is_hidden: Array) -> dict[str, Array]:
     }
 
 
-def parts(run: Run) -> Mapping[str, Part]:
+def parts(run: Run) -> Mapping[str, Stage]:
     """One model, beside simple methods."""
 
-    def single() -> Found:
+    def single() -> StageResult:
         chosen = run.settings
         of = splits(stays(chosen["n_stays"]), chosen["validation_fraction"])
         scaling = fit_scaling(of["training"], chosen)
-        run.seeded()
+        run.set_seed()
         model = rm.RoMAEForPreTraining(rm.RoMAEConfig(n_values=1, n_axes=2, **chosen["model"]))
         result = run.train(
             "model", model, of["training"], chosen["training"], validation=of["validation"], scaling=scaling
@@ -90,11 +90,11 @@ def parts(run: Run) -> Mapping[str, Part]:
         test = scaling.apply(of["test"])
         is_hidden = hidden_times(test)
         truth = test.values[is_hidden, 0]
-        error = float(np.square(reconstructed(model, test, is_hidden)[:, 0] - truth).mean())
+        error = float(np.square(predict_masked(model, test, is_hidden)[:, 0] - truth).mean())
         rows = [Measure(DATASET, METRIC, "test", error, "RoMAE", model.n_parameters(), result.seconds)]
         for name, answers in simple_answers(test, is_hidden).items():
             rows.append(Measure(DATASET, METRIC, "test", float(np.square(answers - truth).mean()), name))
-        return Found(rows)
+        return StageResult(rows)
 
     return {"single": single}
 

@@ -11,8 +11,8 @@ import numpy.typing as npt
 from matplotlib.figure import Figure
 
 import rotary_mae as rm
-from reproduce.answers import predictions
-from reproduce.experiment import Experiment, Found, Measure, Part, Profile, Reference
+from reproduce.predictions import predictions
+from reproduce.experiment import Experiment, StageResult, Measure, Stage, Profile, Reference
 from reproduce.run import Run
 
 Array = npt.NDArray[Any]
@@ -47,7 +47,7 @@ def fitted(
     run: Run, name: str, config: rm.RoMAEConfig, training: Mapping[str, Any], n_tokens: int, span: float
 ) -> tuple[rm.RoMAEForPrediction, rm.TrainingResult]:
     """A model that says where each token is."""
-    run.seeded()
+    run.set_seed()
     model = rm.RoMAEForPrediction(config, outputs=1, per="token")
     tokens = equal_values(run.settings["n_samples"][0], n_tokens, span, TRAIN_SEED)
     return model, run.train(name, model, tokens, training)
@@ -64,7 +64,7 @@ def dataset(size: str, has_cls: bool) -> str:
     return f"10 equal values, {size}, {'with' if has_cls else 'without'} CLS"
 
 
-def table_1(run: Run, size: str, has_cls: bool) -> Found:
+def table_1(run: Run, size: str, has_cls: bool) -> StageResult:
     """Ten values at positions even in [0, 50]."""
     n_tokens, span = 10, 50.0
     name = f"{size}-{'with' if has_cls else 'without'}-cls"
@@ -85,10 +85,10 @@ def table_1(run: Run, size: str, has_cls: bool) -> Found:
         assert test.token_targets is not None
         constant = np.square(test.token_targets * spread(span)).mean()
         rows.append(Measure(what, METRIC, "test", float(constant), "always the middle"))
-    return Found(rows)
+    return StageResult(rows)
 
 
-def figure_2(run: Run, span: float) -> Found:
+def figure_2(run: Run, span: float) -> StageResult:
     """One value at a position even in [0, span]: where in the range the error is."""
     chosen = run.settings["figure"]
     config = rm.RoMAEConfig(n_values=1, n_axes=1, **chosen["model"])
@@ -108,12 +108,12 @@ def figure_2(run: Run, span: float) -> Found:
         model.n_parameters(),
         result.seconds,
     )
-    return Found([row], {f"{span:g}": by_place.tolist()})
+    return StageResult([row], {f"{span:g}": by_place.tolist()})
 
 
-def parts(run: Run) -> Mapping[str, Part]:
+def parts(run: Run) -> Mapping[str, Stage]:
     """Every size with and without CLS, then the ranges of Fig. 2."""
-    named: dict[str, Part] = {}
+    named: dict[str, Stage] = {}
     for size in run.settings["models"]:
         for has_cls in (True, False):
             named[f"{size}-{'with' if has_cls else 'without'}-cls"] = partial(table_1, run, size, has_cls)

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 import rotary_mae as rm
-from reproduce.experiment import Experiment, Found, Measure, Part, Profile, Reference
+from reproduce.experiment import Experiment, StageResult, Measure, Stage, Profile, Reference
 from reproduce.run import Run
 
 METRIC = "training speed, relative to absolute positions"
@@ -50,10 +50,10 @@ class Contender:
         return time.perf_counter() - started
 
 
-def parts(run: Run) -> Mapping[str, Part]:
+def parts(run: Run) -> Mapping[str, Stage]:
     """All kinds in turns, batch by batch, so that whatever else the machine does hits all alike."""
 
-    def in_turns() -> Found:
+    def in_turns() -> StageResult:
         chosen = run.settings
         contenders = {kind: Contender(kind, chosen, run.seed) for kind in KINDS}
         rounds = []
@@ -65,7 +65,7 @@ def parts(run: Run) -> Mapping[str, Part]:
             ratio = statistics.median(one["absolute sines and cosines"] / one[kind] for one in rounds)
             seconds = sum(one[kind] for one in rounds)
             rows.append(Measure(kind, METRIC, "-", ratio, "RoMAE", contender.model.n_parameters(), seconds))
-        return Found(rows)
+        return StageResult(rows)
 
     return {"in-turns": in_turns}
 

@@ -10,12 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 import rotary_mae as rm
-from reproduce.answers import reconstructed
+from reproduce.predictions import predict_masked
 from reproduce.ensemble import mean, method
-from reproduce.experiment import Experiment, Found, Measure, Part, Profile, Reference
+from reproduce.experiment import Experiment, StageResult, Measure, Stage, Profile, Reference
 from reproduce.run import Run
 from reproduce.spirals.data import N_FIRST_HALF, Spirals, make_spirals
-from reproduce.spirals.views import Views, as_tokens, turn_of
+from reproduce.spirals.augmentation import Views, as_tokens, turn_of
 
 DATASET = "spirals, 30 points of the first half seen"
 METRIC = "root mean squared error"
@@ -39,7 +39,7 @@ def views_of(run: Run) -> Views:
 def train(run: Run) -> tuple[rm.RoMAEForPreTraining, rm.TrainingResult]:
     """A model of ``run.settings``; the noisy validation spirals choose its best weights."""
     chosen = run.settings
-    run.seeded()
+    run.set_seed()
     model = rm.RoMAEForPreTraining(rm.RoMAEConfig(n_values=2, n_axes=1, **chosen["model"]))
     views, held = views_of(run), splits(*chosen["n_spirals"])["validation"]
     validation = as_tokens(held, unit=views.unit) if len(held) else None
@@ -50,7 +50,7 @@ def train(run: Run) -> tuple[rm.RoMAEForPreTraining, rm.TrainingResult]:
 def answered(run: Run, model: rm.RoMAEForPreTraining, spirals: Spirals, seen: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """(M, 2) hidden points as the model gives them, from the points ``seen`` (n, 75, 2)."""
     unit = run.settings["views"]["unit"]
-    return unit * reconstructed(model, as_tokens(spirals, seen, unit), spirals.is_hidden.ravel())
+    return unit * predict_masked(model, as_tokens(spirals, seen, unit), spirals.is_hidden.ravel())
 
 
 def error(answers: npt.NDArray[Any], wanted: npt.NDArray[Any], spirals: Spirals) -> float:
@@ -58,10 +58,10 @@ def error(answers: npt.NDArray[Any], wanted: npt.NDArray[Any], spirals: Spirals)
     return float(np.sqrt(np.square(answers - wanted[spirals.is_hidden]).mean()))
 
 
-def parts(run: Run) -> Mapping[str, Part]:
+def parts(run: Run) -> Mapping[str, Stage]:
     """One model, asked with and without noise on what it sees."""
 
-    def single() -> Found:
+    def single() -> StageResult:
         model, result = train(run)
         test = splits(*run.settings["n_spirals"])["test"]
         about = {"n_parameters": model.n_parameters(), "seconds": result.seconds}
@@ -76,12 +76,12 @@ def parts(run: Run) -> Mapping[str, Part]:
         mean = splits(*run.settings["n_spirals"])["training"].noisy.mean(0)
         constant = np.broadcast_to(mean, test.truth.shape)[test.is_hidden]
         found.append(Measure(DATASET, METRIC, "test", error(constant, test.truth, test), "mean of training spirals"))
-        return Found(found)
+        return StageResult(found)
 
     return {"single": single}
 
 
-def together(runs: Sequence[Run]) -> Found:
+def together(runs: Sequence[Run]) -> StageResult:
     """The same asked of the models of all seeds; training draws its views anew with each, the spirals are the same."""
     trained = [train(run) for run in runs]
     test = splits(*runs[0].settings["n_spirals"])["test"]
@@ -100,7 +100,7 @@ def together(runs: Sequence[Run]) -> Found:
         for answers, of in ((as_they_are, "{}"), ((as_they_are + turned) / 2, "{} and of mirror images")):
             name = of.format(method(len(runs)))
             found.append(Measure(what, METRIC, "test", error(answers, test.truth, test), name, **about))
-    return Found(found)
+    return StageResult(found)
 
 
 MIRROR = np.array([1.0, -1.0])
@@ -206,7 +206,7 @@ them along time, keeps of what varies among them the two principal components, w
 and adds noise anew to the first half, from none to half of what was left out. What the model can learn from them is
 seen from the row with their components fitted by least squares: an error it shares, for they are of 200 noisy spirals.
 The second row of the model is the mean of its answers for the spirals and, turned back, their mirror images. Settings
-were chosen on 100 spirals of another draw (in `choices.json` from `n_components` on; before, on noisy spirals kept from
+were chosen on 100 spirals of another draw (in `model_selection.json` from `n_components` on; before, on noisy spirals kept from
 training, which tell little of the error without noise), by seed 0 alone; seven of those entries were put in from a
 script that computes the same, and the last ones tried settings before they were in the code, of which `time_unit`,
 which worsened it, never came there. The points and the order of the smoothing were chosen among twelve by the row of

@@ -10,11 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 import rotary_mae as rm
-from reproduce.answers import reconstructed
-from reproduce.experiment import Experiment, Found, Measure, Part, Profile, Reference
+from reproduce.predictions import predict_masked
+from reproduce.experiment import Experiment, StageResult, Measure, Stage, Profile, Reference
 from reproduce.run import Run
 from reproduce.synthetic.data import Series, best_possible, make_series
-from reproduce.synthetic.views import Views, as_tokens
+from reproduce.synthetic.augmentation import Views, as_tokens
 
 DATASET = "synthetic (HeTVAE), 3 to 10 of 50 points seen"
 METRIC = "mean squared error"
@@ -33,7 +33,7 @@ def splits(n_train: int, n_validation: int, n_test: int) -> dict[str, Series]:
 def train(run: Run) -> tuple[rm.RoMAEForPreTraining, rm.TrainingResult]:
     """A model of ``run.settings``; the validation series choose its best weights."""
     chosen = run.settings
-    run.seeded()
+    run.set_seed()
     model = rm.RoMAEForPreTraining(rm.RoMAEConfig(n_values=1, n_axes=1, **chosen["model"]))
     parts = splits(*chosen["n_series"])
     views = Views(parts["training"], unit=chosen["unit"], seed=run.seed, **chosen["views"])
@@ -48,13 +48,13 @@ def error(answers: npt.NDArray[Any], series: Series) -> float:
 
 def model_error(model: rm.RoMAEForPreTraining, series: Series, unit: float) -> float:
     """Error of a model on what the set hides."""
-    return error(reconstructed(model, as_tokens(series, unit), series.is_hidden.ravel()), series)
+    return error(predict_masked(model, as_tokens(series, unit), series.is_hidden.ravel()), series)
 
 
-def parts(run: Run) -> Mapping[str, Part]:
+def parts(run: Run) -> Mapping[str, Stage]:
     """One model, beside simple methods."""
 
-    def single() -> Found:
+    def single() -> StageResult:
         model, result = train(run)
         series = splits(*run.settings["n_series"])
         about = {"n_parameters": model.n_parameters(), "seconds": result.seconds}
@@ -65,16 +65,16 @@ def parts(run: Run) -> Mapping[str, Part]:
         test = series["test"]
         simple = {
             BEST: best_possible(test),
-            "straight lines between what is seen": straight_lines(test),
+            "straight lines between what is seen": linear_interpolation(test),
             "always 0, the mean": np.zeros(test.is_hidden.sum()),
         }
         found += [Measure(DATASET, METRIC, "test", error(answers, test), name) for name, answers in simple.items()]
-        return Found(found)
+        return StageResult(found)
 
     return {"single": single}
 
 
-def straight_lines(series: Series) -> npt.NDArray[Any]:
+def linear_interpolation(series: Series) -> npt.NDArray[Any]:
     """(M,) hidden values read off straight lines, level outside."""
     answers = [
         np.interp(series.times[hidden], series.times[~hidden], values[~hidden])

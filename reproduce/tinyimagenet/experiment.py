@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from sklearn.metrics import f1_score
 
-from reproduce.classify import Chosen, classify, encode
-from reproduce.experiment import Experiment, Found, Measure, Part, Profile, Reference
+from reproduce.classify import SelectedSamples, classify, encode
+from reproduce.experiment import Experiment, StageResult, Measure, Stage, Profile, Reference
 from reproduce.run import Run
 from reproduce.tinyimagenet.data import split
 
@@ -30,7 +30,7 @@ def dataset(settings: Mapping[str, Any]) -> str:
     return f"Tiny ImageNet, {settings['n_classes']} classes x {settings['n_per_class'] or 'all'}"
 
 
-def read(run: Run) -> tuple[Chosen, Chosen, int]:
+def read(run: Run) -> tuple[SelectedSamples, SelectedSamples, int]:
     """Training photographs, in as many views as there shall be, and those that judge: the published validation part."""
     chosen = run.settings
     how = {name: chosen[name] for name in ("n_classes", "n_per_class", "size", "patch")}
@@ -38,13 +38,13 @@ def read(run: Run) -> tuple[Chosen, Chosen, int]:
     judging = split("val", **how)
     labels, wanted, n_classes = encode(np.asarray(training.targets), np.asarray(judging.targets))
     return (
-        Chosen(training, np.arange(len(training)), labels),
-        Chosen(judging, np.arange(len(judging)), wanted),
+        SelectedSamples(training, np.arange(len(training)), labels),
+        SelectedSamples(judging, np.arange(len(judging)), wanted),
         n_classes,
     )
 
 
-def variants(run: Run) -> Found:
+def variants(run: Run) -> StageResult:
     """The three variants, and how far the rotary ones are above the absolute one."""
     training, judging, n_classes = read(run)
     truth = np.asarray(judging.targets)
@@ -60,10 +60,10 @@ def variants(run: Run) -> Found:
         if name != COMPARED:
             what = f"{dataset(run.settings)}, {name} less {COMPARED}"
             rows.append(Measure(what, METRIC, SPLIT, values[name] - values[COMPARED], "RoMAE"))
-    return Found(rows)
+    return StageResult(rows)
 
 
-def parts(run: Run) -> Mapping[str, Part]:
+def parts(run: Run) -> Mapping[str, Stage]:
     """One part: the rows of differences need all variants."""
     return {"variants": lambda: variants(run)}
 

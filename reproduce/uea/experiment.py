@@ -11,14 +11,14 @@ from sklearn.metrics import log_loss
 from sklearn.model_selection import StratifiedKFold
 
 import rotary_mae as rm
-from reproduce.classify import TREES, Classified, boosted_trees, classify, encode, merged
+from reproduce.classify import TREES, ClassifierResult, boosted_trees, classify, encode, merged
 from reproduce.ensemble import mean, method
-from reproduce.experiment import Experiment, Found, Measure, Part, Profile, Reference
+from reproduce.experiment import Experiment, StageResult, Measure, Stage, Profile, Reference
 from reproduce.features import features
 from reproduce.run import Run
 from reproduce.uea.data import SETS, parts
 from reproduce.uea.minirocket import measured
-from reproduce.uea.views import Turned
+from reproduce.uea.augmentation import Turned
 
 METRIC = "accuracy"
 ROCKET = "MiniRocket on straight lines between steps"
@@ -26,7 +26,7 @@ ROCKET = "MiniRocket on straight lines between steps"
 
 def answered(
     run: Run, name: str, training: rm.TokenSet, asked: rm.TokenSet, n_classes: int, part: str = ""
-) -> Classified:
+) -> ClassifierResult:
     """Answers of the model of one problem, trained unless it was before.
 
     training: with whole numbers as targets. part: which of several models of the problem, in names of folders.
@@ -37,7 +37,7 @@ def answered(
     return classify(run, name + part, known, asked, n_classes, settings)
 
 
-def one(run: Run, name: str) -> Found:
+def one(run: Run, name: str) -> StageResult:
     """One problem: the model, beside methods that take seconds."""
     of = parts(name, run.settings["dropped"], run.seed, run.settings["n_samples"])
     labels, wanted, n_classes = encode(np.asarray(of.training.targets), np.asarray(of.test.targets))
@@ -48,10 +48,10 @@ def one(run: Run, name: str) -> Found:
     rows.append(Measure(of.dataset, METRIC, "test", float((trees.argmax(1) == wanted).mean()), TREES))
     if not run.is_trial and (rocket := measured(of.dataset, run.seed)):
         rows.append(Measure(of.dataset, METRIC, "test", rocket["accuracy"], ROCKET, None, rocket["seconds"]))
-    return Found(rows)
+    return StageResult(rows)
 
 
-def together(runs: Sequence[Run]) -> Found:
+def together(runs: Sequence[Run]) -> StageResult:
     """The test series of every seed's draw, asked of the models of all."""
     settings, rows = runs[0].settings, []
     for name in settings["sets"]:
@@ -61,13 +61,13 @@ def together(runs: Sequence[Run]) -> Found:
             for run, own in zip(runs, draws, strict=True):
                 labels, wanted, n_classes = encode(np.asarray(own.training.targets), np.asarray(draw.test.targets))
                 answers.append(answered(run, name, own.training.with_targets(labels), draw.test, n_classes))
-            right = mean([one.chances for one in answers]).argmax(1) == wanted
+            right = mean([one.probabilities for one in answers]).argmax(1) == wanted
             size, seconds = sum(one.n_parameters for one in answers), sum(one.seconds for one in answers)
             rows.append(Measure(draw.dataset, METRIC, "test", float(right.mean()), method(len(runs)), size, seconds))
-    return Found(rows)
+    return StageResult(rows)
 
 
-def every_part(run: Run) -> Mapping[str, Part]:
+def every_part(run: Run) -> Mapping[str, Stage]:
     """The problems, one after the other."""
     return {name: partial(one, run, name) for name in run.settings["sets"]}
 
@@ -81,12 +81,12 @@ def validation_score(run: Run) -> tuple[float, int]:
     for name in run.settings["sets"]:
         training = parts(name, run.settings["dropped"], run.seed, run.settings["n_samples"]).training
         labels, _, n_classes = encode(np.asarray(training.targets), np.asarray(training.targets))
-        chances = np.empty((len(labels), n_classes))
+        probabilities = np.empty((len(labels), n_classes))
         for i, (kept, held) in enumerate(StratifiedKFold(3).split(labels, labels)):
             known = training[kept].with_targets(labels[kept])
             found = answered(run, name, known, training[held], n_classes, part=f"-{i}")
-            chances[held], n_parameters = found.chances, found.n_parameters
-        losses.append(log_loss(labels, chances, labels=np.arange(n_classes)))
+            probabilities[held], n_parameters = found.probabilities, found.n_parameters
+        losses.append(log_loss(labels, probabilities, labels=np.arange(n_classes)))
     return float(np.mean(losses)), n_parameters
 
 
@@ -197,7 +197,7 @@ name: it is not to be compared with the published one. Pre-training and fine-tun
 `quick` has the settings of the estimators, with more passes and eight neighbours for long lines (LSST's values, which
 span orders of magnitude, enter as inverse hyperbolic sines). Series of worn sensors, BasicMotions and Epilepsy, are
 seen in eight versions too, turned in space by up to 30 degrees, as sensors worn a little otherwise would give them.
-Epilepsy was chosen for, on thirds of its training part as the file has them (`choices.json`; from a script that
+Epilepsy was chosen for, on thirds of its training part as the file has them (`model_selection.json`; from a script that
 computes the same as `validation_score`, before its settings were in the code): there strength and tempo that vary more,
 and no pre-training, did better; the number of its passes was chosen before the strength of that variation. A first run
 of two seeds, with the weaker variation and half the passes, scored the same on its test part, and the estimators'

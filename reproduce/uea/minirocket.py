@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.record import circumstances, write_json
+from benchmarks.record import run_metadata, write_json
 from reproduce.uea.data import SETS, on_grid, parts
 
 HERE = Path(__file__).parent
@@ -47,7 +47,7 @@ def one(python: Path, name: str, seed: int) -> dict[str, Any]:
             test=on_grid(problem.test, n_times),
             test_labels=np.asarray(problem.test.targets),
         )
-        command = [str(python), str(HERE / "minirocket_alone.py"), str(given), str(seed)]
+        command = [str(python), str(HERE / "minirocket_worker.py"), str(given), str(seed)]
         said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     return {"dataset": problem.dataset, "seed": seed, **json.loads(said.splitlines()[-1])}
 
@@ -66,7 +66,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=3)
     arguments = parser.parse_args()
-    about = {"command": "python -m reproduce.uea.minirocket", "package": PINNED, **circumstances()}
+    about = {"command": "python -m reproduce.uea.minirocket", "package": PINNED, **run_metadata()}
     python, rows = environment(), []
     for name in SETS:
         for seed in range(arguments.seeds):

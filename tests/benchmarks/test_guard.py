@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from benchmarks.contenders import Worker
+from benchmarks.implementations import Worker
 from benchmarks.record import RESULTS
 from benchmarks.speed import one_round
 from benchmarks.workloads import WORKLOADS

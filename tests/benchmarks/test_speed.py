@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from benchmarks.contenders import CONTENDERS, TASKS, Worker
+from benchmarks.implementations import CONTENDERS, TASKS, Worker
 from benchmarks.flops import needed
 from benchmarks.record import RESULTS
 from benchmarks.speed import one_round, summarised

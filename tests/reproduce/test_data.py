@@ -7,20 +7,20 @@ import numpy as np
 import pytest
 
 import rotary_mae as rm
-from reproduce.ablations.sets import channels_as_values, light_curves
+from reproduce.ablations.data import channels_as_values, light_curves
 from reproduce.frequencies import experiment as frequencies
 from reproduce.frequencies.data import WAVES, cycloid, make_waves
 from reproduce.pendulum import experiment as pendulum
-from reproduce.pendulum import views as pendulum_views
+from reproduce.pendulum import augmentation as pendulum_views
 from reproduce.pendulum.data import N_CLEAN, clarity_of_frames, draw, make_pendulums, swing
 from reproduce.physionet import experiment as physionet
 from reproduce.positions.experiment import TEST_SEED, TRAIN_SEED, equal_values, spread
 from reproduce.run import Run
 from reproduce.spirals import experiment as spirals
-from reproduce.spirals import views as spiral_views
+from reproduce.spirals import augmentation as spiral_views
 from reproduce.spirals.data import NOISE, make_spirals
 from reproduce.synthetic import experiment as synthetic
-from reproduce.synthetic import views as series_views
+from reproduce.synthetic import augmentation as series_views
 from reproduce.synthetic.data import best_possible, make_series, smoothing
 
 
@@ -179,7 +179,7 @@ def test_nothing_beats_the_law_that_made_the_series() -> None:
     made = make_series(400, seed=1)
     best = synthetic.error(best_possible(made), made)
     assert 0.15 < best < 0.25
-    assert best < synthetic.error(synthetic.straight_lines(made), made)
+    assert best < synthetic.error(synthetic.linear_interpolation(made), made)
     assert best < synthetic.error(0.9 * best_possible(made), made)
 
 

@@ -10,8 +10,8 @@ import pytest
 
 from reproduce import run as running
 from reproduce.__main__ import main
-from reproduce.ensemble import mean, measure_ensemble, method
-from reproduce.experiment import Experiment, Found, Measure, load
+from reproduce.ensemble import mean, evaluate_ensemble, method
+from reproduce.experiment import Experiment, StageResult, Measure, load
 from reproduce.run import Run, measure
 from reproduce.table import rows_of, write
 from tests.reproduce.toy import toy
@@ -20,9 +20,9 @@ from tests.reproduce.toy import toy
 def with_together() -> Experiment:
     """The toy; two draws of a test, each with the sum of the seeds."""
 
-    def together(runs: Sequence[Run]) -> Found:
+    def together(runs: Sequence[Run]) -> StageResult:
         total = float(sum(run.seed for run in runs))
-        return Found([Measure("toy", "weights", "test", total + draw, method(len(runs)), 7, 1.0) for draw in (0, 2)])
+        return StageResult([Measure("toy", "weights", "test", total + draw, method(len(runs)), 7, 1.0) for draw in (0, 2)])
 
     return replace(toy(), together=together)
 
@@ -36,7 +36,7 @@ def test_an_ensemble_has_a_row_of_its_own(tmp_path: Path, monkeypatch: pytest.Mo
     experiment = with_together()
     for seed in (1, 2):
         measure(experiment, "quick", seed, runs=tmp_path / "runs")
-    path = measure_ensemble(experiment, "quick", [1, 2], runs=tmp_path / "runs")
+    path = evaluate_ensemble(experiment, "quick", [1, 2], runs=tmp_path / "runs")
     result = json.loads(path.read_text())
     assert result["seeds"] == [1, 2]
     assert "--seeds [1, 2]" in result["command"]
@@ -56,15 +56,15 @@ def test_only_measured_models_are_asked(
     monkeypatch.setattr(running, "RESULTS", tmp_path / "results")
     experiment = with_together()
     with pytest.raises(ValueError, match="not asked together"):
-        measure_ensemble(toy(), "quick", [0, 1], runs=tmp_path)
+        evaluate_ensemble(toy(), "quick", [0, 1], runs=tmp_path)
     with pytest.raises(ValueError, match="at least two seeds"):
-        measure_ensemble(experiment, "quick", [0, 0], runs=tmp_path)
+        evaluate_ensemble(experiment, "quick", [0, 0], runs=tmp_path)
     with pytest.raises(ValueError, match="seed 0 is not measured; do so first: python -m reproduce run toy"):
-        measure_ensemble(experiment, "quick", [0, 1], runs=tmp_path)
+        evaluate_ensemble(experiment, "quick", [0, 1], runs=tmp_path)
     for seed in (0, 1):
         measure(experiment, "quick", seed, runs=tmp_path / "runs")
     with pytest.raises(ValueError, match="the models of seed 0 are not in"):
-        measure_ensemble(experiment, "quick", [0, 1], runs=tmp_path / "elsewhere")
+        evaluate_ensemble(experiment, "quick", [0, 1], runs=tmp_path / "elsewhere")
     assert main(["ensemble", "spirals", "--seeds", "[0,1]"]) == 2
     assert "seed 0 is not measured" in capsys.readouterr().err
     assert rows_of(experiment, []) == []
@@ -75,7 +75,7 @@ def test_models_of_spirals_answer_together(tmp_path: Path) -> None:
     small = {"width": 24, "heads": 2, "depth": 1, "decoder": {"width": 24, "heads": 2, "depth": 1}}
     model = {**whole.profiles["quick"].settings["model"], **small}
     experiment = replace(whole, trial={**whole.trial, "model": model})
-    result = json.loads(measure_ensemble(experiment, "quick", [0, 1], runs=tmp_path, is_trial=True).read_text())
+    result = json.loads(evaluate_ensemble(experiment, "quick", [0, 1], runs=tmp_path, is_trial=True).read_text())
     alone = [
         json.loads(measure(experiment, "quick", seed, runs=tmp_path, is_trial=True).read_text()) for seed in (0, 1)
     ]

@@ -11,7 +11,7 @@ import pytest
 import rotary_mae as rm
 from reproduce import run as running
 from reproduce.__main__ import main
-from reproduce.choices import changed, parse_changes
+from reproduce.model_selection import changed, parse_changes
 from reproduce.experiment import NAMES, PROFILES, load
 from reproduce.table import HERE, rows_of, write
 from tests.reproduce.toy import N_BATCHES, toy

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 import rotary_mae as rm
-from reproduce.experiment import Experiment, Found, Measure, Part, Profile, Reference
+from reproduce.experiment import Experiment, StageResult, Measure, Stage, Profile, Reference
 from reproduce.run import Run, measure
 
 N_BATCHES = 12
@@ -42,8 +42,8 @@ class Mortal:
 def toy(dies_at: int = 0) -> Experiment:
     """Two parts that train a little; the second dies while it is at it."""
 
-    def part(run: Run, name: str, dies_at: int) -> Found:
-        run.seeded()
+    def part(run: Run, name: str, dies_at: int) -> StageResult:
+        run.set_seed()
         model = rm.RoMAEForPrediction(rm.RoMAEConfig(n_values=1, n_axes=1, width=8, heads=1, depth=1), outputs=1)
         result = run.train(name, model, Mortal(dies_at), run.settings["training"])
         weights = torch.cat([p.detach().flatten() for p in model.parameters()])
@@ -51,9 +51,9 @@ def toy(dies_at: int = 0) -> Experiment:
             Measure("toy", "weights", "test", float(weights.square().sum()), "RoMAE", len(weights), result.seconds),
             Measure("toy", "weights", "test", 1.0, "nothing"),
         ]
-        return Found(rows, {name: weights[:3].tolist()})
+        return StageResult(rows, {name: weights[:3].tolist()})
 
-    def parts(run: Run) -> Mapping[str, Part]:
+    def parts(run: Run) -> Mapping[str, Stage]:
         return {"one": partial(part, run, "one", 0), "two": partial(part, run, "two", dies_at)}
 
     training = {"epochs": 6, "batch_size": 4, "progress": False, "save_seconds": 0.0, "learning_rate": 0.01}

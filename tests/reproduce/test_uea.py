@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 import rotary_mae as rm
-from reproduce.classify import Chosen, Classified, boosted_trees, encode, merged
-from reproduce.ensemble import measure_ensemble
+from reproduce.classify import SelectedSamples, ClassifierResult, boosted_trees, encode, merged
+from reproduce.ensemble import evaluate_ensemble
 from reproduce.features import N_FEATURES, features
 from reproduce.run import Run, measure
 from reproduce.uea import data, experiment, minirocket
@@ -94,7 +94,7 @@ def test_two_updates_at_toy_size(sets: Path, tmp_path: Path, profile: str) -> No
 def test_models_of_two_seeds_answer_the_draws_of_both(sets: Path, tmp_path: Path) -> None:
     whole = experiment.EXPERIMENT
     small = {"model": {**whole.profiles["quick"].settings["model"], **TOY}, "sets": ["Epilepsy"]}
-    found = measure_ensemble(replace(whole, trial=small), "quick", [0, 1], runs=tmp_path, is_trial=True)
+    found = evaluate_ensemble(replace(whole, trial=small), "quick", [0, 1], runs=tmp_path, is_trial=True)
     rows = json.loads(found.read_text())["measures"]
     assert [(row["dataset"], row["method"]) for row in rows] == [("Epilepsy", "RoMAE, mean of 2 models")] * 2
 
@@ -104,11 +104,11 @@ def test_choices_ask_each_training_series_once_of_a_model_that_has_not_seen_it(
 ) -> None:
     asked: list[str] = []
 
-    def certain(run: Run, name: str, training: rm.Source, some: rm.TokenSet, n_classes: int, of: Any) -> Classified:
+    def certain(run: Run, name: str, training: rm.Source, some: rm.TokenSet, n_classes: int, of: Any) -> ClassifierResult:
         seen = {str(one) for one in training[:].ids}
         assert not seen & set(some.ids)
         asked.extend(some.ids)
-        return Classified(np.tile([0.75, 0.25], (len(some), 1)), 1, 0.0)
+        return ClassifierResult(np.tile([0.75, 0.25], (len(some), 1)), 1, 0.0)
 
     monkeypatch.setattr(experiment, "classify", certain)
     run = Run(experiment.EXPERIMENT, "quick", 0, tmp_path)
@@ -140,7 +140,7 @@ def test_classes_that_training_lacks_are_an_error() -> None:
 
 def test_chosen_samples_keep_their_labels_and_are_scaled() -> None:
     tokens = rm.TokenSet(np.arange(10.0), np.arange(10.0), [5, 3, 2], targets=[0, 1, 2])
-    some = Chosen(tokens, np.array([2, 0]), np.array([7, 8]), rm.Scaling.fit(tokens, unit=2.0))
+    some = SelectedSamples(tokens, np.array([2, 0]), np.array([7, 8]), rm.Scaling.fit(tokens, unit=2.0))
     assert len(some) == 2
     one = some[1:]
     assert one.targets is not None
@@ -168,10 +168,10 @@ def test_features_say_what_a_line_does() -> None:
 
 def test_trees_give_no_chance_to_a_class_without_samples() -> None:
     tokens = rm.TokenSet(np.arange(40.0), np.tile(np.arange(4.0), 10), [4] * 10)
-    chances = boosted_trees(features(tokens), np.repeat([0, 2], 5), features(tokens), 4, seed=0)
-    assert chances.shape == (10, 4)
-    assert (chances[:, [1, 3]] == 0).all()
-    assert np.allclose(chances.sum(1), 1)
+    probabilities = boosted_trees(features(tokens), np.repeat([0, 2], 5), features(tokens), 4, seed=0)
+    assert probabilities.shape == (10, 4)
+    assert (probabilities[:, [1, 3]] == 0).all()
+    assert np.allclose(probabilities.sum(1), 1)
 
 
 def test_straight_lines_go_through_what_is_left() -> None:

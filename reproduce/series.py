@@ -12,7 +12,7 @@ import rotary_mae as rm
 Array = npt.NDArray[Any]
 
 
-def at_same_times(times: Array, values: Array, ids: Array | None = None) -> rm.TokenSet:
+def tokens_at_shared_times(times: Array, values: Array, ids: Array | None = None) -> rm.TokenSet:
     """A token a time: values (n, k) or (n, k, V) at ``times`` (k,)."""
     n, k = values.shape[:2]
     return rm.TokenSet(values.reshape(n * k, -1), np.tile(times, n), [k] * n, axes=("time",), ids=ids)

@@ -23,7 +23,7 @@ def predictions(model: rm.RoMAEForPrediction, tokens: rm.Source) -> Array:
         return np.concatenate([model(batch.to(device)).logits.cpu().numpy() for batch, _ in _batches(tokens)])
 
 
-def reconstructed(model: rm.RoMAEForPreTraining, tokens: rm.TokenSet, is_hidden: Array) -> Array:
+def predict_masked(model: rm.RoMAEForPreTraining, tokens: rm.TokenSet, is_hidden: Array) -> Array:
     """(M, V) what the model answers at the tokens where ``is_hidden`` (T,) is True, from the others alone."""
     answers = []
     with _asking(model) as device:

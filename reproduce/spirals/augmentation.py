@@ -12,7 +12,7 @@ import numpy.typing as npt
 from scipy.signal import savgol_filter
 
 import rotary_mae as rm
-from reproduce.same_times import at_same_times
+from reproduce.series import tokens_at_shared_times
 from reproduce.spirals.data import Spirals
 
 Array = npt.NDArray[Any]
@@ -53,7 +53,7 @@ class Views:
 
     def __getitem__(self, index: Any) -> rm.TokenSet:
         chosen = np.atleast_1d(np.arange(len(self))[index])
-        return at_same_times(self.spirals.times, np.stack([self._view(int(i)) for i in chosen]) / self.unit, chosen)
+        return tokens_at_shared_times(self.spirals.times, np.stack([self._view(int(i)) for i in chosen]) / self.unit, chosen)
 
     @cached_property
     def _turned(self) -> tuple[Array, Array]:
@@ -105,4 +105,4 @@ def one_way(points: Array) -> Array:
 
 def as_tokens(spirals: Spirals, points: Array | None = None, unit: float = 1.0) -> rm.TokenSet:
     """A token a point at its time; the noisy points if none are given."""
-    return at_same_times(spirals.times, (spirals.noisy if points is None else points) / unit)
+    return tokens_at_shared_times(spirals.times, (spirals.noisy if points is None else points) / unit)

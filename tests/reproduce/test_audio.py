@@ -9,8 +9,8 @@ import pytest
 
 import rotary_mae as rm
 from reproduce.audio import experiment
-from reproduce.audio.views import heard
-from reproduce.ensemble import measure_ensemble
+from reproduce.audio.augmentation import heard
+from reproduce.ensemble import evaluate_ensemble
 from reproduce.run import measure
 from rotary_mae.datasets import load_audio_folder
 from tests.reproduce.archives import write_esc50, write_sounds
@@ -114,6 +114,6 @@ def test_models_of_two_seeds_answer_together(sounds: Path, tmp_path: Path, monke
     whole = experiment.EXPERIMENT
     model = {**whole.profiles["quick"].settings["model"], **TOY}
     small = {**whole.trial, "model": model, "patch": [16, 128]}
-    found = measure_ensemble(replace(whole, trial=small), "quick", [0, 1], runs=tmp_path, is_trial=True)
+    found = evaluate_ensemble(replace(whole, trial=small), "quick", [0, 1], runs=tmp_path, is_trial=True)
     methods = [row["method"] for row in json.loads(found.read_text())["measures"]]
     assert methods == ["RoMAE, mean of 2 models", "RoMAE, mean of 2 models, mean of 2 versions of each clip"]

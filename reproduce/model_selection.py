@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from benchmarks.record import circumstances, write_json
+from benchmarks.record import run_metadata, write_json
 from reproduce.experiment import Experiment
 from reproduce.run import Run
 
@@ -44,13 +44,13 @@ def parse_changes(words: Sequence[str]) -> dict[str, Any]:
 def attempt(
     experiment: Experiment, changes: Mapping[str, Any], profile: str = "quick", seed: int = 0
 ) -> dict[str, Any]:
-    """Score of a profile's settings with some changed, on validation data; added to choices.json of the experiment."""
+    """Score of a profile's settings with some changed, on validation data; added to model_selection.json of the experiment."""
     if experiment.validation_score is None:
         raise ValueError(f"{experiment.name} has no choices to make")
     with tempfile.TemporaryDirectory() as folder:
         run = Run(experiment, profile, seed, Path(folder))
         run.settings = changed(run.settings, changes)
-        about = circumstances()
+        about = run_metadata()
         started = time.perf_counter()
         score, n_parameters = experiment.validation_score(run)
     tried = {
@@ -63,7 +63,7 @@ def attempt(
         "commit": about["commit"],
         "settings": run.settings,
     }
-    path = HERE / experiment.name / "choices.json"
+    path = HERE / experiment.name / "model_selection.json"
     before = json.loads(path.read_text()) if path.exists() else []
     write_json(path, [*before, tried])
     return tried

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import rotary_mae as rm
-from reproduce.uea.views import Turned
+from reproduce.uea.augmentation import Turned
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from sklearn.pipeline import make_pipeline
 
 import rotary_mae as rm
 from reproduce.classify import TREES, boosted_trees
-from reproduce.experiment import Found, Measure
+from reproduce.experiment import StageResult, Measure
 from reproduce.features import features
 from reproduce.light_curves.data import Array
 from reproduce.run import Run
@@ -24,18 +24,18 @@ STRIPE_82 = "Stripe 82, RRc against RRab"
 FOREST = "random forest on simple features"
 
 
-def stars(run: Run) -> Found:
+def stars(run: Run) -> StageResult:
     """Every method's answers for a stratified fifth of the stars, another with every seed; the others are learned."""
     tokens = load_stripe82()
     if run.settings["n_samples"] is not None:
         tokens = tokens[np.linspace(0, len(tokens) - 1, run.settings["n_samples"]).astype(int)]
     labels = np.asarray(tokens.targets)
     training, test = train_test_split(np.arange(len(tokens)), test_size=0.2, random_state=run.seed, stratify=labels)
-    return Found(
+    return StageResult(
         [
             measure
-            for method, chances, seconds in answers(tokens, training, test, run.seed, run.is_trial)
-            for measure in _scores(method, labels[test] == "RRc", chances, seconds)
+            for method, probabilities, seconds in answers(tokens, training, test, run.seed, run.is_trial)
+            for measure in _scores(method, labels[test] == "RRc", probabilities, seconds)
         ]
     )
 
@@ -43,7 +43,7 @@ def stars(run: Run) -> Found:
 def answers(
     tokens: rm.TokenSet, training: Array, test: Array, seed: int, is_trial: bool
 ) -> Iterator[tuple[str, Array, float]]:
-    """Method, (n,) chances of RRc and seconds of training. Classes weigh the same, as they do in the forest."""
+    """Method, (n,) probabilities of RRc and seconds of training. Classes weigh the same, as they do in the forest."""
     labels, made = np.asarray(tokens.targets), features(tokens)
     least = {"epochs": 1} if is_trial else {}
     started = time.perf_counter()
@@ -67,10 +67,10 @@ def answers(
     yield "RoMAE, pre-trained", tuned.predict_proba(tokens[test])[:, 1], seconds()
 
 
-def _scores(method: str, is_rrc: Array, chances: Array, seconds: float) -> list[Measure]:
+def _scores(method: str, is_rrc: Array, probabilities: Array, seconds: float) -> list[Measure]:
     found = {
-        "balanced accuracy": balanced_accuracy_score(is_rrc, chances > 0.5),
-        "macro F": f1_score(is_rrc, chances > 0.5, average="macro"),
-        "AUC": roc_auc_score(is_rrc, chances),
+        "balanced accuracy": balanced_accuracy_score(is_rrc, probabilities > 0.5),
+        "macro F": f1_score(is_rrc, probabilities > 0.5, average="macro"),
+        "AUC": roc_auc_score(is_rrc, probabilities),
     }
     return [Measure(STRIPE_82, name, "test", float(value), method, None, seconds) for name, value in found.items()]

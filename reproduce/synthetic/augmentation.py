@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 import rotary_mae as rm
-from reproduce.same_times import at_same_times
+from reproduce.series import tokens_at_shared_times
 from reproduce.synthetic.data import Series
 
 Array = npt.NDArray[Any]
@@ -40,7 +40,7 @@ class Views:
 
     def __getitem__(self, index: Any) -> rm.TokenSet:
         chosen = np.atleast_1d(np.arange(len(self))[index])
-        return at_same_times(self.series.times / self.unit, np.stack([self._view(int(i)) for i in chosen]), chosen)
+        return tokens_at_shared_times(self.series.times / self.unit, np.stack([self._view(int(i)) for i in chosen]), chosen)
 
     def _view(self, index: int) -> Array:
         """(50,) values of one version of one series."""
@@ -57,4 +57,4 @@ class Views:
 
 def as_tokens(series: Series, unit: float = 1.0) -> rm.TokenSet:
     """A token a value at its time."""
-    return at_same_times(series.times / unit, series.values)
+    return tokens_at_shared_times(series.times / unit, series.values)

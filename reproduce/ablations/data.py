@@ -10,7 +10,7 @@ from sklearn.model_selection import train_test_split
 
 import rotary_mae as rm
 from reproduce.synthetic.data import make_series
-from reproduce.synthetic.views import as_tokens
+from reproduce.synthetic.augmentation import as_tokens
 from rotary_mae.datasets.uea import load_uea
 
 SYNTHETIC_SEED, LIGHT_CURVES_SEED = 0, 100
