@@ -85,19 +85,46 @@ class Pretrained(nn.Module):
 
 
 def find_folder(folder: str | Path) -> Path:
-    """A local checkpoint folder (of a run: its best, else its last checkpoint), or one from the Hub."""
+    """Return the checkpoint folder in a folder: itself, or of a run its best, else its last checkpoint.
+
+    Parameters
+    ----------
+    folder : path
+        Checkpoint or run folder, or a repository of the Hugging Face Hub ("owner/name").
+
+    Returns
+    -------
+    Path
+        Local folder with config.json and model.safetensors.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such folder or repository.
+    ValueError
+        If the folder holds no model.
+    """
+    path = local_folder(folder)
+    for inside in (path, path / "best", path / "last"):
+        if inside != path:
+            recover(inside)
+        if (inside / "model.safetensors").exists():
+            return inside
+    raise ValueError(
+        f"{folder} holds no model: expected config.json and model.safetensors in it, or in best/ or "
+        f"last/; it has {sorted(p.name for p in path.iterdir())[:10]}"
+    )
+
+
+def local_folder(folder: str | Path) -> Path:
+    """Return a folder as it is, or the local copy of a repository of the Hugging Face Hub ("owner/name").
+
+    Raises FileNotFoundError if there is neither.
+    """
     path = Path(folder)
     recover(path)
     if path.is_dir():
-        for inside in (path, path / "best", path / "last"):
-            if inside != path:
-                recover(inside)
-            if (inside / "model.safetensors").exists():
-                return inside
-        raise ValueError(
-            f"{folder} holds no model: expected config.json and model.safetensors in it, or in best/ or "
-            f"last/; it has {sorted(p.name for p in path.iterdir())[:10]}"
-        )
+        return path
     parts = str(folder).split("/")
     if len(parts) == 2 and all(parts):
         from huggingface_hub import snapshot_download
