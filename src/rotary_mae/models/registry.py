@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pathlib import Path
-
 from rotary_mae.models.autoencoder import RoMAEForPreTraining
 from rotary_mae.models.predictor import RoMAEForPrediction
 from rotary_mae.models.pretrained import Pretrained, find_folder, read_description
@@ -38,31 +36,4 @@ def load_model(folder: str | Path) -> Pretrained:
     name = read_description(path)["model"]
     if name not in MODEL_CLASSES:
         raise ValueError(f"{folder} holds a {name!r}; this library can load {', '.join(MODEL_CLASSES)}")
-    return MODEL_CLASSES[name].from_pretrained(path)
-
-
-def load_model(folder: str | Path) -> Pretrained:
-    """Load a model of any class.
-
-    Parameters
-    ----------
-    folder : path
-        Checkpoint or run folder, or a repository of the Hugging Face Hub ("owner/name").
-
-    Returns
-    -------
-    Pretrained
-        The model in evaluation mode, on the CPU.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such folder or repository.
-    ValueError
-        If the folder holds no model of this library.
-    """
-    path = find_folder(folder)
-    name = read_description(path)["model"]
-    if name not in MODEL_CLASSES:
-        raise ValueError(f"{folder} holds a model of the class {name!r}; this library has {', '.join(MODEL_CLASSES)}")
     return MODEL_CLASSES[name].from_pretrained(path)
