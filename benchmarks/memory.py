@@ -36,7 +36,9 @@ def main() -> None:
     """Measure and print."""
     from benchmarks.implementations import Worker
     from benchmarks.workloads import named
+    from rotary_mae.nn.kernel_cache import limit_kernel_caches
 
+    limit_kernel_caches()
     name, contender, task, seed, divisor = sys.argv[1:]
     workload = named(name)
     workload = workload.reduced(int(divisor)) if int(divisor) > 1 else workload

@@ -15,6 +15,7 @@ from torch.profiler import ProfilerActivity, profile
 from benchmarks.implementations import Worker
 from benchmarks.record import run_metadata, write_result
 from benchmarks.workloads import WORKLOADS, Workload
+from rotary_mae.nn.kernel_cache import limit_kernel_caches
 
 # the first kind whose word is part of an operator's name
 KINDS = {
@@ -61,6 +62,7 @@ def main() -> None:
     parser.add_argument("--contenders", nargs="+", default=["packed", "compiled", "compiled-bf16"])
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
+    limit_kernel_caches()
     contenders: dict[str, Any] = {}
     for contender in arguments.contenders:
         contenders[contender] = {name: profiled(workload, contender) for name, workload in WORKLOADS.items()}

@@ -16,12 +16,13 @@ from typing import Any
 
 import torch
 
-from benchmarks.implementations import WINDOW, Worker
 from benchmarks.disk import measured_disk
+from benchmarks.implementations import WINDOW, Worker
 from benchmarks.memory import measured_apart
 from benchmarks.processes import measured_processes
 from benchmarks.record import run_metadata, write_result
 from benchmarks.workloads import named
+from rotary_mae.nn.kernel_cache import limit_kernel_caches
 
 LENGTHS = (64, 256, 1024, 4096, 16_384)
 LONGEST_PADDED = 1024
@@ -81,6 +82,7 @@ def main() -> None:
     parser.add_argument("--out", default="scaling", help="name of the result; 'scaling' takes all parts")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
+    limit_kernel_caches()
     started = time.perf_counter()
     result: dict[str, Any] = {
         "command": f"python -m benchmarks.scaling --rounds {arguments.rounds} --threads {arguments.threads}",

@@ -17,11 +17,12 @@ from typing import Any
 
 import torch
 
-from benchmarks.implementations import CONTENDERS, TASKS, Worker
 from benchmarks.flops import needed
+from benchmarks.implementations import CONTENDERS, TASKS, Worker
 from benchmarks.memory import measured_apart
 from benchmarks.record import run_metadata, write_result
 from benchmarks.workloads import WORKLOADS, Workload
+from rotary_mae.nn.kernel_cache import limit_kernel_caches
 
 WARM_UP_SEED = 10_000
 
@@ -121,6 +122,7 @@ def main() -> None:
     parser.add_argument("--out", default="speed", help="name of the result; 'speed' takes all workloads and tasks")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
+    limit_kernel_caches()
     started = time.perf_counter()
     divisor, n_rounds = (8, 1) if arguments.quick else (1, arguments.rounds)
     tasks: dict[str, Any] = {task: {} for task in arguments.tasks}

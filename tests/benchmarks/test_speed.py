@@ -46,7 +46,7 @@ def test_the_work_needed_is_what_the_model_does(task: str, monkeypatch: pytest.M
     workload = replace(WORKLOADS["even-series"], n_samples=4, batch_size=4, size="tiny-shallow")
     worker, tokens = Worker(workload, "packed", task), workload.draw(0)
     # as plain matrix products, which are counted
-    monkeypatch.setattr(product, "_onednn_linear", None)
+    monkeypatch.setattr(product, "HAS_ONEDNN", False)
     with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
         worker.step(tokens)
     expected = needed(workload.config(), tokens.lengths, task, workload.fraction)

@@ -1,4 +1,4 @@
-"""Ragged attention is a softmax a sample, forward and backward, whatever the lengths, order and groups."""
+"""RaggedPlan attention is a softmax a sample, forward and backward, whatever the lengths, order and groups."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from rotary_mae.nn import attention as attention_module
 from rotary_mae.nn import linear as product_module
 from rotary_mae.nn import ragged as ragged_module
 from rotary_mae.nn.attention import attend, attend_with_self, pad, unpad
-from rotary_mae.nn.ragged import Ragged
+from rotary_mae.nn.ragged import RaggedPlan
 
 HEADS, HEAD_WIDTH = 2, 3
 
@@ -64,7 +64,7 @@ def test_self_attention_is_the_loop_over_samples(lengths, cost, seed):
         patch.setattr(ragged_module, "COST_PER_TOKEN", cost[0])
         patch.setattr(ragged_module, "COST_PER_CALL", cost[1])
         sample, order = flat_sample(lengths, seed)
-        ragged = Ragged(np.array(lengths), order)
+        ragged = RaggedPlan(np.array(lengths), order)
     q, k, v = randoms(3, sum(lengths), seed)
     assert_same_with_gradients(attend(q, k, v, ragged), naive(q, k, v, sample, sample), [q, k, v])
 
@@ -80,7 +80,7 @@ def test_queries_of_their_own_are_the_loop_over_samples(has_self, pairs, cost):
         patch.setattr(ragged_module, "COST_PER_CALL", cost[1])
         key_sample, order = flat_sample(lengths, 1)
         query_sample, query_order = flat_sample(asked, 2)
-        ragged = Ragged(lengths, order, query_lengths=asked, query_order=query_order)
+        ragged = RaggedPlan(lengths, order, query_lengths=asked, query_order=query_order)
     k, v = randoms(2, lengths.sum(), 3)
     q, k_self, v_self = randoms(3, asked.sum(), 4)
     if has_self:
@@ -94,7 +94,7 @@ def test_queries_of_their_own_are_the_loop_over_samples(has_self, pairs, cost):
 
 @pytest.mark.parametrize("is_with_self", [False, True])
 def test_nobody_asks(is_with_self):
-    ragged = Ragged(np.array([3, 2]), query_lengths=np.array([0, 0]))
+    ragged = RaggedPlan(np.array([3, 2]), query_lengths=np.array([0, 0]))
     q, k, v = randoms(1, 0, 0) + randoms(2, 5, 0)
     answers = attend_with_self(q, k, v, q, q, ragged) if is_with_self else attend(q, k, v, ragged)
     assert answers.shape == (0, HEADS * HEAD_WIDTH)
@@ -103,9 +103,9 @@ def test_nobody_asks(is_with_self):
 
 
 def test_many_lengths_make_many_groups_and_equal_ones_a_single_one_without_mask():
-    spread = Ragged(np.array([400, 390, 100, 90, 5, 5]))
+    spread = RaggedPlan(np.array([400, 390, 100, 90, 5, 5]))
     assert len(spread.groups) > 1
-    equal = Ragged(np.full(6, 50))
+    equal = RaggedPlan(np.full(6, 50))
     assert len(equal.groups) == 1
     assert equal.groups[0].bias is None
     assert equal.keys.pad_idx is None
@@ -113,14 +113,14 @@ def test_many_lengths_make_many_groups_and_equal_ones_a_single_one_without_mask(
 
 def test_defect_24_no_dense_mask_of_queries_by_keys():
     lengths = np.random.default_rng(0).integers(20, 200, 40)
-    biases = [group.bias for group in Ragged(lengths).groups if group.bias is not None]
+    biases = [group.bias for group in RaggedPlan(lengths).groups if group.bias is not None]
     assert biases
     assert all(bias.shape[1:3] == (1, 1) for bias in biases)
 
 
 def test_defect_25_little_padding_even_in_attention():
     lengths = np.random.default_rng(0).lognormal(4, 1, 64).astype(int).clip(8, 390)
-    ragged = Ragged(lengths)
+    ragged = RaggedPlan(lengths)
     n_scores = sum(g.n_samples * g.n_queries * g.n_keys for g in ragged.groups)
     assert n_scores < 1.5 * (lengths**2).sum()
     assert n_scores < 0.5 * len(lengths) * lengths.max() ** 2
@@ -129,7 +129,7 @@ def test_defect_25_little_padding_even_in_attention():
 def test_pad_and_unpad_are_inverse():
     lengths = np.array([3, 30, 1, 300, 7])
     _, order = flat_sample(lengths, 0)
-    side = Ragged(lengths, order).keys
+    side = RaggedPlan(lengths, order).keys
     x = torch.randn(lengths.sum(), 2, requires_grad=True)
     there_and_back = unpad(pad(x, side), side)
     assert torch.equal(there_and_back, x)
@@ -139,7 +139,7 @@ def test_pad_and_unpad_are_inverse():
 
 def test_dropout_keeps_the_mean():
     torch.manual_seed(0)
-    ragged = Ragged(np.array([4, 3]), query_lengths=np.array([2, 2]))
+    ragged = RaggedPlan(np.array([4, 3]), query_lengths=np.array([2, 2]))
     k, v, q = (t.detach().float() for t in [*randoms(2, 7, 0), *randoms(1, 4, 1)])
     for call in (
         lambda rate: attend(q, k, v, ragged, rate),
@@ -152,7 +152,7 @@ def test_dropout_keeps_the_mean():
 
 def bf16_and_exact(lengths):
     """Answers and gradients in bf16, and those of the same rounded inputs in float32."""
-    ragged = Ragged(np.array(lengths))
+    ragged = RaggedPlan(np.array(lengths))
     rounded = [x.detach().bfloat16() for x in randoms(3, sum(lengths), 0)]
     weighting = torch.randn(sum(lengths), HEADS * HEAD_WIDTH)
     found = []
@@ -167,7 +167,7 @@ def bf16_and_exact(lengths):
 
 
 def test_bf16_is_float32_but_for_rounding(monkeypatch):
-    monkeypatch.setattr(attention_module, "LEAST_WORK", 0)
+    monkeypatch.setattr(attention_module, "MIN_MATMUL_WORK", 0)
     for got, exact in zip(*bf16_and_exact([5, 2, 8, 40, 1, 41]), strict=True):
         assert got.dtype == torch.bfloat16
         # a bf16 number has 8 bits, and errors of a few roundings add up
@@ -182,18 +182,18 @@ def test_bf16_in_small_groups_of_ever_new_sizes_is_float32_rounded_once_and_in_o
 
 
 def test_bf16_with_more_scores_than_shall_be_held_is_float32_rounded_once(monkeypatch):
-    monkeypatch.setattr(attention_module, "MOST_SCORES", 0)
+    monkeypatch.setattr(attention_module, "MAX_BF16_SCORES", 0)
     got, exact = bf16_and_exact([5, 2, 8])
     assert torch.equal(got[0], exact[0].bfloat16())
 
 
-@pytest.mark.skipif(product_module._onednn_linear is None, reason="torch without oneDNN")
+@pytest.mark.skipif(not product_module.HAS_ONEDNN, reason="torch without oneDNN")
 @pytest.mark.parametrize("has_bias", [False, True])
 @pytest.mark.parametrize(("n_queries", "n_keys"), [(1, 5), (37, 64), (64, 37), (70, 70)])
 def test_products_of_each_head_are_those_of_the_fused_kernel(
     monkeypatch: pytest.MonkeyPatch, n_queries: int, n_keys: int, has_bias: bool
 ) -> None:
-    for name, least in (("mkl_is_slow", True), ("LEAST_WORK", 0), ("LEAST_WORK_OF_ONE", 0)):
+    for name, least in (("MKL_IS_SLOW", True), ("MIN_MATMUL_WORK", 0), ("MIN_MATMUL_WORK_PER_HEAD", 0)):
         monkeypatch.setattr(attention_module, name, least)
     torch.manual_seed(0)
     # heads lie between each other, as those of the model do
@@ -201,8 +201,8 @@ def test_products_of_each_head_are_those_of_the_fused_kernel(
     bias = torch.where(torch.rand(3, 1, 1, n_keys) < 0.2, -torch.inf, 0.0) if has_bias else None
     if bias is not None:
         bias[..., 0] = 0.0
-    assert attention_module._takes_products(q, k, 1)
-    got = attention_module._attend_rectangle(q, k, v, bias, 0.0)
+    assert attention_module.uses_onednn_matmul(q, k, 1)
+    got = attention_module.attend_group(q, k, v, bias, 0.0)
     wanted = F.scaled_dot_product_attention(q, k, v, attn_mask=bias)
     torch.testing.assert_close(got, wanted, atol=1e-5, rtol=1e-4)
     weighting = torch.randn(wanted.shape)
@@ -212,10 +212,10 @@ def test_products_of_each_head_are_those_of_the_fused_kernel(
 
 
 def test_products_of_each_head_are_not_taken_where_they_do_not_pay(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(attention_module, "mkl_is_slow", True)
+    monkeypatch.setattr(attention_module, "MKL_IS_SLOW", True)
     small, large = torch.randn(2, 3, 20, 60), torch.randn(4, 3, 300, 60)
-    assert not attention_module._takes_products(small, small, 8)
-    assert attention_module._takes_products(large, large, 8)
-    assert not attention_module._takes_products(large.bfloat16(), large.bfloat16(), 8)
-    monkeypatch.setattr(attention_module, "mkl_is_slow", False)
-    assert not attention_module._takes_products(large, large, 8)
+    assert not attention_module.uses_onednn_matmul(small, small, 8)
+    assert attention_module.uses_onednn_matmul(large, large, 8)
+    assert not attention_module.uses_onednn_matmul(large.bfloat16(), large.bfloat16(), 8)
+    monkeypatch.setattr(attention_module, "MKL_IS_SLOW", False)
+    assert not attention_module.uses_onednn_matmul(large, large, 8)

@@ -8,9 +8,9 @@ import torch
 import torch.nn.functional as F
 
 from rotary_mae.nn import linear as product
-from rotary_mae.nn.linear import linear, silu_linear, takes_onednn
+from rotary_mae.nn.linear import linear, silu_linear, uses_onednn
 
-needs_onednn = pytest.mark.skipif(product._onednn_linear is None, reason="torch without oneDNN")
+needs_onednn = pytest.mark.skipif(not product.HAS_ONEDNN, reason="torch without oneDNN")
 
 
 N_ROWS = 512
@@ -18,7 +18,7 @@ N_ROWS = 512
 
 @pytest.fixture(autouse=True)
 def small_is_enough(monkeypatch):
-    monkeypatch.setattr(product, "LEAST_WORK", N_ROWS * 36 * 20)
+    monkeypatch.setattr(product, "MIN_ONEDNN_WORK", N_ROWS * 36 * 20)
 
 
 def given(n_rows=N_ROWS, n_in=36, n_out=20, dtype=torch.float32):
@@ -71,7 +71,7 @@ def test_without_gradients_the_activation_takes_no_memory_of_its_own():
 def test_parts_of_larger_buffers_and_transposed_weights():
     x, weight = (t.detach() for t in given(2 * N_ROWS))
     for rows, columns in ((x[1::2], weight), (x[:, 3:30], weight[:, 3:30]), (x, weight.t().contiguous().t())):
-        assert takes_onednn(rows, columns)
+        assert uses_onednn(rows, columns)
         torch.testing.assert_close(linear(rows, columns), F.linear(rows, columns), atol=1e-4, rtol=1e-5)
 
 
@@ -89,18 +89,18 @@ def test_gradients_of_gradients():
 @needs_onednn
 def test_it_is_taken_in_float32_and_for_many_rows_alone():
     x, weight = given()
-    assert takes_onednn(x, weight)
-    assert not takes_onednn(x[1:], weight)
-    assert not takes_onednn(x.double(), weight.double())
-    assert not takes_onednn(x.bfloat16(), weight.bfloat16())
-    assert not takes_onednn(x.to("meta"), weight.to("meta"))
+    assert uses_onednn(x, weight)
+    assert not uses_onednn(x[1:], weight)
+    assert not uses_onednn(x.double(), weight.double())
+    assert not uses_onednn(x.bfloat16(), weight.bfloat16())
+    assert not uses_onednn(x.to("meta"), weight.to("meta"))
     with torch.autocast("cpu", torch.bfloat16):
-        assert not takes_onednn(x, weight)
+        assert not uses_onednn(x, weight)
         assert linear(x, weight).dtype == torch.bfloat16
 
 
 def test_without_onednn_torch_makes_it(monkeypatch):
-    monkeypatch.setattr(product, "_onednn_linear", None)
+    monkeypatch.setattr(product, "HAS_ONEDNN", False)
     x, weight = given()
     assert torch.equal(linear(x, weight), F.linear(x, weight))
 
@@ -139,8 +139,8 @@ def test_compiled_to_machine_code_it_is_the_same_forward_and_backward():
 def test_products_of_ever_new_sizes_do_not_fill_the_memory():
     code = (
         "import torch, resource\n"
-        "from rotary_mae.nn import product\n"
-        "product.LEAST_WORK = 0\n"
+        "from rotary_mae.nn import linear as product\n"
+        "product.MIN_ONEDNN_WORK = 0\n"
         "weight = torch.randn(540, 180)\n"
         "def peak(sizes):\n"
         "    for n in sizes:\n"

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rotary_mae.nn import ragged as ragged_module
-from rotary_mae.nn.ragged import COST_PER_CALL, COST_PER_TOKEN, Ragged, cut_into_groups
+from rotary_mae.nn.ragged import COST_PER_CALL, COST_PER_TOKEN, RaggedPlan, cut_into_groups
 
 
 def cost_of(cuts, queries, keys):
@@ -40,7 +40,7 @@ def test_thousands_of_samples_are_planned_in_no_time_and_nearly_as_well(monkeypa
     assert cuts[0] == 0
     assert cuts[-1] == 3000
     assert all(a < b for a, b in pairwise(cuts))
-    monkeypatch.setattr(ragged_module, "MAX_PLANNED", 3000)
+    monkeypatch.setattr(ragged_module, "MAX_PLANNED_SAMPLES", 3000)
     assert cost_of(cuts, lengths, lengths) < 1.02 * cost_of(cut_into_groups(lengths, lengths), lengths, lengths)
 
 
@@ -52,7 +52,7 @@ def test_no_samples_no_cuts():
 @given(pairs=st.lists(st.tuples(st.integers(1, 60), st.integers(0, 60)), min_size=1, max_size=12))
 def test_every_token_that_is_needed_has_a_place_of_its_own(pairs):
     lengths, asked = np.array(pairs).T
-    ragged = Ragged(lengths, query_lengths=asked)
+    ragged = RaggedPlan(lengths, query_lengths=asked)
     needed = np.repeat(asked > 0, lengths)
     for side, n_tokens, is_in in ((ragged.keys, lengths.sum(), needed), (ragged.queries, asked.sum(), slice(None))):
         if side.unpad_idx is None:

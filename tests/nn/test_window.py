@@ -1,4 +1,4 @@
-"""Windowed attention is dense attention under the mask of the window, forward and backward, at a linear cost."""
+"""WindowedPlan attention is dense attention under the mask of the window, forward and backward, at a linear cost."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from rotary_mae.nn import window as window_module
 from rotary_mae.nn.attention import attend, attend_with_self
-from rotary_mae.nn.window import TokenPositions, Windowed
+from rotary_mae.nn.window import TokenPositions, WindowedPlan
 
 HEADS, HEAD_WIDTH = 2, 4
 
@@ -62,8 +62,8 @@ def assert_same_with_gradients(got, expected, inputs):
 
 @pytest.fixture(params=[1, 3, 32], ids=lambda n: f"blocks-of-{n}", autouse=True)
 def blocks(request, monkeypatch):
-    monkeypatch.setattr(window_module, "SMALLEST_BLOCK", request.param)
-    monkeypatch.setattr(window_module, "LARGEST_BLOCK", request.param)
+    monkeypatch.setattr(window_module, "MIN_BLOCK", request.param)
+    monkeypatch.setattr(window_module, "MAX_BLOCK", request.param)
 
 
 cases = given(
@@ -79,7 +79,7 @@ cases = given(
 def test_tokens_among_themselves_are_the_dense_computation(pairs, window, has_cls, span):
     keys = places([n for n, _ in pairs], 0, has_cls, span)
     q, k, v = randoms(3, len(keys[0]))
-    got = attend(q, k, v, Windowed(window, keys[1]))
+    got = attend(q, k, v, WindowedPlan(window, keys[1]))
     assert_same_with_gradients(got, dense(q, k, v, seen(window, keys, keys)), [q, k, v])
 
 
@@ -90,7 +90,7 @@ def test_queries_of_their_own_are_the_dense_computation(pairs, window, has_cls, 
     queries = places([n for _, n in pairs], 1, False, span)
     k, v = randoms(2, len(keys[0]), 1)
     q, k_self, v_self = randoms(3, len(queries[0]), 2)
-    layout, is_seen = Windowed(window, keys[1], queries[1]), seen(window, queries, keys)
+    layout, is_seen = WindowedPlan(window, keys[1], queries[1]), seen(window, queries, keys)
     got = attend_with_self(q, k, v, k_self, v_self, layout)
     # a query may see nothing but itself
     assert_same_with_gradients(got, dense(q, k, v, is_seen, (k_self, v_self)), [q, k, v, k_self, v_self])
@@ -101,7 +101,7 @@ def test_queries_of_their_own_are_the_dense_computation(pairs, window, has_cls, 
 def test_a_distance_of_exactly_the_window_is_seen():
     positions = np.array([0.1, 0.1 + 0.7, 33.3, 0.1 + 0.70001], np.float32)
     window = float(positions[1] - positions[0])
-    layout = Windowed(window, TokenPositions(np.array([4]), None, positions, np.zeros(4, bool)))
+    layout = WindowedPlan(window, TokenPositions(np.array([4]), None, positions, np.zeros(4, bool)))
     q, k, v = randoms(3, 4)
     is_seen = torch.from_numpy(np.abs(positions[:, None] - positions) <= window)
     assert is_seen[0].tolist() == [True, True, False, False]
@@ -109,12 +109,12 @@ def test_a_distance_of_exactly_the_window_is_seen():
 
 
 def test_the_cost_is_linear_in_the_length(monkeypatch):
-    monkeypatch.setattr(window_module, "SMALLEST_BLOCK", 32)
-    monkeypatch.setattr(window_module, "LARGEST_BLOCK", 512)
+    monkeypatch.setattr(window_module, "MIN_BLOCK", 32)
+    monkeypatch.setattr(window_module, "MAX_BLOCK", 512)
 
     def n_scores(n_tokens):
         positions = np.random.default_rng(0).uniform(0, n_tokens, n_tokens).astype(np.float32)
-        layout = Windowed(20.0, TokenPositions(np.array([n_tokens]), None, positions, np.arange(n_tokens) == 0))
+        layout = WindowedPlan(20.0, TokenPositions(np.array([n_tokens]), None, positions, np.arange(n_tokens) == 0))
         return sum(g.n_samples * g.n_queries * g.n_keys for g in layout.groups)
 
     assert n_scores(16_000) < 4.5 * n_scores(4_000)

@@ -10,15 +10,15 @@ from torch import Tensor
 
 from rotary_mae.models.config import RoMAEConfig
 from rotary_mae.nn.attention import AttentionPlan
-from rotary_mae.nn.ragged import Ragged
-from rotary_mae.nn.window import TokenPositions, Windowed
+from rotary_mae.nn.ragged import RaggedPlan
+from rotary_mae.nn.window import TokenPositions, WindowedPlan
 
 Ints = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class TokenOrder:
-    """Where tokens lie: lengths (B,), order (T,) or None (as in ``Ragged``), positions (T, D), CLS first."""
+    """Where tokens lie: lengths (B,), order (T,) or None (as in ``RaggedPlan``), positions (T, D), CLS first."""
 
     lengths: Ints
     order: Ints | None
@@ -39,14 +39,14 @@ def plan_attention(
     device = keys.positions.device
     if config.window is None:
         if queries is None:
-            return Ragged(keys.lengths, keys.order, device=device, n_uses=n_uses)
+            return RaggedPlan(keys.lengths, keys.order, device=device, n_uses=n_uses)
         asked = (queries.lengths, queries.order)
-        return Ragged(
+        return RaggedPlan(
             keys.lengths, keys.order, query_lengths=asked[0], query_order=asked[1], device=device, n_uses=n_uses
         )
     axis = config.window_axis
     asking = None if queries is None else queries.along(axis)
-    return Windowed(config.window, keys.along(axis), asking, device=device, n_uses=n_uses)
+    return WindowedPlan(config.window, keys.along(axis), asking, device=device, n_uses=n_uses)
 
 
 def sample_major(*part_lengths: Ints) -> tuple[Ints, Ints]:

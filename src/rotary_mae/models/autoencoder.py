@@ -11,7 +11,7 @@ from rotary_mae.batches.batch import TokenBatch
 from rotary_mae.batches.local_context import N_CANDIDATES, QueryContext, query_context, query_width
 from rotary_mae.models.attention_plan import TokenOrder, plan_attention, sample_major
 from rotary_mae.models.config import RoMAEConfig
-from rotary_mae.models.encoder import Encoded, Encoder, axis_frequencies
+from rotary_mae.models.encoder import EncoderOutput, Encoder, axis_frequencies
 from rotary_mae.models.heads import Head, mean_and_std, undo_arcsinh
 from rotary_mae.models.pretrained import Pretrained
 from rotary_mae.nn.init import init_token_, init_weight_
@@ -115,7 +115,7 @@ class RoMAEForPreTraining(Pretrained):
             batch.schema.time_axis,
         )
 
-    def _decode(self, encoded: Encoded, batch: TokenBatch, around: QueryContext | None) -> Tensor:
+    def _decode(self, encoded: EncoderOutput, batch: TokenBatch, around: QueryContext | None) -> Tensor:
         """(M, decoder width) states of the hidden tokens."""
         hidden_idx = batch.split.hidden_idx
         memory = self.bridge(encoded.states)
@@ -137,7 +137,7 @@ class RoMAEForPreTraining(Pretrained):
         queries: Tensor,
         angles: Angles,
         sample_idx: Tensor,
-        encoded: Encoded,
+        encoded: EncoderOutput,
         batch: TokenBatch,
     ) -> Tensor:
         """Hidden tokens attend to the visible ones and to each other."""
@@ -162,7 +162,7 @@ class RoMAEForPreTraining(Pretrained):
         queries: Tensor,
         angles: Angles,
         sample_idx: Tensor,
-        encoded: Encoded,
+        encoded: EncoderOutput,
         batch: TokenBatch,
     ) -> Tensor:
         """Each hidden token attends to the visible ones and to itself."""
@@ -177,7 +177,7 @@ class RoMAEForPreTraining(Pretrained):
             if i < last:
                 memory = block(memory, memory_angles, encoded.ragged, sample_idx[:n_memory])
             n_distinct = 0 if i == 0 and self._is_asked_alike else None
-            queries = block.query(
+            queries = block.forward_queries(
                 before, queries, memory_angles, query_angles, asked, sample_idx[n_memory:], n_distinct
             )
         return queries

@@ -14,7 +14,7 @@ from rotary_mae.models.attention_plan import Ints, TokenOrder, plan_attention, s
 from rotary_mae.models.config import RoMAEConfig
 from rotary_mae.nn.attention import AttentionPlan
 from rotary_mae.nn.init import init_token_, init_weight_
-from rotary_mae.nn.ragged import Ragged
+from rotary_mae.nn.ragged import RaggedPlan
 from rotary_mae.nn.rope import rope_angles, rope_frequencies, timescale_frequencies
 from rotary_mae.nn.sinusoidal import sinusoidal_embedding
 from rotary_mae.nn.transformer import Angles, Stack
@@ -29,7 +29,7 @@ def axis_frequencies(config: RoMAEConfig, width: int, heads: int) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Encoded:
+class EncoderOutput:
     """States of a batch, flat: (B if CLS + visible, W), CLS tokens first; and where they belong.
 
     n_cls: B, or 0 without CLS. lengths: (B,) tokens a sample, CLS included. sample_idx: (flat,).
@@ -92,7 +92,7 @@ class Encoder(nn.Module):
                 init_weight_(linear.weight)
         init_token_(self.projection.bias)
 
-    def forward(self, batch: TokenBatch, cls_only: bool = False) -> Encoded:
+    def forward(self, batch: TokenBatch, cls_only: bool = False) -> EncoderOutput:
         """Encode the visible tokens; with ``cls_only`` the last layer computes nothing but the CLS states."""
         self._check(batch)
         values, positions, sample_idx = batch.values, batch.positions, batch.sample_idx
@@ -120,11 +120,11 @@ class Encoder(nn.Module):
         if cls_only and n_cls:
             # CLS sees all tokens of its sample, whatever the window
             ones, cls_idx = np.ones(n_cls, np.int64), np.arange(n_cls)
-            to_cls = Ragged(lengths, order, query_lengths=ones, query_order=cls_idx, device=x.device)
+            to_cls = RaggedPlan(lengths, order, query_lengths=ones, query_order=cls_idx, device=x.device)
             x = self._to_cls(x, angles, ragged, to_cls, sample_idx)
         else:
             x = self.stack(x, angles, ragged, sample_idx)
-        return Encoded(x, positions, n_cls, lengths, order, ragged, sample_idx)
+        return EncoderOutput(x, positions, n_cls, lengths, order, ragged, sample_idx)
 
     def angles(self, positions: Tensor, frequencies: Tensor) -> Angles:
         """Rotations of tokens at ``positions`` (T, D); none for absolute positions."""
@@ -132,7 +132,9 @@ class Encoder(nn.Module):
             return Angles(None, None)
         return Angles(*rope_angles(positions, frequencies))
 
-    def _to_cls(self, x: Tensor, angles: Angles, ragged: AttentionPlan, to_cls: Ragged, sample_idx: Tensor) -> Tensor:
+    def _to_cls(
+        self, x: Tensor, angles: Angles, ragged: AttentionPlan, to_cls: RaggedPlan, sample_idx: Tensor
+    ) -> Tensor:
         *first, last = self.stack.blocks
         for block in first:
             x = block(x, angles, ragged, sample_idx)

@@ -1,1 +1,1 @@
-"""Tensors in and out: rotary positions, ragged attention, transformer blocks. Knows no config or batch."""
+"""Building blocks on tensors: rotary positions, attention over samples of different lengths, transformer blocks."""

@@ -1,4 +1,4 @@
-"""Attention over ragged tokens; the only file that chooses a kernel."""
+"""Attention over flat tokens of samples of different lengths. Only this file chooses an attention kernel."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from rotary_mae.nn.linear import mkl_is_slow, onednn_product
-from rotary_mae.nn.ragged import Packed, PaddingMap, Ragged
-from rotary_mae.nn.window import Windowed
+from rotary_mae.nn.linear import MKL_IS_SLOW, onednn_product
+from rotary_mae.nn.ragged import PackedMap, PaddingMap, RaggedPlan
+from rotary_mae.nn.window import WindowedPlan
 
 varlen_attn: Any
 
@@ -22,11 +22,15 @@ except ImportError:  # torch before 2.10
 else:
     varlen_attn = varlen.varlen_attn
 
-AttentionPlan = Ragged | Windowed
+AttentionPlan = RaggedPlan | WindowedPlan
+"""Full attention within each sample, or attention within a window of positions."""
 
 
 class _Pad(torch.autograd.Function):
-    """Flat tokens -> padded buffer. Padding is masked, its gradient zero: backward is a plain gather."""
+    """Copy flat tokens to the padded buffer.
+
+    Padding is masked in attention, so its gradient is zero and the backward pass is a plain gather.
+    """
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, pad_idx: Tensor, unpad_idx: Tensor, has_absent: bool) -> Tensor:
@@ -38,13 +42,13 @@ class _Pad(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None, None]:
         (unpad_idx,) = ctx.saved_tensors
         if ctx.has_absent:
-            # tokens that nobody asks point to a last row of zeros
+            # tokens that no query attends to point to a last row of zeros
             grad = torch.cat((grad, grad.new_zeros(1, *grad.shape[1:])))
         return grad.index_select(0, unpad_idx), None, None, None
 
 
-class _Repeat(torch.autograd.Function):
-    """Flat tokens -> padded buffer that holds some more than once: backward adds up what each got."""
+class _PadRepeated(torch.autograd.Function):
+    """Copy flat tokens to a padded buffer that holds some of them several times; backward sums their gradients."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, pad_idx: Tensor, places: Tensor, starts: Tensor) -> Tensor:
@@ -59,7 +63,7 @@ class _Repeat(torch.autograd.Function):
 
 
 class _Unpad(torch.autograd.Function):
-    """Padded buffer -> flat tokens; padding gets a gradient of zero."""
+    """Copy the padded buffer back to flat tokens; the gradient of padding is zero."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, unpad_idx: Tensor) -> Tensor:
@@ -74,196 +78,259 @@ class _Unpad(torch.autograd.Function):
         return padded.index_copy_(0, unpad_idx, grad.contiguous()), None
 
 
-def pad(x: Tensor, side: PaddingMap) -> Tensor:
-    """(T, ...) flat tokens into the padded buffer of their groups."""
-    if side.pad_idx is None:
+def pad(x: Tensor, padding: PaddingMap) -> Tensor:
+    """Copy flat tokens (T, ...) to the padded buffer (padded, ...) of their groups."""
+    if padding.pad_idx is None:
         return x
-    if side.spread is not None:
-        return _Repeat.apply(x, side.pad_idx, side.spread.places, side.spread.starts)
-    return _Pad.apply(x, side.pad_idx, side.unpad_idx, side.has_absent)
+    if padding.repeats is not None:
+        return _PadRepeated.apply(x, padding.pad_idx, padding.repeats.places, padding.repeats.starts)
+    return _Pad.apply(x, padding.pad_idx, padding.unpad_idx, padding.has_absent)
 
 
-def unpad(x: Tensor, side: PaddingMap) -> Tensor:
-    """The padded buffer back to (T, ...) flat tokens."""
-    if side.unpad_idx is None:
+def unpad(x: Tensor, padding: PaddingMap) -> Tensor:
+    """Copy the padded buffer (padded, ...) back to flat tokens (T, ...)."""
+    if padding.unpad_idx is None:
         return x
-    return _Unpad.apply(x, side.unpad_idx)
+    return _Unpad.apply(x, padding.unpad_idx)
 
 
-def rectangles(x: Tensor, side: PaddingMap) -> list[Tensor]:
-    """The padded buffer (padded, ...) as one (n, length, ...) a group."""
+def split_groups(x: Tensor, padding: PaddingMap) -> list[Tensor]:
+    """Split the padded buffer (padded, ...) into one view (samples, length, ...) for each group."""
     # split, not slices: the gradient of each slice would be a buffer of its own, mostly zeros
-    parts = x.split([n * length for n, length in side.shapes])
-    return [part.unflatten(0, shape) for part, shape in zip(parts, side.shapes, strict=True)]
+    groups = x.split([n * length for n, length in padding.shapes])
+    return [group.unflatten(0, shape) for group, shape in zip(groups, padding.shapes, strict=True)]
 
 
-def attend(q: Tensor, k: Tensor, v: Tensor, ragged: AttentionPlan, dropout: float = 0.0) -> Tensor:
+def attend(q: Tensor, k: Tensor, v: Tensor, plan: AttentionPlan, dropout: float = 0.0) -> Tensor:
     """Softmax attention of every query to the keys of its own sample.
 
-    q: (Tq, heads, head width), already rotated; k, v: (Tk, heads, head width). Returns (Tq, heads * head
-    width). In a ``Windowed`` layout it is the keys in the query's window.
+    Parameters
+    ----------
+    q : Tensor
+        Rotated queries, (Tq, heads, head width).
+    k, v : Tensor
+        Rotated keys, and values, (Tk, heads, head width).
+    plan : AttentionPlan
+        With a ``WindowedPlan``, a query attends only to the keys in its window.
+    dropout : float
+        Rate on the attention weights.
+
+    Returns
+    -------
+    Tensor
+        (Tq, heads * head width), in the order of the queries.
     """
-    if isinstance(ragged, Ragged) and takes_packed(q, dropout):
-        return _attend_packed(q, k, v, ragged)
-    q, k, v = pad(q, ragged.queries), pad(k, ragged.keys), pad(v, ragged.keys)
-    q_parts, k_parts, v_parts = rectangles(q, ragged.queries), rectangles(k, ragged.keys), rectangles(v, ragged.keys)
-    answers = []
-    for group, part_q, part_k, part_v in zip(ragged.groups, q_parts, k_parts, v_parts, strict=True):
-        by_head = (part_q.transpose(1, 2), part_k.transpose(1, 2), part_v.transpose(1, 2))
-        answer = _attend_rectangle(*by_head, group.bias, dropout, ragged.n_uses, is_only=len(ragged.groups) == 1)
-        answers.append(answer.transpose(1, 2).flatten(0, 1).flatten(1))
-    if not answers:
+    if isinstance(plan, RaggedPlan) and uses_varlen_kernel(q, dropout):
+        return _attend_packed(q, k, v, plan)
+    q, k, v = pad(q, plan.queries), pad(k, plan.keys), pad(v, plan.keys)
+    q_groups, k_groups, v_groups = split_groups(q, plan.queries), split_groups(k, plan.keys), split_groups(v, plan.keys)
+    outputs = []
+    for group, group_q, group_k, group_v in zip(plan.groups, q_groups, k_groups, v_groups, strict=True):
+        by_head = (group_q.transpose(1, 2), group_k.transpose(1, 2), group_v.transpose(1, 2))
+        output = attend_group(*by_head, group.bias, dropout, plan.n_uses, is_only=len(plan.groups) == 1)
+        outputs.append(output.transpose(1, 2).flatten(0, 1).flatten(1))
+    if not outputs:
         return q.flatten(1)
-    padded = answers[0] if len(answers) == 1 else torch.cat(answers)
-    return unpad(padded, ragged.queries)
+    padded = outputs[0] if len(outputs) == 1 else torch.cat(outputs)
+    return unpad(padded, plan.queries)
 
 
-MOST_SCORES = 2**25
-"""Of one group in one layer, that are held for the backward pass where attention is made of plain products."""
+# oneDNN prepares a kernel for every new size of a product, and then keeps it for later products of that size.
 
-LEAST_WORK = 40_000_000
-"""Multiplications a product, in all layers, below which it takes longer to prepare products of a new size than they
-gain."""
+MAX_BF16_SCORES = 2**25
+"""Attention scores of one group in one layer that plain bf16 products may hold for the backward pass.
 
-LEAST_WORK_OF_ONE = 1_200_000
-"""Of one head of one sample, where each is a product of its own: below, calls take longer than they gain."""
+A limit on memory, not tuned.
+"""
 
-MOST_SCORES_OF_ONE = 2**22
-"""Of one head of one sample, which are held at once where each is a product of its own."""
+MIN_MATMUL_WORK = 40_000_000
+"""Multiplications of a product, summed over layers, below which preparing a new size costs more than it saves.
+
+From timed training steps on light curves (about 80 tokens) and ICU stays (about 400 tokens).
+"""
+
+MIN_MATMUL_WORK_PER_HEAD = 1_200_000
+"""Multiplications of one head of one sample below which a product of its own costs more than it saves.
+
+From the same timings; with heads of width 60 it is reached at about 140 tokens.
+"""
+
+MAX_MATMUL_SCORES_PER_HEAD = 2**22
+"""Attention scores of one head of one sample that may be held at once. A limit on memory, not tuned."""
 
 
-def _attend_rectangle(
+def attend_group(
     q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None, dropout: float, n_uses: int = 1, is_only: bool = False
 ) -> Tensor:
-    """(n, heads, queries, head width) answers from (n, heads, keys, head width) keys and values.
+    """Attention within the padded samples of one group.
 
-    n_uses: the layers that make products of these sizes.
-    is_only: there is no other group, as where all samples are equally long: the next batch may well be of this size.
+    Parameters
+    ----------
+    q : Tensor
+        (n, heads, queries, head width).
+    k, v : Tensor
+        (n, heads, keys, head width).
+    bias : Tensor or None
+        Broadcasts to (n, 1, queries, keys); added to the scores.
+    dropout : float
+        Rate on the attention weights.
+    n_uses : int
+        Number of layers that compute products of these sizes.
+    is_only : bool
+        True if the batch has no other group, as with samples of equal length. The next batch then probably has the
+        same size, so preparing its products is worth it.
+
+    Returns
+    -------
+    Tensor
+        (n, heads, queries, head width).
     """
     if q.device.type == "cpu" and q.dtype == torch.bfloat16:
         n_scores = q.shape[:-1].numel() * k.shape[-2]
-        is_much = n_scores * q.shape[-1] * n_uses >= LEAST_WORK
-        # the CPU's fused kernel takes up to three times as long in bf16, where plain products take half as long
-        if n_scores <= MOST_SCORES and (is_only or is_much):
+        is_much = n_scores * q.shape[-1] * n_uses >= MIN_MATMUL_WORK
+        # in bf16 the CPU's fused kernel takes up to three times as long, and plain products half as long
+        if n_scores <= MAX_BF16_SCORES and (is_only or is_much):
             scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2)
             weights = torch.softmax(scores if bias is None else scores + bias.to(q.dtype), dim=-1)
             return F.dropout(weights, dropout) @ v
-        # autocast would take it back to bf16
+        # autocast would cast the inputs back to bf16
         with torch.autocast("cpu", enabled=False):
-            return _attend_rectangle(q.float(), k.float(), v.float(), bias, dropout).to(q.dtype)
-    if dropout == 0.0 and _takes_products(q, k, n_uses):
+            return attend_group(q.float(), k.float(), v.float(), bias, dropout).to(q.dtype)
+    if dropout == 0.0 and uses_onednn_matmul(q, k, n_uses):
         return _MatmulAttention.apply(q, k, v, bias)
     mask = None if bias is None else bias.to(q.dtype)
     return F.scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=dropout)
 
 
-def _takes_products(q: Tensor, k: Tensor, n_uses: int) -> bool:
-    """Whether products by oneDNN, one sample and head after the other, are faster than the CPU's fused kernel."""
-    if not mkl_is_slow or q.device.type != "cpu" or q.dtype != torch.float32 or torch.compiler.is_exporting():
+def uses_onednn_matmul(q: Tensor, k: Tensor, n_uses: int) -> bool:
+    """Return True if one oneDNN product for each sample and head is faster than the CPU's fused kernel."""
+    if not MKL_IS_SLOW or q.device.type != "cpu" or q.dtype != torch.float32 or torch.compiler.is_exporting():
         return False
     n_scores = q.shape[-2] * k.shape[-2]
     work = n_scores * q.shape[-1]
-    is_much = q.shape[0] * q.shape[1] * work * n_uses >= LEAST_WORK
-    return is_much and work >= LEAST_WORK_OF_ONE and n_scores <= MOST_SCORES_OF_ONE
+    is_much = q.shape[0] * q.shape[1] * work * n_uses >= MIN_MATMUL_WORK
+    return is_much and work >= MIN_MATMUL_WORK_PER_HEAD and n_scores <= MAX_MATMUL_SCORES_PER_HEAD
 
 
 class _MatmulAttention(torch.autograd.Function):
-    """Attention as oneDNN's products; the fused kernel asks MKL for its own. Scores are made again for the backward."""
+    """Attention made of oneDNN products; the fused kernel calls MKL instead.
+
+    The backward pass recomputes the attention weights, so that only q, k and v are held.
+    """
 
     @staticmethod
     def forward(ctx: Any, q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None) -> Tensor:
         q = q * q.shape[-1] ** -0.5
-        # oneDNN has no fast product of heads that lie between each other
+        # oneDNN has no fast product for interleaved heads
         q, k, v = q.contiguous(), k.contiguous(), v.contiguous()
         ctx.save_for_backward(q, k, v, bias)
-        answer = _by_token(q)
+        output = _empty_by_token(q)
         for at in np.ndindex(*q.shape[:2]):
-            answer[at] = onednn_product(_weights(q, k, bias, at), v[at].t())
-        return answer
+            output[at] = onednn_product(_attention_weights(q, k, bias, at), v[at].t())
+        return output
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
         q, k, v, bias = ctx.saved_tensors
-        of_q, of_k, of_v = _by_token(q), _by_token(k), _by_token(v)
+        q_grad, k_grad, v_grad = _empty_by_token(q), _empty_by_token(k), _empty_by_token(v)
         for at in np.ndindex(*q.shape[:2]):
-            weights, of_answer = _weights(q, k, bias, at), grad[at].contiguous()
-            of_weights = onednn_product(of_answer, v[at])
-            of_scores = torch._softmax_backward_data(of_weights, weights, -1, weights.dtype)
-            of_q[at] = onednn_product(of_scores, k[at].t())
-            # the short ones first, as oneDNN copies those
-            of_k[at] = onednn_product(q[at].t(), of_scores.t()).t()
-            of_v[at] = onednn_product(of_answer.t(), weights.t()).t()
-        return of_q.mul_(q.shape[-1] ** -0.5), of_k, of_v, None
+            weights, output_grad = _attention_weights(q, k, bias, at), grad[at].contiguous()
+            weights_grad = onednn_product(output_grad, v[at])
+            scores_grad = torch._softmax_backward_data(weights_grad, weights, -1, weights.dtype)
+            q_grad[at] = onednn_product(scores_grad, k[at].t())
+            # the smaller factor comes first, because oneDNN copies that one
+            k_grad[at] = onednn_product(q[at].t(), scores_grad.t()).t()
+            v_grad[at] = onednn_product(output_grad.t(), weights.t()).t()
+        return q_grad.mul_(q.shape[-1] ** -0.5), k_grad, v_grad, None
 
 
-def _by_token(x: Tensor) -> Tensor:
-    """Room for (n, heads, length, head width), laid so that the heads of a token are side by side."""
+def _empty_by_token(x: Tensor) -> Tensor:
+    """Return an uninitialised (n, heads, length, head width) whose memory holds the heads of a token side by side."""
     n, heads, length, width = x.shape
     return x.new_empty(n, length, heads, width).transpose(1, 2)
 
 
-def _weights(q: Tensor, k: Tensor, bias: Tensor | None, at: tuple[int, ...]) -> Tensor:
-    """(queries, keys) attention of one sample and head."""
+def _attention_weights(q: Tensor, k: Tensor, bias: Tensor | None, at: tuple[int, ...]) -> Tensor:
+    """Return the attention weights (queries, keys) of one sample and head."""
     scores = onednn_product(q[at], k[at])
     return torch.softmax(scores if bias is None else scores.add_(bias[at[0], 0]), dim=-1)
 
 
-def takes_packed(q: Tensor, dropout: float) -> bool:
-    """Whether flash attention over samples laid end to end can do this: on a GPU, in bf16 or fp16, without dropout."""
+def uses_varlen_kernel(q: Tensor, dropout: float) -> bool:
+    """Return True if torch's variable-length flash attention can be used.
+
+    It requires torch 2.10, a GPU of compute capability 8.0, bf16 or fp16, heads of at most 256 and no dropout.
+    """
     if varlen_attn is None or q.device.type != "cuda" or dropout > 0.0 or q.shape[-1] > 256:
         return False
     return q.dtype in (torch.bfloat16, torch.float16) and torch.cuda.get_device_capability(q.device) >= (8, 0)
 
 
-def _attend_packed(q: Tensor, k: Tensor, v: Tensor, ragged: Ragged) -> Tensor:
-    width, (asked, held) = q.shape[-1], (ragged.packed_queries, ragged.packed_keys)
-    parts = [_laid(_wide(x), side) for x, side in ((q, asked), (k, held), (v, held))]
-    answer: Tensor = varlen_attn(*parts, asked.bounds, held.bounds, asked.longest, held.longest, scale=width**-0.5)
-    if asked.order is not None and asked.place is not None:
-        answer = _Pad.apply(answer, asked.place, asked.order, False)
-    return answer[..., :width].flatten(1)
+def _attend_packed(q: Tensor, k: Tensor, v: Tensor, plan: RaggedPlan) -> Tensor:
+    width, queries, keys = q.shape[-1], plan.packed_queries, plan.packed_keys
+    inputs = [_pack(_pad_heads(x), packing) for x, packing in ((q, queries), (k, keys), (v, keys))]
+    output: Tensor = varlen_attn(
+        *inputs, queries.bounds, keys.bounds, queries.max_length, keys.max_length, scale=width**-0.5
+    )
+    if queries.order is not None and queries.place is not None:
+        output = _Pad.apply(output, queries.place, queries.order, False)
+    return output[..., :width].flatten(1)
 
 
-def _laid(x: Tensor, side: Packed) -> Tensor:
-    """(T, ...) flat tokens, sample after sample."""
-    return x if side.order is None else _Pad.apply(x, side.order, side.place, False)
+def _pack(x: Tensor, packing: PackedMap) -> Tensor:
+    """Reorder flat tokens (T, ...) so that samples lie end to end."""
+    return x if packing.order is None else _Pad.apply(x, packing.order, packing.place, False)
 
 
-def _wide(x: Tensor) -> Tensor:
-    """Heads whose width is a multiple of 8, as flash attention wants them; zeros change no score."""
+def _pad_heads(x: Tensor) -> Tensor:
+    """Fill up heads with zeros to a multiple of 8, which flash attention requires; zeros change no score."""
     return F.pad(x, (0, -x.shape[-1] % 8))
 
 
 def attend_with_self(
-    q: Tensor, k: Tensor, v: Tensor, k_self: Tensor, v_self: Tensor, ragged: AttentionPlan, dropout: float = 0.0
+    q: Tensor, k: Tensor, v: Tensor, k_self: Tensor, v_self: Tensor, plan: AttentionPlan, dropout: float = 0.0
 ) -> Tensor:
     """Attention of every query to the keys of its own sample and to itself, but to no other query.
 
-    q, k_self, v_self: (Tq, heads, head width); k, v: (Tk, heads, head width). Returns (Tq, heads * head
-    width). What one query gets does not depend on which others are asked.
+    The output of a query does not depend on the other queries.
+
+    Parameters
+    ----------
+    q, k_self, v_self : Tensor
+        Rotated queries, and the rotated keys and the values of the same tokens, (Tq, heads, head width).
+    k, v : Tensor
+        Rotated keys, and values, (Tk, heads, head width).
+    plan : AttentionPlan
+        With a ``WindowedPlan``, a query attends only to the keys in its window and to itself.
+    dropout : float
+        Rate on the attention weights.
+
+    Returns
+    -------
+    Tensor
+        (Tq, heads * head width), in the order of the queries.
     """
     scale = q.shape[-1] ** -0.5
     q = q * scale
-    own_score = pad((q * k_self).sum(-1, keepdim=True), ragged.queries)
-    q, v_self = pad(q, ragged.queries), pad(v_self, ragged.queries)
-    k, v = pad(k, ragged.keys), pad(v, ragged.keys)
-    answers = []
-    q_parts, own_parts, v_self_parts = (rectangles(x, ragged.queries) for x in (q, own_score, v_self))
-    k_parts, v_parts = rectangles(k, ragged.keys), rectangles(v, ragged.keys)
-    for i, group in enumerate(ragged.groups):
-        scores = q_parts[i].transpose(1, 2) @ k_parts[i].permute(0, 2, 3, 1)
+    self_score = pad((q * k_self).sum(-1, keepdim=True), plan.queries)
+    q, v_self = pad(q, plan.queries), pad(v_self, plan.queries)
+    k, v = pad(k, plan.keys), pad(v, plan.keys)
+    outputs = []
+    q_groups, self_groups, v_self_groups = (split_groups(x, plan.queries) for x in (q, self_score, v_self))
+    k_groups, v_groups = split_groups(k, plan.keys), split_groups(v, plan.keys)
+    for i, group in enumerate(plan.groups):
+        scores = q_groups[i].transpose(1, 2) @ k_groups[i].permute(0, 2, 3, 1)
         if group.bias is not None:
             scores = scores + group.bias.to(scores.dtype)
-        own = own_parts[i].transpose(1, 2)
-        scores = torch.cat((scores, own), dim=-1)
-        exact = torch.promote_types(scores.dtype, torch.float32)
-        weights = torch.softmax(scores, dim=-1, dtype=exact).to(v.dtype)
+        scores = torch.cat((scores, self_groups[i].transpose(1, 2)), dim=-1)
+        softmax_dtype = torch.promote_types(scores.dtype, torch.float32)
+        weights = torch.softmax(scores, dim=-1, dtype=softmax_dtype).to(v.dtype)
         weights = F.dropout(weights, dropout)
-        answer = weights[..., :-1] @ v_parts[i].transpose(1, 2)
-        answer = answer + weights[..., -1:] * v_self_parts[i].transpose(1, 2)
-        answers.append(answer.transpose(1, 2).flatten(0, 1).flatten(1))
-    if not answers:
+        output = weights[..., :-1] @ v_groups[i].transpose(1, 2)
+        output = output + weights[..., -1:] * v_self_groups[i].transpose(1, 2)
+        outputs.append(output.transpose(1, 2).flatten(0, 1).flatten(1))
+    if not outputs:
         return q.flatten(1)
-    padded = answers[0] if len(answers) == 1 else torch.cat(answers)
-    return unpad(padded, ragged.queries)
+    padded = outputs[0] if len(outputs) == 1 else torch.cat(outputs)
+    return unpad(padded, plan.queries)

@@ -1,8 +1,8 @@
-"""Which tokens attend to which: samples of different lengths, cut into groups of similar length.
+"""Attention plan for samples of different lengths.
 
-Attention kernels want rectangles. Sorted by length, the samples of a batch fall into a few groups that are
-padded to the longest of the group; where the cuts lie balances wasted padding against the number of kernel
-calls. Everything here is index arithmetic, done once a batch on the CPU and shared by all layers.
+Attention kernels take rectangular tensors. The samples of a batch are sorted by length and cut into a few groups, and
+each group is padded to its longest sample. The cuts balance the cost of padding against the number of kernel calls.
+All of this is index arithmetic, done once for a batch on the CPU and shared by all layers.
 """
 
 from __future__ import annotations
@@ -19,21 +19,31 @@ from torch import Tensor
 
 Lengths = npt.NDArray[np.int64]
 
-# Cost model of one attention call, forward and backward, in units of one score (query, key):
-# a padded token costs as much as PER_TOKEN scores, one more call as much as PER_CALL scores.
+# Costs of one attention call, forward and backward, relative to one attention score. Not tuned.
+
 COST_PER_TOKEN = 20.0
+"""Cost of one padded token, in attention scores."""
 
 COST_PER_CALL = 6_000.0
+"""Cost of one more kernel call, in attention scores."""
 
-MAX_PLANNED = 1024
+MAX_PLANNED_SAMPLES = 1024
+"""Samples up to which the cuts are exact. Not tuned: the time to plan grows with the square of this number."""
 
 
 @dataclass(frozen=True)
 class Group:
-    """``n_samples`` samples padded to ``n_queries`` x ``n_keys``.
+    """Samples that one kernel call attends to, padded to the same size.
 
-    bias: (n_samples, 1, 1 or n_queries, n_keys) float32 added to the scores, 0 where a query sees a key and -inf where
-    it does not (padding, or out of a window), or None if all see all.
+    Attributes
+    ----------
+    n_samples : int
+        Number of samples.
+    n_queries, n_keys : int
+        Queries and keys of each sample, with padding.
+    bias : Tensor or None
+        (n_samples, 1, 1 or n_queries, n_keys) float32, added to the attention scores. It is 0 where a query attends to
+        a key, and -inf for padding and for keys outside of a window. None if every query attends to every key.
     """
 
     n_samples: int
@@ -44,9 +54,14 @@ class Group:
 
 @dataclass(frozen=True)
 class RepeatMap:
-    """The places of tokens that are in the padded buffer more than once, or not at all.
+    """Places in the padded buffer of tokens that occur in it any number of times.
 
-    places: those of the first token, then those of the second, and so on. starts: (T,) where each token's begin.
+    Attributes
+    ----------
+    places : Tensor
+        Places of the first token, then those of the second token, and so on.
+    starts : Tensor
+        (T,) index in ``places`` of the first place of each token.
     """
 
     places: Tensor
@@ -57,44 +72,68 @@ class RepeatMap:
 class PaddingMap:
     """Index maps between flat tokens and the padded buffer of queries or of keys.
 
-    shapes: (samples, length) of each group, laid one after the other in the buffer.
-    pad_idx: (padded,) the flat token at each place of the buffer (padding repeats a token).
-    unpad_idx: (T,) the place of each flat token in the buffer, or its length for a token that is not in it.
-    Both None where the buffer is the flat tokens themselves. has_absent: whether a token is not in the
-    buffer. spread: in place of unpad_idx, where a token may be in the buffer several times.
+    Attributes
+    ----------
+    shapes : tuple of (int, int)
+        (samples, length) of each group. The groups lie one after the other in the buffer.
+    pad_idx : Tensor or None
+        (padded,) flat token at each place of the buffer; padding repeats a token. None if the buffer equals the flat
+        tokens.
+    unpad_idx : Tensor or None
+        (T,) place of each flat token in the buffer; for a token that is not in it, the length of the buffer. None if
+        the buffer equals the flat tokens, or if ``repeats`` is given.
+    has_absent : bool
+        True if a token is not in the buffer.
+    repeats : RepeatMap or None
+        Replaces ``unpad_idx`` if the buffer may hold a token several times.
     """
 
     shapes: tuple[tuple[int, int], ...]
     pad_idx: Tensor | None
     unpad_idx: Tensor | None
     has_absent: bool = False
-    spread: RepeatMap | None = None
+    repeats: RepeatMap | None = None
 
 
 @dataclass(frozen=True)
-class Packed:
-    """One side for kernels that take samples of any lengths laid end to end.
+class PackedMap:
+    """Index maps for kernels that take samples of any lengths end to end, without padding.
 
-    order, place: (T,) the flat token at each place of the samples laid end to end, and the place of each flat token;
-    both None where the tokens lie so. bounds: (B + 1,) int32 where each sample begins, and the end. longest: most
-    tokens of a sample.
+    Attributes
+    ----------
+    order : Tensor or None
+        (T,) flat token at each place of the samples end to end. None if the flat tokens already lie so.
+    place : Tensor or None
+        (T,) place of each flat token, the inverse of ``order``. None if ``order`` is.
+    bounds : Tensor
+        (B + 1,) int32 first place of each sample, and the number of tokens.
+    max_length : int
+        Tokens of the longest sample.
     """
 
     order: Tensor | None
     place: Tensor | None
     bounds: Tensor
-    longest: int
+    max_length: int
 
 
-class Ragged:
-    """The plan of attention for a batch: as length groups, or packed, whichever the kernel asks for.
+class RaggedPlan:
+    """Plan of full attention within each sample of a batch.
 
-    Args:
-        lengths: (B,) tokens of each sample that are attended to.
-        order: (T,) flat index of the tokens, sample after sample; None if they lie in that order.
-        query_lengths, query_order: the same for the tokens that ask, where they are others than the keys.
-        device: where the index maps shall live.
-        n_uses: layers that attend by this plan; the more, the more it is worth to prepare for its sizes.
+    The maps for length groups and those for packed kernels are computed when a kernel first uses them.
+
+    Parameters
+    ----------
+    lengths : array
+        (B,) number of keys of each sample.
+    order : array, optional
+        (T,) flat index of the keys, sample after sample. None if they already lie in that order.
+    query_lengths, query_order : array, optional
+        The same for the queries, if they are not the same tokens as the keys.
+    device : torch.device or str
+        Device of the index maps.
+    n_uses : int
+        Number of layers that use this plan. With more layers, it is worth more to prepare products of its sizes.
     """
 
     def __init__(
@@ -115,65 +154,77 @@ class Ragged:
 
     @cached_property
     def _members(self) -> list[Lengths]:
-        """The samples of each group."""
+        """Indices of the samples of each group."""
         by_length = np.argsort(-self.lengths, kind="stable")
-        # a sample that asks nothing needs no call
+        # a sample without queries needs no attention
         by_length = by_length[self.query_lengths[by_length] > 0]
         cuts = cut_into_groups(self.query_lengths[by_length], self.lengths[by_length])
         return [by_length[a:b] for a, b in pairwise(cuts)]
 
     @cached_property
     def groups(self) -> list[Group]:
-        """The rectangles of the length groups."""
+        """Sizes and masks of the length groups."""
         return _groups(self._members, self.query_lengths, self.lengths, self.device)
 
     @cached_property
     def keys(self) -> PaddingMap:
-        """Keys in their groups."""
-        return _side(self._members, self.lengths, self.order, self.device)
+        """Padding of the keys."""
+        return _padding_map(self._members, self.lengths, self.order, self.device)
 
     @cached_property
     def queries(self) -> PaddingMap:
-        """Queries in their groups."""
-        return self.keys if self.is_self else _side(self._members, self.query_lengths, self.query_order, self.device)
+        """Padding of the queries."""
+        if self.is_self:
+            return self.keys
+        return _padding_map(self._members, self.query_lengths, self.query_order, self.device)
 
     @cached_property
-    def packed_keys(self) -> Packed:
-        """Keys end to end."""
-        return _packed(self.lengths, self.order, self.device)
+    def packed_keys(self) -> PackedMap:
+        """Packing of the keys."""
+        return _packed_map(self.lengths, self.order, self.device)
 
     @cached_property
-    def packed_queries(self) -> Packed:
-        """Queries end to end."""
-        return self.packed_keys if self.is_self else _packed(self.query_lengths, self.query_order, self.device)
+    def packed_queries(self) -> PackedMap:
+        """Packing of the queries."""
+        return self.packed_keys if self.is_self else _packed_map(self.query_lengths, self.query_order, self.device)
 
 
-def moved(array: npt.NDArray[Any], device: torch.device | str) -> Tensor:
-    """The array on a device, without waiting for what the device is doing."""
+def to_device(array: npt.NDArray[Any], device: torch.device | str) -> Tensor:
+    """Copy an array to a device without waiting for earlier work of the device."""
     tensor = torch.from_numpy(array)
-    # from memory that is not pinned a GPU copies only after all that it was told before
+    # a copy from memory that is not pinned would wait for all earlier work of the GPU
     return (tensor.pin_memory() if torch.device(device).type == "cuda" else tensor).to(device, non_blocking=True)
 
 
-def _packed(lengths: Lengths, order: Lengths | None, device: torch.device | str) -> Packed:
-    bounds = moved(np.append(0, np.cumsum(lengths)).astype(np.int32), device)
-    longest = int(lengths.max(initial=0))
+def _packed_map(lengths: Lengths, order: Lengths | None, device: torch.device | str) -> PackedMap:
+    bounds = to_device(np.append(0, np.cumsum(lengths)).astype(np.int32), device)
+    max_length = int(lengths.max(initial=0))
     if order is None:
-        return Packed(None, None, bounds, longest)
+        return PackedMap(None, None, bounds, max_length)
     place = np.empty_like(order)
     place[order] = np.arange(len(order))
-    return Packed(moved(order, device), moved(place, device), bounds, longest)
+    return PackedMap(to_device(order, device), to_device(place, device), bounds, max_length)
 
 
 def cut_into_groups(query_lengths: Lengths, key_lengths: Lengths) -> list[int]:
-    """Where to cut samples sorted by falling key length, as [0, ..., B], at the least total cost.
+    """Cut sorted samples into the groups with the least total cost of attention.
 
-    Exact, by dynamic programming over the last cut; of more than ``MAX_PLANNED`` samples, runs are kept together so
-    that planning stays cheap.
+    The cuts are exact, found by dynamic programming over the last cut. With more than ``MAX_PLANNED_SAMPLES`` samples,
+    runs of neighbouring samples stay together, so that planning remains cheap.
+
+    Parameters
+    ----------
+    query_lengths, key_lengths : array
+        (B,) queries and keys of each sample, sorted by falling number of keys.
+
+    Returns
+    -------
+    list of int
+        [0, ..., B]: first sample of each group, and the number of samples.
     """
     n = len(key_lengths)
-    if n > MAX_PLANNED:
-        starts = np.arange(0, n, -(-n // MAX_PLANNED))
+    if n > MAX_PLANNED_SAMPLES:
+        starts = np.arange(0, n, -(-n // MAX_PLANNED_SAMPLES))
         longest_queries = np.maximum.reduceat(query_lengths, starts)
         chosen = cut_into_groups(longest_queries, key_lengths[starts])
         return [*starts[chosen[:-1]].tolist(), n]
@@ -193,35 +244,39 @@ def cut_into_groups(query_lengths: Lengths, key_lengths: Lengths) -> list[int]:
     return cuts[::-1]
 
 
-def _groups(members: list[Lengths], asked: Lengths, lengths: Lengths, device: torch.device | str) -> list[Group]:
+def _groups(
+    members: list[Lengths], query_lengths: Lengths, key_lengths: Lengths, device: torch.device | str
+) -> list[Group]:
     groups = []
     for group in members:
-        n_queries, n_keys = int(asked[group].max()), int(lengths[group].max())
+        n_queries, n_keys = int(query_lengths[group].max()), int(key_lengths[group].max())
         bias = None
-        if lengths[group].min() < n_keys:
-            real = np.arange(n_keys) < lengths[group][:, None]
-            scores = np.where(real, np.float32(0), np.float32("-inf"))
-            bias = moved(scores, device)[:, None, None, :]
+        if key_lengths[group].min() < n_keys:
+            is_real = np.arange(n_keys) < key_lengths[group][:, None]
+            scores = np.where(is_real, np.float32(0), np.float32("-inf"))
+            bias = to_device(scores, device)[:, None, None, :]
         groups.append(Group(len(group), n_queries, n_keys, bias))
     return groups
 
 
-def _side(members: list[Lengths], lengths: Lengths, order: Lengths | None, device: torch.device | str) -> PaddingMap:
+def _padding_map(
+    members: list[Lengths], lengths: Lengths, order: Lengths | None, device: torch.device | str
+) -> PaddingMap:
     starts = np.cumsum(lengths) - lengths
     n_tokens = int(lengths.sum())
-    pad_parts: list[Lengths] = []
+    pad_groups: list[Lengths] = []
     unpad = np.full(n_tokens, -1)
     shapes = tuple((len(group), int(lengths[group].max())) for group in members)
     n_padded = 0
     for group, (_, longest) in zip(members, shapes, strict=True):
         steps = np.arange(longest)
         is_real = steps < lengths[group][:, None]
-        # padding repeats the sample's last token, so that it holds finite numbers
+        # padding repeats the last token of the sample, so that it is finite
         token = starts[group][:, None] + np.minimum(steps, lengths[group][:, None] - 1).clip(min=0)
-        pad_parts.append(token.ravel())
+        pad_groups.append(token.ravel())
         unpad[token[is_real]] = n_padded + np.flatnonzero(is_real)
         n_padded += token.size
-    pad = np.concatenate(pad_parts) if pad_parts else np.zeros(0, np.int64)
+    pad = np.concatenate(pad_groups) if pad_groups else np.zeros(0, np.int64)
     is_absent = unpad < 0
     unpad[is_absent] = n_padded
     if order is not None:
@@ -233,7 +288,7 @@ def _side(members: list[Lengths], lengths: Lengths, order: Lengths | None, devic
         return PaddingMap(shapes, None, None)
     return PaddingMap(
         shapes,
-        moved(pad, device),
-        moved(unpad, device),
+        to_device(pad, device),
+        to_device(unpad, device),
         bool(is_absent.any()),
     )

@@ -1,7 +1,7 @@
 """Continuous, axial, truncated rotary positions (p-RoPE), as pure functions.
 
-The head width is cut into D equal slices, one a position axis. Within a slice of width a, component i is
-paired with component i + a/2, and pair i of a token at position m is rotated by the angle m * frequency[i].
+The head width is divided into D equal slices, one for each position axis. Within a slice of width a, component i forms
+a pair with component i + a/2. Pair i of a token at position m is rotated by the angle m * frequency[i].
 """
 
 from __future__ import annotations
@@ -13,7 +13,22 @@ from torch import Tensor
 
 
 def check_head_width(width: int, n_heads: int, n_axes: int) -> None:
-    """Raise ValueError unless ``width`` divides into heads and every head into pairs of ``n_axes`` axes."""
+    """Raise ValueError unless ``width`` divides into heads, and every head into pairs for each axis.
+
+    Parameters
+    ----------
+    width : int
+        Width of the tokens.
+    n_heads : int
+        Attention heads.
+    n_axes : int
+        Position axes, D. The width of a head must be a multiple of 2 D.
+
+    Raises
+    ------
+    ValueError
+        If it is not; the message names a width that fits.
+    """
     multiple = 2 * n_axes
     if width % n_heads == 0 and (width // n_heads) % multiple == 0:
         return
@@ -25,13 +40,32 @@ def check_head_width(width: int, n_heads: int, n_axes: int) -> None:
 
 
 def rope_frequencies(axis_width: int, base: float = 10_000.0, fraction: float = 0.75) -> Tensor:
-    """(P,) radians a unit of position for the P = ``axis_width`` / 2 pairs of one axis.
+    """Return the rotation frequencies of one axis.
 
-    Pair i gets base^(-2 i / axis_width). Only the first int(fraction * axis_width // 2) pairs, the fastest,
-    rotate; the others get 0.
+    Pair i has the frequency base^(-2 i / axis_width). Only the first int(fraction * axis_width // 2) pairs rotate, the
+    fastest ones; the frequency of the others is 0.
 
-    NOTE[PAPER] the text of section 3 says the smallest frequencies are kept; the official code keeps the
-    largest, as the p-RoPE it cites does, and so do we.
+    NOTE[PAPER] Section 3 says that the smallest frequencies are kept. The official code keeps the largest, as p-RoPE
+    does, which it cites. This library follows the code.
+
+    Parameters
+    ----------
+    axis_width : int
+        Components of a head that belong to one axis.
+    base : float
+        Ratio of the largest to the smallest frequency, nearly. Must be above 1.
+    fraction : float
+        Fraction of the pairs that rotate, in [0, 1].
+
+    Returns
+    -------
+    Tensor
+        (P,) radians for each unit of position, for P = ``axis_width`` / 2 pairs.
+
+    Raises
+    ------
+    ValueError
+        If base or fraction is out of range.
     """
     if not 0.0 <= fraction <= 1.0:
         raise ValueError(f"the RoPE fraction must be in [0, 1], got {fraction}")
@@ -44,9 +78,25 @@ def rope_frequencies(axis_width: int, base: float = 10_000.0, fraction: float = 
 
 
 def timescale_frequencies(axis_width: int, timescales: Sequence[float]) -> Tensor:
-    """(P,) frequencies 1 / timescale; pairs beyond the given timescales do not rotate.
+    """Return the rotation frequencies 1 / timescale of one axis.
 
-    Timescales are in the unit of the positions: a pair turns by one radian over its timescale.
+    Parameters
+    ----------
+    axis_width : int
+        Components of a head that belong to one axis.
+    timescales : sequence of float
+        At most P positive timescales, in the unit of the positions. A pair rotates by one radian over its timescale;
+        pairs without a timescale do not rotate.
+
+    Returns
+    -------
+    Tensor
+        (P,) radians for each unit of position, for P = ``axis_width`` / 2 pairs.
+
+    Raises
+    ------
+    ValueError
+        If there are too many timescales or one is not positive.
     """
     n_pairs = axis_width // 2
     if len(timescales) > n_pairs or any(not t > 0 for t in timescales):
@@ -60,9 +110,19 @@ def timescale_frequencies(axis_width: int, timescales: Sequence[float]) -> Tenso
 
 
 def rope_angles(positions: Tensor, frequencies: Tensor) -> tuple[Tensor, Tensor]:
-    """Cosine and sine of every rotation, each (T, D, P), from positions (T, D) and frequencies (D, P).
+    """Return cosine and sine of every rotation. They are computed once for a batch and shared by all layers.
 
-    Made once a batch and shared by all layers.
+    Parameters
+    ----------
+    positions : Tensor
+        (T, D).
+    frequencies : Tensor
+        (D, P).
+
+    Returns
+    -------
+    cos, sin : Tensor
+        (T, D, P) float32 each.
     """
     # float32 even under autocast: bf16 cannot tell t = 1000.0 from t = 1000.5
     with torch.autocast(positions.device.type, enabled=False):
@@ -71,9 +131,21 @@ def rope_angles(positions: Tensor, frequencies: Tensor) -> tuple[Tensor, Tensor]
 
 
 def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """Rotate queries or keys (T, ..., head width) by the angles of their tokens, (T, D, P) each.
+    """Rotate queries or keys by the angles of their tokens.
 
-    The definition; layers use ``apply_rotary`` on components that ``pairs_adjacent`` has reordered.
+    This is the definition. Layers use the faster ``apply_rotary``, for components reordered by ``pairs_adjacent``.
+
+    Parameters
+    ----------
+    x : Tensor
+        (T, ..., head width).
+    cos, sin : Tensor
+        (T, D, P) each.
+
+    Returns
+    -------
+    Tensor
+        (T, ..., head width), of the type of x.
     """
     n_tokens, n_axes, n_pairs = cos.shape
     pairs = x.unflatten(-1, (n_axes, 2, n_pairs))
@@ -85,23 +157,50 @@ def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
 
 
 def pairs_adjacent(weight: Tensor, n_axes: int, head_width: int) -> Tensor:
-    """Rows (n * head width, W) of a projection to n heads, reordered so that the components of a pair are neighbours.
+    """Reorder a projection to queries or keys so that the two components of every pair are neighbours.
 
-    Scores are the same as long as queries and keys are reordered alike.
+    Attention scores stay the same if queries and keys are reordered in the same way.
+
+    Parameters
+    ----------
+    weight : Tensor
+        (n * head width, W), for n heads.
+    n_axes : int
+        Position axes, D.
+    head_width : int
+        Width of a head.
+
+    Returns
+    -------
+    Tensor
+        (n * head width, W), with reordered rows.
     """
     by_pair = weight.unflatten(0, (-1, n_axes, 2, head_width // n_axes // 2))
     return by_pair.transpose(2, 3).flatten(0, 3)
 
 
 def apply_rotary(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """``rotate`` for (T, heads, head width) whose pairs are neighbours."""
+    """Rotate queries or keys whose pairs are neighbours.
+
+    Parameters
+    ----------
+    x : Tensor
+        (T, heads, head width), from a projection reordered by ``pairs_adjacent``.
+    cos, sin : Tensor
+        (T, D, P) each.
+
+    Returns
+    -------
+    Tensor
+        (T, heads, head width), of the type of x.
+    """
     cos, sin = cos.flatten(1).unsqueeze(1), sin.flatten(1).unsqueeze(1)
     pairs = x.to(torch.promote_types(x.dtype, torch.float32)).unflatten(-1, (-1, 2))
     if torch.compiler.is_compiling():
-        # compilers and exporters know no complex numbers
+        # compilers and exporters do not support complex numbers
         first, second = pairs.unbind(-1)
-        turned = torch.stack((first * cos - second * sin, first * sin + second * cos), dim=-1)
+        rotated = torch.stack((first * cos - second * sin, first * sin + second * cos), dim=-1)
     else:
-        # one pass over the data, where real arithmetic takes six over short rows
-        turned = torch.view_as_real(torch.view_as_complex(pairs) * torch.complex(cos, sin))
-    return turned.flatten(-2).to(x.dtype)
+        # complex arithmetic reads the data once, real arithmetic reads short rows six times
+        rotated = torch.view_as_real(torch.view_as_complex(pairs) * torch.complex(cos, sin))
+    return rotated.flatten(-2).to(x.dtype)

@@ -1,4 +1,4 @@
-"""Sinusoidal absolute positions, for comparison with rotary ones (paper, Table 2 and Table 9)."""
+"""Sinusoidal embedding of absolute positions, for comparison with rotary ones (paper, Table 2 and Table 9)."""
 
 from __future__ import annotations
 
@@ -7,9 +7,23 @@ from torch import Tensor
 
 
 def sinusoidal_embedding(positions: Tensor, width: int, base: float = 10_000.0) -> Tensor:
-    """(T, width) sines and cosines of real-valued positions (T, D); every axis gets an equal slice.
+    """Embed real-valued positions as sines and cosines.
 
-    What does not divide by 2 D is left at zero.
+    Every axis has an equal slice of the width. Components left over after division by 2 D are zero.
+
+    Parameters
+    ----------
+    positions : Tensor
+        (T, D).
+    width : int
+        Width of the embedding, W.
+    base : float
+        Ratio of the largest to the smallest wavelength.
+
+    Returns
+    -------
+    Tensor
+        (T, W) float32.
     """
     n_axes = positions.shape[1]
     n_pairs = width // (2 * n_axes)

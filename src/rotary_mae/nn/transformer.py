@@ -1,4 +1,4 @@
-"""Pre-norm transformer over flat tokens: (T, width) in, (T, width) out; only attention knows of samples."""
+"""Pre-norm transformer over flat tokens, (T, W) to (T, W). Only attention depends on the samples."""
 
 from __future__ import annotations
 
@@ -20,21 +20,27 @@ from rotary_mae.nn.rope import apply_rotary, pairs_adjacent
 
 @dataclass(frozen=True)
 class Angles:
-    """Cosine and sine of the rotation of every token, (T, D, P) each; None if positions are not rotary."""
+    """Rotations of T tokens.
+
+    Attributes
+    ----------
+    cos, sin : Tensor or None
+        (T, D, P) each; None if positions are not rotary.
+    """
 
     cos: Tensor | None
     sin: Tensor | None
 
-    def __getitem__(self, part: slice) -> Angles:
-        return self if self.cos is None or self.sin is None else Angles(self.cos[part], self.sin[part])
+    def __getitem__(self, tokens: slice) -> Angles:
+        return self if self.cos is None or self.sin is None else Angles(self.cos[tokens], self.sin[tokens])
 
     def apply_rotary(self, x: Tensor) -> Tensor:
-        """Queries or keys (T, heads, head width), pairs adjacent, rotated."""
+        """Rotate queries or keys (T, heads, head width) whose pairs are neighbours."""
         return x if self.cos is None or self.sin is None else apply_rotary(x, self.cos, self.sin)
 
 
 def project(x: Tensor, norm: Tensor, weight: Tensor, eps: float) -> Tensor:
-    """Normalise and project: (T, W) by (n, W) to (T, n)."""
+    """Normalise states (T, W) and project them by a weight (n, W) to (T, n)."""
     return linear(rms_norm(x, norm, eps), weight)
 
 
@@ -45,33 +51,49 @@ def finish_block(
     norm: Tensor,
     up: Tensor,
     down: Tensor,
-    keep_attention: Tensor | None,
-    keep_mlp: Tensor | None,
+    attention_scale: Tensor | None,
+    mlp_scale: Tensor | None,
     eps: float,
     dropout: float,
 ) -> Tensor:
-    """Everything of a block after attention: output projection, residual, MLP, residual."""
+    """Compute a block after attention: output projection, residual, MLP, residual.
+
+    ``attention_scale`` and ``mlp_scale`` (T, 1) multiply the two residual branches; None is 1.
+    """
     attended = linear(attended, out)
-    x = x + (attended if keep_attention is None else attended * keep_attention)
+    x = x + (attended if attention_scale is None else attended * attention_scale)
     hidden = linear(rms_norm(x, norm, eps), up)
     change = linear(F.dropout(F.silu(hidden), dropout), down) if dropout > 0.0 else silu_linear(hidden, down)
-    return x + (change if keep_mlp is None else change * keep_mlp)
+    return x + (change if mlp_scale is None else change * mlp_scale)
 
 
 @cache
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function compiled with dynamic lengths; kept here and not in a block, which has to be copied and pickled."""
+    """Return the function compiled for dynamic lengths.
+
+    The cache holds one compiled function for all blocks of the process. A block cannot hold it, because blocks are
+    copied and pickled, and compiled functions cannot be.
+    """
     return torch.compile(function, dynamic=True)
 
 
 class Block(nn.Module):
     """One pre-norm layer: attention and an MLP with SiLU, without biases (paper, section 3).
 
-    Args:
-        width, n_heads, hidden: sizes of the tokens, of the heads (width / n_heads each) and of the MLP.
-        dropout: rate on attention scores and on the MLP's hidden layer.
-        drop_path: probability that a sample skips attention, or the MLP, in training (stochastic depth).
-        eps: of the RMSNorm.
+    Parameters
+    ----------
+    width : int
+        Width of the tokens, W.
+    n_heads : int
+        Attention heads, of width W / n_heads each.
+    hidden : int
+        Width of the hidden layer of the MLP.
+    dropout : float
+        Dropout rate of attention weights and of the hidden layer of the MLP.
+    drop_path : float
+        Probability that a sample skips attention, or the MLP, in training (stochastic depth).
+    eps : float
+        Epsilon of RMSNorm.
     """
 
     def __init__(
@@ -96,7 +118,7 @@ class Block(nn.Module):
             init_weight_(weight)
 
     def compile_parts(self) -> None:
-        """Compile the token-wise halves; attention stays eager, or its group counts would recompile it."""
+        """Compile the token-wise parts. Attention stays eager: it would be recompiled for every number of groups."""
         self.is_compiled = True
 
     @property
@@ -108,47 +130,102 @@ class Block(nn.Module):
         return compiled(finish_block) if self.is_compiled else finish_block
 
     def forward(
-        self, x: Tensor, angles: Angles, ragged: AttentionPlan, sample_idx: Tensor, n_distinct: int | None = None
+        self, x: Tensor, angles: Angles, plan: AttentionPlan, sample_idx: Tensor, n_distinct: int | None = None
     ) -> Tensor:
-        """(T, width) tokens to (T, width); ``sample_idx`` (T,) says whose they are, for stochastic depth.
+        """Transform tokens.
 
-        n_distinct: the tokens from there on are all the same, as mask tokens are before the first layer, and so are
-        projected once.
+        Parameters
+        ----------
+        x : Tensor
+            (T, W).
+        angles : Angles
+            Rotations of the tokens.
+        plan : AttentionPlan
+            Tokens that each token attends to.
+        sample_idx : Tensor
+            (T,) sample of each token, for stochastic depth.
+        n_distinct : int, optional
+            If given, all tokens from this index on are equal, as mask tokens are before the first layer. They are
+            then projected once.
+
+        Returns
+        -------
+        Tensor
+            (T, W).
         """
-        # queries, keys and values have no name here, so that they are gone before the MLP
-        attended = attend(*self._qkv(x, angles, n_distinct), ragged, self._rate)
+        # queries, keys and values are not assigned to names, so that they are freed before the MLP
+        attended = attend(*self._qkv(x, angles, n_distinct), plan, self._rate)
         return self.finish(x, attended, sample_idx)
 
     def forward_subset(
-        self, x: Tensor, read: slice, angles: Angles, ragged: AttentionPlan, sample_idx: Tensor
+        self, x: Tensor, subset: slice, angles: Angles, plan: AttentionPlan, sample_idx: Tensor
     ) -> Tensor:
-        """Like ``forward`` for the tokens of ``read`` alone, which attend to all: enough for a last layer."""
+        """Transform a slice of the tokens, which attend to all tokens of their sample.
+
+        It computes less than ``forward``, and is used in the last layer if not all states are needed.
+
+        Parameters
+        ----------
+        x : Tensor
+            (T, W).
+        subset : slice
+            Tokens to transform.
+        angles, sample_idx
+            As in ``forward``, for all T tokens.
+        plan : AttentionPlan
+            Its queries are the tokens of ``subset``, its keys are all tokens.
+
+        Returns
+        -------
+        Tensor
+            (tokens in ``subset``, W).
+        """
         k, v = self._kv(x, angles)
         weight, _ = self._weights(angles)
-        q = self._heads(x[read], weight)
-        return self.finish(x[read], attend(angles[read].apply_rotary(q), k, v, ragged, self._rate), sample_idx[read])
+        q = self._heads(x[subset], weight)
+        attended = attend(angles[subset].apply_rotary(q), k, v, plan, self._rate)
+        return self.finish(x[subset], attended, sample_idx[subset])
 
-    def query(
+    def forward_queries(
         self,
         x: Tensor,
         queries: Tensor,
         angles: Angles,
         query_angles: Angles,
-        ragged: AttentionPlan,
-        query_sample: Tensor,
+        plan: AttentionPlan,
+        query_sample_idx: Tensor,
         n_distinct: int | None = None,
     ) -> Tensor:
-        """New states of ``queries`` (M, width), each of which sees ``x`` of its sample and itself.
+        """Transform queries, each of which attends to the tokens of its sample and to itself.
 
-        n_distinct: see ``forward``; of the queries.
+        Parameters
+        ----------
+        x : Tensor
+            Tokens that are attended to, (T, W).
+        queries : Tensor
+            (M, W).
+        angles, query_angles : Angles
+            Rotations of the tokens and of the queries.
+        plan : AttentionPlan
+            Tokens that each query attends to.
+        query_sample_idx : Tensor
+            (M,) sample of each query, for stochastic depth.
+        n_distinct : int, optional
+            As in ``forward``, for the queries.
+
+        Returns
+        -------
+        Tensor
+            (M, W).
         """
         k, v = self._kv(x, angles)
         q, k_self, v_self = self._qkv(queries, query_angles, n_distinct)
-        return self.finish(queries, attend_with_self(q, k, v, k_self, v_self, ragged, self._rate), query_sample)
+        attended = attend_with_self(q, k, v, k_self, v_self, plan, self._rate)
+        return self.finish(queries, attended, query_sample_idx)
 
     def finish(self, x: Tensor, attended: Tensor, sample_idx: Tensor) -> Tensor:
-        """The token-wise second half of the block."""
-        keep_attention, keep_mlp = self._keep(x, sample_idx), self._keep(x, sample_idx)
+        """Compute the token-wise second half of the block, from x and the output of attention, (T, W) each."""
+        attention_scale, mlp_scale = self.drop_path_scale(x, sample_idx), self.drop_path_scale(x, sample_idx)
         return self._finish(
             x,
             attended,
@@ -156,14 +233,14 @@ class Block(nn.Module):
             self.mlp_norm,
             self.up,
             self.down,
-            keep_attention,
-            keep_mlp,
+            attention_scale,
+            mlp_scale,
             self.eps,
             self._rate,
         )
 
     def _qkv(self, x: Tensor, angles: Angles, n_distinct: int | None = None) -> tuple[Tensor, Tensor, Tensor]:
-        """Queries, keys and values, (T, heads, head width) each."""
+        """Return rotated queries, rotated keys, and values, (T, heads, head width) each."""
         weight = torch.cat(self._weights(angles))
         if n_distinct is None:
             heads = self._heads(x, weight)
@@ -176,17 +253,18 @@ class Block(nn.Module):
         return q, k, v
 
     def _kv(self, x: Tensor, angles: Angles) -> tuple[Tensor, Tensor]:
-        """Keys and values, of tokens that ask nothing themselves."""
+        """Return rotated keys, and values, (T, heads, head width) each."""
         _, weight = self._weights(angles)
         k, v = self._heads(x, weight).split(self.n_heads, dim=1)
         return angles.apply_rotary(k), v
 
     def _heads(self, x: Tensor, weight: Tensor) -> Tensor:
+        """Normalise and project tokens (T, W) by a weight (n * head width, W) to (T, n, head width)."""
         projected = self._project(x, self.attention_norm, weight, self.eps)
         return projected.unflatten(-1, (-1, x.shape[-1] // self.n_heads))
 
     def _weights(self, angles: Angles) -> tuple[Tensor, Tensor]:
-        """Projections to queries (W, W), and to keys and values (2 W, W), in the order of ``apply_rotary``."""
+        """Return the projections to queries (W, W) and to keys and values (2 W, W), pairs adjacent if rotary."""
         width = len(self.out)
         if angles.cos is None:
             q, kv = self.qkv.split((width, 2 * width))
@@ -199,17 +277,35 @@ class Block(nn.Module):
     def _rate(self) -> float:
         return self.dropout if self.training else 0.0
 
-    def _keep(self, x: Tensor, sample_idx: Tensor) -> Tensor | None:
+    def drop_path_scale(self, x: Tensor, sample_idx: Tensor) -> Tensor | None:
+        """Draw the factor of a residual branch for stochastic depth.
+
+        Returns
+        -------
+        Tensor or None
+            (T, 1), equal within a sample: 0 for samples that skip the branch, else 1 / (1 - drop_path). None if no
+            sample skips it, as in evaluation.
+        """
         if not self.training or self.drop_path == 0.0 or not len(sample_idx):
             return None
-        # one draw a sample; drawn for as many samples as there are tokens, so that no size has to come
-        # back from the device
+        # One draw for each sample. There are as many draws as tokens, because reading the number of samples would
+        # wait for the device.
         kept = torch.rand(len(sample_idx), device=x.device) >= self.drop_path
         return (kept[sample_idx] / (1.0 - self.drop_path)).to(x.dtype).unsqueeze(-1)
 
 
 class Stack(nn.Module):
-    """``depth`` blocks; stochastic depth grows linearly from 0 in the first to ``drop_path`` in the last."""
+    """Blocks one after the other.
+
+    Parameters
+    ----------
+    depth : int
+        Number of blocks.
+    drop_path : float
+        Stochastic depth of the last block; it grows linearly from 0 in the first block.
+    width, n_heads, hidden, dropout, eps
+        See ``Block``.
+    """
 
     def __init__(
         self,
@@ -226,10 +322,10 @@ class Stack(nn.Module):
         blocks = nn.ModuleList(Block(width, n_heads, hidden, dropout, rate, eps) for rate in rates)
         self.blocks = cast(Sequence[Block], blocks)
 
-    def forward(self, x: Tensor, angles: Angles, ragged: AttentionPlan, sample_idx: Tensor) -> Tensor:
-        """(T, width) tokens to (T, width)."""
+    def forward(self, x: Tensor, angles: Angles, plan: AttentionPlan, sample_idx: Tensor) -> Tensor:
+        """Transform tokens (T, W) to (T, W); see ``Block.forward``."""
         for block in self.blocks:
-            x = block(x, angles, ragged, sample_idx)
+            x = block(x, angles, plan, sample_idx)
         return x
 
     def compile_parts(self) -> None:

@@ -1,9 +1,10 @@
-"""Attention within a window: a token sees what lies within a distance of it along one axis, and CLS.
+"""Attention plan for a window of positions.
 
-Sorted by position, the keys that a run of neighbouring queries can see are neighbours too. So the queries of a sample
-are cut into blocks, each with the one run of keys that covers the windows of its queries and with CLS, and the blocks
-are attended to as samples are in ``ragged``; what of a block's run a query does not see is masked. The cost grows
-with the tokens times those in a window, not with their square.
+A token attends to the tokens within a distance along one axis, and to CLS. Among tokens sorted by position, the keys
+of a run of neighbouring queries are neighbours too. So the queries of a sample are cut into blocks. A block has CLS and
+the one run of keys that covers the windows of all its queries; keys outside of the window of a query are masked. Blocks
+are then grouped and padded as samples are in ``ragged``. The cost is the number of tokens times the number of tokens in
+a window, not the square of the number of tokens.
 """
 
 from __future__ import annotations
@@ -15,20 +16,28 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from rotary_mae.nn.ragged import Group, Lengths, PaddingMap, RepeatMap, cut_into_groups, moved
+from rotary_mae.nn.ragged import Group, Lengths, PaddingMap, RepeatMap, cut_into_groups, to_device
 
 Floats = npt.NDArray[np.float32]
 
-SMALLEST_BLOCK, LARGEST_BLOCK = 32, 512
+MIN_BLOCK, MAX_BLOCK = 32, 512
+"""Smallest and largest number of queries in a block. Not tuned."""
 
 
 @dataclass(frozen=True)
 class TokenPositions:
-    """Where the tokens of one side, queries or keys, lie.
+    """Positions of the queries or of the keys of a batch.
 
-    lengths: (B,) tokens a sample. order: (T,) flat index of the tokens, sample after sample; None if they lie in that
-    order. positions: (T,) float32 along the axis of the window, by flat index. is_cls: (T,) bool, True for tokens
-    that see and are seen wherever they are.
+    Attributes
+    ----------
+    lengths : array
+        (B,) tokens of each sample.
+    order : array or None
+        (T,) flat index of the tokens, sample after sample. None if they already lie in that order.
+    positions : array
+        (T,) float32 positions along the axis of the window, in the order of the flat tokens.
+    is_cls : array
+        (T,) bool, True for tokens that attend to every token and that every token attends to.
     """
 
     lengths: Lengths
@@ -37,15 +46,21 @@ class TokenPositions:
     is_cls: npt.NDArray[np.bool_]
 
 
-class Windowed:
-    """The plan of attention within a window for a batch; to ``attend`` the same as a ``Ragged``.
+class WindowedPlan:
+    """Plan of attention within a window for a batch. ``attend`` takes it in place of a ``RaggedPlan``.
 
-    Args:
-        window: largest distance between a query and a key that it sees, in the unit of the positions.
-        keys: the tokens that are attended to.
-        queries: the tokens that ask, where they are others than the keys.
-        device: where index maps and masks shall live.
-        n_uses: see ``Ragged``.
+    Parameters
+    ----------
+    window : float
+        Largest distance between a query and a key that it attends to, in the unit of the positions.
+    keys : TokenPositions
+        Tokens that are attended to.
+    queries : TokenPositions, optional
+        Tokens that attend, if they are not the same as the keys.
+    device : torch.device or str
+        Device of index maps and masks.
+    n_uses : int
+        Number of layers that use this plan; see ``RaggedPlan``.
     """
 
     def __init__(
@@ -58,41 +73,46 @@ class Windowed:
         n_uses: int = 1,
     ) -> None:
         self.n_uses = n_uses
-        key_side = _Sorted(keys)
-        query_side = key_side if queries is None else _Sorted(queries)
-        blocks = _cut_into_blocks(window, query_side, key_side)
+        sorted_keys = _SortedTokens(keys)
+        sorted_queries = sorted_keys if queries is None else _SortedTokens(queries)
+        blocks = _cut_into_blocks(window, sorted_queries, sorted_keys)
         blocks = blocks[np.argsort(-blocks.n_keys, kind="stable")]
         cuts = cut_into_groups(blocks.n_queries, blocks.n_keys)
         members = [blocks[np.arange(a, b)] for a, b in pairwise(cuts)]
-        query_idx = [_padded(part.query_start, part.n_queries) for part in members]
-        key_idx = [_key_idx(part, len(key_side.flat)) for part in members]
+        query_idx = [_query_idx(group) for group in members]
+        key_idx = [_key_idx(group, len(sorted_keys.flat)) for group in members]
         self.groups = [
-            Group(len(q), q.shape[1], k.shape[1], _bias(window, query_side, key_side, q, k, part.n_keys, device))
-            for q, k, part in zip(query_idx, key_idx, members, strict=True)
+            Group(
+                len(q), q.shape[1], k.shape[1], _bias(window, sorted_queries, sorted_keys, q, k, group.n_keys, device)
+            )
+            for q, k, group in zip(query_idx, key_idx, members, strict=True)
         ]
-        self.queries = _query_side(query_idx, members, query_side, device)
-        self.keys = _key_side(key_idx, members, key_side, device)
+        self.queries = _query_padding(query_idx, members, sorted_queries, device)
+        self.keys = _key_padding(key_idx, members, sorted_keys, device)
 
 
-class _Sorted:
-    """One side with every sample's tokens sorted: CLS first, then by position. flat: (T,) where each lies."""
+class _SortedTokens:
+    """Tokens sorted by sample, then CLS first, then by position. ``flat`` (T,) is the flat index of each."""
 
-    def __init__(self, places: TokenPositions) -> None:
-        order = np.arange(len(places.positions)) if places.order is None else places.order
-        sample = np.repeat(np.arange(len(places.lengths)), places.lengths)
-        place = np.lexsort((places.positions[order], ~places.is_cls[order], sample))
-        self.flat = order[place]
-        self.positions = places.positions[self.flat].astype(np.float32)
-        self.is_cls = places.is_cls[self.flat]
-        self.ends = np.cumsum(places.lengths)
-        self.starts = self.ends - places.lengths
-        self.n_cls = np.bincount(sample[self.is_cls], minlength=len(places.lengths))
+    def __init__(self, tokens: TokenPositions) -> None:
+        order = np.arange(len(tokens.positions)) if tokens.order is None else tokens.order
+        sample = np.repeat(np.arange(len(tokens.lengths)), tokens.lengths)
+        rank = np.lexsort((tokens.positions[order], ~tokens.is_cls[order], sample))
+        self.flat = order[rank]
+        self.positions = tokens.positions[self.flat].astype(np.float32)
+        self.is_cls = tokens.is_cls[self.flat]
+        self.ends = np.cumsum(tokens.lengths)
+        self.starts = self.ends - tokens.lengths
+        self.n_cls = np.bincount(sample[self.is_cls], minlength=len(tokens.lengths))
 
 
 @dataclass(frozen=True)
 class _Blocks:
-    """(N,) each, in places of the sorted sides: ``n_queries`` queries from ``query_start``, which see keys from
-    ``key_start`` to ``key_end`` and the ``n_cls`` ones from ``cls_start``."""
+    """N blocks, as indices of sorted tokens, (N,) each.
+
+    A block has ``n_queries`` queries from ``query_start``. They attend to keys from ``key_start`` to ``key_end``
+    (excluded) and to ``n_cls`` keys from ``cls_start``.
+    """
 
     query_start: Lengths
     n_queries: Lengths
@@ -101,16 +121,16 @@ class _Blocks:
     key_start: Lengths
     key_end: Lengths
 
-    def __getitem__(self, part: Lengths) -> _Blocks:
-        return _Blocks(*(getattr(self, name)[part] for name in self.__dataclass_fields__))
+    def __getitem__(self, chosen: Lengths) -> _Blocks:
+        return _Blocks(*(getattr(self, name)[chosen] for name in self.__dataclass_fields__))
 
     @property
     def n_keys(self) -> Lengths:
         return self.n_cls + self.key_end - self.key_start
 
 
-def _cut_into_blocks(window: float, queries: _Sorted, keys: _Sorted) -> _Blocks:
-    """The blocks of all samples that ask."""
+def _cut_into_blocks(window: float, queries: _SortedTokens, keys: _SortedTokens) -> _Blocks:
+    """Return the blocks of all samples that have queries."""
     rows: list[npt.NDArray[np.int64]] = [np.zeros((0, 6), np.int64)]
     for i, (start, end) in enumerate(zip(queries.starts, queries.ends, strict=True)):
         cls_start, n_cls = keys.starts[i], keys.n_cls[i]
@@ -120,13 +140,13 @@ def _cut_into_blocks(window: float, queries: _Sorted, keys: _Sorted) -> _Blocks:
         start = start + n_query_cls
         if start == end:
             continue
-        asked, seen = queries.positions[start:end].astype(np.float64), keys.positions[key_start:key_end]
-        # a little more than the window: distances are judged in float32, which rounds
-        reach = window + 1e-6 * (abs(window) + np.abs(asked))
-        first = np.searchsorted(seen, asked - reach, side="left")
-        last = np.searchsorted(seen, asked + reach, side="right")
-        # blocks of half of what a window holds: larger ones score more in vain, smaller ones copy keys more often
-        size = int(np.clip((last - first).mean() / 2, SMALLEST_BLOCK, LARGEST_BLOCK))
+        at, key_positions = queries.positions[start:end].astype(np.float64), keys.positions[key_start:key_end]
+        # slightly more than the window: the mask compares distances in float32, which rounds
+        reach = window + 1e-6 * (abs(window) + np.abs(at))
+        first = np.searchsorted(key_positions, at - reach, side="left")
+        last = np.searchsorted(key_positions, at + reach, side="right")
+        # half of the keys in a window: larger blocks compute more masked scores, smaller ones copy keys more often
+        size = int(np.clip((last - first).mean() / 2, MIN_BLOCK, MAX_BLOCK))
         cuts = np.arange(0, end - start, size)
         stops = np.minimum(cuts + size, end - start)
         columns = (start + cuts, stops - cuts, cls_start, n_cls, key_start + first[cuts], key_start + last[stops - 1])
@@ -134,68 +154,71 @@ def _cut_into_blocks(window: float, queries: _Sorted, keys: _Sorted) -> _Blocks:
     return _Blocks(*np.concatenate(rows).T)
 
 
-def _padded(starts: Lengths, lengths: Lengths) -> Lengths:
-    """(N, longest) places from each start on, the last one repeated."""
-    steps = np.arange(lengths.max())
-    return starts[:, None] + np.minimum(steps, lengths[:, None] - 1).clip(min=0)
+def _query_idx(blocks: _Blocks) -> Lengths:
+    """(N, most queries) sorted queries of each block; the last one is repeated as padding."""
+    steps = np.arange(blocks.n_queries.max())
+    return blocks.query_start[:, None] + np.minimum(steps, blocks.n_queries[:, None] - 1).clip(min=0)
 
 
 def _key_idx(blocks: _Blocks, n_all: int) -> Lengths:
-    """(N, most keys) places of the keys of each block: CLS, then the run; the last one repeated."""
+    """(N, most keys) sorted keys of each block, CLS first; the last one is repeated as padding."""
     steps = np.minimum(np.arange(max(blocks.n_keys.max(), 1)), blocks.n_keys[:, None] - 1).clip(min=0)
     run = blocks.key_start[:, None] + steps - blocks.n_cls[:, None]
-    # a block that sees nothing gets some key, which is masked
-    places: Lengths = np.where(steps < blocks.n_cls[:, None], blocks.cls_start[:, None] + steps, run)
-    return np.minimum(places, n_all - 1)
+    # a block without keys gets any key, which is masked
+    idx: Lengths = np.where(steps < blocks.n_cls[:, None], blocks.cls_start[:, None] + steps, run)
+    return np.minimum(idx, n_all - 1)
 
 
 def _bias(
     window: float,
-    queries: _Sorted,
-    keys: _Sorted,
+    queries: _SortedTokens,
+    keys: _SortedTokens,
     query_idx: Lengths,
     key_idx: Lengths,
     n_keys: Lengths,
     device: torch.device | str,
 ) -> torch.Tensor:
-    """(N, 1, queries, keys) 0 where a query sees a key, else -inf."""
-    asked, seen = (torch.from_numpy(side.positions[idx]) for side, idx in ((queries, query_idx), (keys, key_idx)))
-    is_cls_query, is_cls_key = (
-        torch.from_numpy(side.is_cls[idx]) for side, idx in ((queries, query_idx), (keys, key_idx))
-    )
-    is_seen = (asked.unsqueeze(2) - seen.unsqueeze(1)).abs() <= window
-    is_seen |= is_cls_query.unsqueeze(2)
-    is_seen |= is_cls_key.unsqueeze(1)
-    is_seen &= torch.from_numpy(np.arange(key_idx.shape[1]) < n_keys[:, None]).unsqueeze(1)
-    bias = torch.zeros(is_seen.shape).masked_fill_(~is_seen, float("-inf"))
-    return moved(bias.unsqueeze(1).numpy(), device)
+    """(N, 1, queries, keys) 0 where a query attends to a key, else -inf."""
+    query_at, key_at = torch.from_numpy(queries.positions[query_idx]), torch.from_numpy(keys.positions[key_idx])
+    is_cls_query, is_cls_key = torch.from_numpy(queries.is_cls[query_idx]), torch.from_numpy(keys.is_cls[key_idx])
+    is_visible = (query_at.unsqueeze(2) - key_at.unsqueeze(1)).abs() <= window
+    is_visible |= is_cls_query.unsqueeze(2)
+    is_visible |= is_cls_key.unsqueeze(1)
+    is_visible &= torch.from_numpy(np.arange(key_idx.shape[1]) < n_keys[:, None]).unsqueeze(1)
+    bias = torch.zeros(is_visible.shape).masked_fill_(~is_visible, float("-inf"))
+    return to_device(bias.unsqueeze(1).numpy(), device)
 
 
-def _query_side(idx: list[Lengths], members: list[_Blocks], side: _Sorted, device: torch.device | str) -> PaddingMap:
-    """Every query is in one block."""
-    flat, real = _buffer(idx, [blocks.n_queries for blocks in members], side)
-    unpad = np.empty(len(side.flat), np.int64)
+def _query_padding(
+    idx: list[Lengths], members: list[_Blocks], queries: _SortedTokens, device: torch.device | str
+) -> PaddingMap:
+    """Return the padding of the queries, each of which is in exactly one block."""
+    flat, real = _buffer(idx, [blocks.n_queries for blocks in members], queries)
+    unpad = np.empty(len(queries.flat), np.int64)
     unpad[flat[real]] = real
-    return PaddingMap(_shapes(idx), moved(flat, device), moved(unpad, device))
+    return PaddingMap(_shapes(idx), to_device(flat, device), to_device(unpad, device))
 
 
-def _key_side(idx: list[Lengths], members: list[_Blocks], side: _Sorted, device: torch.device | str) -> PaddingMap:
-    """A key is in as many blocks as see it."""
-    flat, real = _buffer(idx, [blocks.n_keys for blocks in members], side)
-    counts = np.bincount(flat[real], minlength=len(side.flat))
+def _key_padding(
+    idx: list[Lengths], members: list[_Blocks], keys: _SortedTokens, device: torch.device | str
+) -> PaddingMap:
+    """Return the padding of the keys, each of which can be in any number of blocks."""
+    flat, real = _buffer(idx, [blocks.n_keys for blocks in members], keys)
+    counts = np.bincount(flat[real], minlength=len(keys.flat))
     places = real[np.argsort(flat[real], kind="stable")]
-    spread = RepeatMap(moved(places, device), moved(np.cumsum(counts) - counts, device))
-    return PaddingMap(_shapes(idx), moved(flat, device), None, spread=spread)
+    repeats = RepeatMap(to_device(places, device), to_device(np.cumsum(counts) - counts, device))
+    return PaddingMap(_shapes(idx), to_device(flat, device), None, repeats=repeats)
 
 
-def _buffer(idx: list[Lengths], lengths: list[Lengths], side: _Sorted) -> tuple[Lengths, Lengths]:
-    """The flat token at each place of the padded buffer, and the places that are no padding."""
+def _buffer(idx: list[Lengths], lengths: list[Lengths], tokens: _SortedTokens) -> tuple[Lengths, Lengths]:
+    """Return the flat token at each place of the padded buffer, and the places that are not padding."""
     if not idx:
         return np.zeros(0, np.int64), np.zeros(0, np.int64)
-    is_real = [np.arange(part.shape[1]) < n[:, None] for part, n in zip(idx, lengths, strict=True)]
-    places = np.concatenate([part.ravel() for part in idx])
-    return side.flat[places], np.flatnonzero(np.concatenate([part.ravel() for part in is_real]))
+    is_real = [np.arange(group.shape[1]) < n[:, None] for group, n in zip(idx, lengths, strict=True)]
+    flat = tokens.flat[np.concatenate([group.ravel() for group in idx])]
+    return flat, np.flatnonzero(np.concatenate([group.ravel() for group in is_real]))
 
 
 def _shapes(idx: list[Lengths]) -> tuple[tuple[int, int], ...]:
-    return tuple((len(part), part.shape[1]) for part in idx)
+    """(samples, length) of each group of a padded buffer."""
+    return tuple((len(group), group.shape[1]) for group in idx)

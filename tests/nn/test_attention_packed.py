@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from rotary_mae.nn import attention
-from rotary_mae.nn.attention import attend, takes_packed
-from rotary_mae.nn.ragged import Ragged
+from rotary_mae.nn.attention import attend, uses_varlen_kernel
+from rotary_mae.nn.ragged import RaggedPlan
 
 LENGTHS, ASKED = np.array([4, 1, 6, 2]), np.array([2, 0, 3, 1])
 
@@ -34,7 +34,7 @@ def calls(monkeypatch):
         return torch.cat(answers)
 
     monkeypatch.setattr(attention, "varlen_attn", kernel)
-    monkeypatch.setattr(attention, "takes_packed", lambda q, dropout: dropout == 0.0)
+    monkeypatch.setattr(attention, "uses_varlen_kernel", lambda q, dropout: dropout == 0.0)
     return made
 
 
@@ -52,10 +52,10 @@ def test_packed_is_what_groups_give_forward_and_backward(calls, monkeypatch, wid
     order = None if is_ordered else np.argsort(rng.permutation(np.repeat(np.arange(4), LENGTHS)), kind="stable")
     asked = {} if is_self else {"query_lengths": ASKED}
     inputs = tensors(int((LENGTHS if is_self else ASKED).sum()), int(LENGTHS.sum()), width)
-    packed = attend(*inputs, Ragged(LENGTHS, order, **asked))
+    packed = attend(*inputs, RaggedPlan(LENGTHS, order, **asked))
     assert calls == [(len(inputs[0]), 2, -(-width // 8) * 8)]
-    monkeypatch.setattr(attention, "takes_packed", lambda q, dropout: False)
-    grouped = attend(*inputs, Ragged(LENGTHS, order, **asked))
+    monkeypatch.setattr(attention, "uses_varlen_kernel", lambda q, dropout: False)
+    grouped = attend(*inputs, RaggedPlan(LENGTHS, order, **asked))
     assert torch.allclose(packed, grouped, atol=1e-12)
     probe = torch.linspace(-1, 1, packed.numel(), dtype=packed.dtype).view_as(packed)
     both = (torch.autograd.grad((answer * probe).sum(), inputs) for answer in (packed, grouped))
@@ -63,13 +63,13 @@ def test_packed_is_what_groups_give_forward_and_backward(calls, monkeypatch, wid
 
 
 def test_no_groups_are_planned_for_a_packed_batch(calls):
-    ragged = Ragged(LENGTHS)
+    ragged = RaggedPlan(LENGTHS)
     attend(*tensors(13, 13, 8), ragged)
     assert not {"groups", "keys", "queries"} & set(vars(ragged))
 
 
 def test_dropout_goes_by_groups(calls):
-    attend(*tensors(13, 13, 8), Ragged(LENGTHS), dropout=0.5)
+    attend(*tensors(13, 13, 8), RaggedPlan(LENGTHS), dropout=0.5)
     assert not calls
 
 
@@ -80,16 +80,16 @@ def test_only_on_a_new_gpu_in_16_bits_without_dropout(monkeypatch):
     def q(device="cuda", dtype=torch.bfloat16, width=60):
         return SimpleNamespace(device=torch.device(device), dtype=dtype, shape=(5, 2, width))
 
-    assert takes_packed(q(), 0.0)
-    assert takes_packed(q(dtype=torch.float16), 0.0)
-    assert not takes_packed(q(), 0.1)
-    assert not takes_packed(q(dtype=torch.float32), 0.0)
-    assert not takes_packed(q(device="cpu"), 0.0)
-    assert not takes_packed(q(width=264), 0.0)
+    assert uses_varlen_kernel(q(), 0.0)
+    assert uses_varlen_kernel(q(dtype=torch.float16), 0.0)
+    assert not uses_varlen_kernel(q(), 0.1)
+    assert not uses_varlen_kernel(q(dtype=torch.float32), 0.0)
+    assert not uses_varlen_kernel(q(device="cpu"), 0.0)
+    assert not uses_varlen_kernel(q(width=264), 0.0)
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (7, 5))
-    assert not takes_packed(q(), 0.0)
+    assert not uses_varlen_kernel(q(), 0.0)
     monkeypatch.setattr(attention, "varlen_attn", None)
-    assert not takes_packed(q(), 0.0)
+    assert not uses_varlen_kernel(q(), 0.0)
 
 
 def test_the_kernel_of_torch_has_the_contract_that_is_assumed():
