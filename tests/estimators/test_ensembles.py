@@ -139,7 +139,7 @@ def interpolators():
 def uncalibrated(interpolator):
     """The same with the spread that the models give."""
     bare = copy.deepcopy(interpolator)
-    bare.calibration_ = type(bare.calibration_).none(1)
+    bare.calibration_ = type(bare.calibration_).uncalibrated(1)
     return bare
 
 

@@ -42,7 +42,7 @@ def test_hidden_and_visible_values_are_those_of_the_data(filled: HeldOutPredicti
     ids = np.array(filled.samples["id"].to_pylist())
     assert ids.tolist() == data["object_id"].unique().tolist()
     found = []
-    for table, value in ((filled.values, "truth"), (filled.seen, "value")):
+    for table, value in ((filled.masked, "truth"), (filled.visible, "value")):
         assert table is not None
         rows = table.select(["sample", "channel", "time", value]).to_pandas()
         found.append(rows.rename(columns={value: "flux"}).assign(object_id=ids[rows["sample"]]))
@@ -61,7 +61,7 @@ def test_hidden_and_visible_values_are_those_of_the_data(filled: HeldOutPredicti
 
 def test_answers_are_those_of_predict(interpolator: rm.RoMAEInterpolator, filled: HeldOutPredictions) -> None:
     tokens = tokens_of(light_curves(10, seed=1))
-    values, seen = filled.values.to_pandas(), filled.seen.to_pandas()
+    values, seen = filled.masked.to_pandas(), filled.visible.to_pandas()
     sample = int(seen["sample"].iloc[0])
     mine, known = values[values["sample"] == sample], seen[seen["sample"] == sample]
     index = {name: i for i, name in enumerate(tokens.channels)}
@@ -105,7 +105,7 @@ def test_steps_with_missing_cells(kind: type) -> None:
     columns = {"id": "id", "time": "time", "value": ["hr", "sbp"]}
     tokens = rm.from_frame(df, **columns, layout="steps")
     evidence = predict_held_out(kind(**quick()).fit(tokens), tokens, ABOUT)
-    values = evidence.values.to_pandas()
+    values = evidence.masked.to_pandas()
     cells = df.melt(["id", "time"], ["hr", "sbp"], "channel", "truth").dropna()
     cells["sample"] = cells["id"].astype(int)
     both = values.merge(cells, on=["sample", "channel", "time"], suffixes=("", "_there"))
@@ -144,20 +144,20 @@ def test_many_samples_are_drawn_from_the_same_every_time(
     first, second = (predict_held_out(interpolator, tokens, ABOUT) for _ in range(2))
     assert len(first.samples) == first.about["n_judged"] == 6
     assert first.about["n_samples"] == 20
-    assert first.values.equals(second.values)
-    assert 1 <= len(first.values["sample"].unique()) < 6
+    assert first.masked.equals(second.masked)
+    assert 1 <= len(first.masked["sample"].unique()) < 6
 
 
 def test_images_have_metrics_and_nothing_to_draw() -> None:
     images = np.random.default_rng(0).uniform(size=(24, 8, 8, 1)).astype(np.float32)
     tokens = rm.from_images(images, patch=(4, 4))
     evidence = predict_held_out(rm.RoMAEEmbedder(**quick()).fit(tokens), tokens, ABOUT)
-    assert evidence.values is evidence.seen is evidence.curves is None
+    assert evidence.masked is evidence.visible is evidence.curves is None
     assert evidence.about["metrics"]["n_hidden"] > 0
 
 
 def test_single_observations_leave_nothing_to_hide(interpolator: rm.RoMAEInterpolator) -> None:
     df = light_curves(5, seed=1).groupby("object_id").head(1)
     evidence = predict_held_out(interpolator, tokens_of(df), ABOUT)
-    assert evidence.values is None
+    assert evidence.masked is None
     assert len(evidence.samples) == 5

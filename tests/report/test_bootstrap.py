@@ -55,9 +55,9 @@ def test_intervals_hold_the_mean_as_often_as_they_say() -> None:
 def test_values_of_one_sample_are_drawn_together() -> None:
     # ten samples, whose hundred values each are the same: there are ten opinions, not a thousand
     evidence = of_series()
-    errors = hidden_estimates(evidence.values)
-    alike = evidence.values.set_column(
-        evidence.values.column_names.index("truth"), "truth", [np.repeat(np.arange(6.0), 80)]
+    errors = hidden_estimates(evidence.masked)
+    alike = evidence.masked.set_column(
+        evidence.masked.column_names.index("truth"), "truth", [np.repeat(np.arange(6.0), 80)]
     )
     repeated = hidden_estimates(alike)["the model"]
     assert errors["the model"].high - errors["the model"].low < 0.3
@@ -67,15 +67,15 @@ def test_values_of_one_sample_are_drawn_together() -> None:
 
 def test_errors_by_channel_add_up_to_the_error_of_all() -> None:
     evidence = of_series()
-    by_channel = channel_errors(evidence.values, 5)["the model"]
+    by_channel = channel_errors(evidence.masked, 5)["the model"]
     assert set(by_channel) == {"g", "r & <i>"}
-    whole = hidden_estimates(evidence.values)["the model"].value
+    whole = hidden_estimates(evidence.masked)["the model"].value
     assert np.sqrt(np.mean(np.square(list(by_channel.values())))) == pytest.approx(whole)
-    assert len(channel_errors(evidence.values, 1)["the model"]) == 1
+    assert len(channel_errors(evidence.masked, 1)["the model"]) == 1
 
 
 def test_normal_errors_are_covered_as_often_as_promised() -> None:
-    found = coverage(of_series().values, QUANTILES)
+    found = coverage(of_series().masked, QUANTILES)
     assert list(found) == [0.5, 0.8, 0.9, 0.95]
     for promised, estimate in found.items():
         assert abs(estimate.value - promised) < 0.06

@@ -130,7 +130,7 @@ def _with_truth(evidence: HeldOutPredictions, material: Material) -> HeldOutPred
 
 def _examples(evidence: HeldOutPredictions) -> list[Example]:
     """The first objects that can be drawn, for a picture."""
-    seen, values, curves = evidence.seen, evidence.values, evidence.curves
+    seen, values, curves = evidence.visible, evidence.masked, evidence.curves
     assert seen is not None
     assert values is not None
     assert curves is not None

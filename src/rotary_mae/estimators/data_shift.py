@@ -8,9 +8,9 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
+from rotary_mae.data.channel_series import channel_series, quantile_by_series
 from rotary_mae.data.sources import Source
 from rotary_mae.data.tokens import TokenSet
-from rotary_mae.evaluation.features import observations, quantile_by_series
 
 Array = npt.NDArray[np.float64]
 
@@ -177,7 +177,7 @@ def _values(tokens: TokenSet) -> dict[str, Values]:
     if schema.patch is not None:
         sample = np.repeat(tokens.sample_idx, tokens.values.shape[1])
         return {"pixels": _of_channel(tokens.values.ravel().astype(np.float64), sample, len(tokens))}
-    seen = observations(tokens)
+    seen = channel_series(tokens)
     names = schema.channels or tuple(f"value {k}" for k in range(seen.n_channels))
     channel, sample = seen.series % seen.n_channels, seen.series // seen.n_channels
     by_channel = np.argsort(channel, kind="stable")

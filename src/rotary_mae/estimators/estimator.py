@@ -31,7 +31,7 @@ from rotary_mae.estimators._fit.time_budget import fit_in_time
 from rotary_mae.estimators.data_shift import DataProfile, DataShiftWarning, difference_of
 from rotary_mae.estimators.inputs import as_source
 from rotary_mae.estimators.saving import DESCRIPTION, save_estimator, write_description
-from rotary_mae.evaluation.baselines import BaselineComparison, Judgement
+from rotary_mae.evaluation.baselines import BaselineComparison
 from rotary_mae.evaluation.fit_summary import FitSummary
 from rotary_mae.models.pretrained import Pretrained
 from rotary_mae.models.transfer import TransferReport, transfer
@@ -80,7 +80,8 @@ class RoMAEEstimator(BaseEstimator):
     _passes_after: ClassVar[int] = 2
     n_estimators: int = 1
 
-    _judgement: Judgement | None = None
+    _summary: FitSummary | None = None
+    _comparison: BaselineComparison | None = None
 
     def __init__(
         self,
@@ -165,7 +166,7 @@ class RoMAEEstimator(BaseEstimator):
     def _to_fit(self, X: Any) -> tuple[Source, Pretrained | None]:
         """Data to fit to, laid out as that of ``init`` if there is one; and the model of ``init``."""
         self._began = time.perf_counter()
-        self._judgement = None
+        self._summary = self._comparison = None
         _check_count("n_estimators", self.n_estimators)
         initial = initial_model(self.init)
         schema = None if initial is None or initial.scaling is None else initial.scaling.schema
@@ -272,11 +273,25 @@ class RoMAEEstimator(BaseEstimator):
 
     @property
     def summary_(self) -> FitSummary:
-        """The validation score beside that of simple methods, which are tried when this is asked for first."""
+        """The validation scores of the fit; with those of baselines after ``compare_with_baselines``."""
         check_is_fitted(self)
-        if self._judgement is None:
+        if self._summary is None:
             raise AttributeError("this estimator was loaded from a folder that has no summary of its fit")
-        return self._judgement.summary
+        return self._summary
+
+    def compare_with_baselines(self) -> FitSummary:
+        """Train baselines on the same samples, unless they are trained, and store their scores in ``summary_``.
+
+        Returns
+        -------
+        FitSummary
+            The new ``summary_``.
+        """
+        summary = self.summary_
+        if self._comparison is not None:
+            summary = self._summary = self._comparison.add_to(summary)
+            self._comparison = None
+        return summary
 
     def _prepared_contest(
         self,
@@ -288,7 +303,7 @@ class RoMAEEstimator(BaseEstimator):
     ) -> BaselineComparison:
         contest = BaselineComparison.prepare(source, parts.training, parts.validation, targets, weights, seed)
         if self.max_minutes is not None and self._is_watched:
-            _ = contest.results  # now, so that what time is left for training is known
+            contest.evaluate()  # now, so that what time is left for training is known
         return contest
 
     @property
@@ -297,9 +312,11 @@ class RoMAEEstimator(BaseEstimator):
 
     def _finish(self, summary: FitSummary, contest: BaselineComparison | None = None) -> None:
         """The end of every fit: what it is worth. A contest is held at once if someone looks, later if not."""
-        self._judgement = Judgement(summary, contest)
+        self._summary, self._comparison = summary, contest
+        if self._is_watched:
+            summary = self.compare_with_baselines()
         if self.verbose:
-            print(self.summary_, file=sys.stderr)
+            print(summary, file=sys.stderr)
         if self.out is not None:
             write_description(self, Path(self.out))
 
@@ -328,7 +345,7 @@ class RoMAEEstimator(BaseEstimator):
         self._set_models(models)
         self.profile_ = DataProfile.from_json(described.get("profile"))
         summary = described.get("summary")
-        self._judgement = None if summary is None else Judgement(FitSummary.from_json(summary))
+        self._summary = None if summary is None else FitSummary.from_json(summary)
 
 
 def _check_count(name: str, given: Any) -> None:

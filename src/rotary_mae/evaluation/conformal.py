@@ -1,9 +1,9 @@
-"""Split conformal calibration: what share of held-out values really lies below each quantile, channel by channel.
+"""Split conformal calibration of predictive distributions, channel by channel.
 
-A score is a signed, standardised residual, (value - mean) / spread, of a value that was hidden; the spread joins the
-model's standard deviation and the error that a measurement there would have. The calibrated quantile p of an answer
-is mean + z_p * spread, with z_p the finite-sample quantile of the scores: the (n + 1) p-th of n (Vovk et al. 2005;
-Lei et al. 2018). Where the scores end, a normal tail of their scale goes on.
+A score is a signed, standardised residual, (value - mean) / std, of a value that was masked; std joins the model's
+standard deviation and the error that a measurement there would have. The calibrated quantile p of a prediction is
+mean + z_p * std, with z_p the finite-sample quantile of the scores: the (n + 1) p-th of n (Vovk et al. 2005; Lei et
+al. 2018). Beyond the scores the quantiles continue as the tail of a normal distribution of the same scale.
 """
 
 from __future__ import annotations
@@ -21,30 +21,44 @@ Array = npt.NDArray[Any]
 
 HeldOut = Literal["series", "values", "nothing"]
 
-_HALF = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.02, 0.025, 0.035, 0.05, 0.075, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4)
+_LOWER_LEVELS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.02, 0.025, 0.035, 0.05, 0.075, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4)
 
-LEVELS: Array = np.array([*_HALF, 0.5, *(1.0 - p for p in reversed(_HALF))])
-"""Probabilities whose quantiles are kept; between them lines, in units of a normal distribution."""
+LEVELS: Array = np.array([*_LOWER_LEVELS, 0.5, *(1.0 - p for p in reversed(_LOWER_LEVELS))])
+"""Probabilities whose quantiles are stored. Between them, quantiles are interpolated linearly against those of a normal
+distribution. Not tuned."""
 
-N_LEAST = 4
-"""Values that say anything at all."""
+_LOW, _HIGH = float(LEVELS[_LOWER_LEVELS.index(0.05)]), float(LEVELS[-1 - _LOWER_LEVELS.index(0.05)])
 
-N_BEYOND = 5
-"""Values that must lie beyond a quantile for it to be read off them."""
+MIN_VALUES = 4
+"""Fewer masked values than this calibrate nothing; not tuned."""
+
+MIN_VALUES_BEYOND = 5
+"""Number of values that must lie beyond a quantile for it to be read off them; not tuned."""
 
 MIN_SERIES_NO_POOLING = 40
-"""From so many series on, a channel's own scores alone count; before, those of all channels do their part."""
+"""From this number of series on, a channel is calibrated by its own scores alone. Below, its quantiles are shrunk
+towards those of all channels. Not tuned."""
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """How the spread of answers is to be read, fitted on what was hidden.
+    """Calibrated quantiles of a model's standardised residuals, fitted on masked values.
 
-    levels: (K,) probabilities. table: (C, K) their quantiles of the scores, a row a channel, each rising.
-    error: (C,) typical error of a measurement, in scaled units (0 where errors are not known).
-    n_values, n_series: (C,) values of each channel that were asked for, and series they came from.
-    held_out: what the scores came from: "series" that training did not learn from, "values" of the training
-        series that it did not learn from, or "nothing" of the kind: the training series themselves, hidden anew.
+    Attributes
+    ----------
+    levels : tuple of float, length K
+        Probabilities.
+    table : tuple of tuples of float, shape (C, K)
+        Quantiles of the scores at ``levels``, one row a channel, each increasing.
+    error : tuple of float, length C
+        Typical error of a measurement of each channel, in scaled units; 0 where errors are not known.
+    n_values : tuple of int, length C
+        Number of masked values of each channel that were predicted.
+    n_series : tuple of int, length C
+        Number of series that these values came from.
+    held_out : {"series", "values", "nothing"}
+        Origin of the scores: "series" that were held out of training; "values" of the training series that were held
+        out of training; or "nothing", the training series themselves with new masks.
     """
 
     levels: tuple[float, ...]
@@ -55,61 +69,86 @@ class Calibration:
     held_out: HeldOut
 
     @classmethod
-    def none(cls, n_channels: int) -> Calibration:
-        """Takes a model's spread at its word."""
+    def uncalibrated(cls, n_channels: int) -> Calibration:
+        """Return a calibration that leaves the model's normal distributions as they are."""
         zeros = (0,) * n_channels
         normal = tuple(ndtri(LEVELS).tolist())
         return cls(tuple(LEVELS.tolist()), (normal,) * n_channels, (0.0,) * n_channels, zeros, zeros, "nothing")
 
     @classmethod
     def from_dict(cls, fields: dict[str, Any]) -> Calibration:
-        """From the JSON form."""
+        """Return the calibration that ``to_dict`` wrote."""
         table = tuple(tuple(row) for row in fields["table"])
-        lists = {name: tuple(of) for name, of in fields.items() if isinstance(of, list)}
+        lists = {name: tuple(value) for name, value in fields.items() if isinstance(value, list)}
         return cls(**{**fields, **lists, "table": table})
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything, as JSON can hold it."""
+        """Return the fields as JSON can hold them."""
         return asdict(self)
 
     @property
     def is_fitted(self) -> bool:
-        """Whether there was anything to calibrate on."""
-        return sum(self.n_values) >= N_LEAST
-
-    def standard_quantile(self, probability: float) -> Array:
-        """(C,) how many spreads above the mean the quantile ``probability`` in (0, 1) lies, in each channel."""
-        normal, table = ndtri(np.asarray(self.levels)), np.asarray(self.table)
-        asked = float(ndtri(probability))
-        inside = np.array([np.interp(asked, normal, row) for row in table])
-        return inside + self.scale * (asked - np.clip(asked, normal[0], normal[-1]))
+        """True if there were enough masked values to calibrate on."""
+        return sum(self.n_values) >= MIN_VALUES
 
     @property
     def scale(self) -> Array:
-        """(C,) standard deviations a spread: of the normal distribution whose central 90 % is as wide."""
+        """Factor from a model's std to a calibrated one, (C,).
+
+        The calibrated std is that of the normal distribution whose central 90 % interval is as wide as the calibrated
+        interval.
+        """
         low, high = (np.asarray(self.table)[:, self.levels.index(p)] for p in (_LOW, _HIGH))
         return np.maximum((high - low) / (ndtri(_HIGH) - ndtri(_LOW)), 1e-6)
 
-    def to_standard_normal(self, score: Array, channel: npt.NDArray[np.int64]) -> Array:
-        """Scores as those of a standard normal distribution: +2 is as far above the mean as 2 deviations would be.
+    def standard_quantile(self, probability: float) -> Array:
+        """Return the calibrated quantile of a standardised residual.
 
-        score, channel: (N,) each. The inverse of ``standard_quantile``.
+        Parameters
+        ----------
+        probability : float
+            Probability of the quantile, in (0, 1).
+
+        Returns
+        -------
+        array of float, shape (C,)
+            Distance of the quantile from the mean in each channel, in units of the model's std.
+        """
+        normal, table = ndtri(np.asarray(self.levels)), np.asarray(self.table)
+        normal_quantile = float(ndtri(probability))
+        inside = np.array([np.interp(normal_quantile, normal, row) for row in table])
+        return inside + self.scale * (normal_quantile - np.clip(normal_quantile, normal[0], normal[-1]))
+
+    def to_standard_normal(self, score: Array, channel: npt.NDArray[np.int64]) -> Array:
+        """Transform scores into those of a standard normal distribution, the inverse of ``standard_quantile``.
+
+        Parameters
+        ----------
+        score : array of float, shape (N,)
+            Standardised residuals.
+        channel : array of int, shape (N,)
+            Channel of each score.
+
+        Returns
+        -------
+        array of float, shape (N,)
+            For example 2.0 for a score at the calibrated quantile 0.977 of its channel.
         """
         normal, table, scale = ndtri(np.asarray(self.levels)), np.asarray(self.table), self.scale
-        found = np.empty(len(score))
+        transformed = np.empty(len(score))
         for c in np.unique(channel):
-            mine = channel == c
-            inside = np.clip(score[mine], table[c, 0], table[c, -1])
-            found[mine] = np.interp(inside, table[c], normal) + (score[mine] - inside) / scale[c]
-        return found
-
-
-_LOW, _HIGH = float(LEVELS[_HALF.index(0.05)]), float(LEVELS[-1 - _HALF.index(0.05)])
+            is_own = channel == c
+            inside = np.clip(score[is_own], table[c, 0], table[c, -1])
+            transformed[is_own] = np.interp(inside, table[c], normal) + (score[is_own] - inside) / scale[c]
+        return transformed
 
 
 def count_channels(schema: Schema) -> int:
-    """C, the channels that are calibrated apart: named ones (times the values that each has), or values of a step; one
-    for patches of an image."""
+    """Return C, the number of channels that are calibrated separately.
+
+    These are the named channels (times the values that each has) or the values of a step; patches of an image are one
+    channel.
+    """
     if schema.patch is not None:
         return 1
     return (len(schema.channels) if schema.channel_axis is not None else 1) * schema.n_predicted
@@ -125,27 +164,41 @@ def fit_calibration(
     value: npt.NDArray[np.int64],
     errors: Array,
     held_out: HeldOut,
-    n_own: int = 0,
+    min_series_no_shrinkage: int = 0,
 ) -> Calibration:
-    """From scores, their channels, series and values, (N,) each, and the channels' typical errors (C,).
+    """Fit a calibration to the scores of masked values.
 
-    A value that was hidden several times has several scores, but tells as much of tails as one.
+    Series are exchangeable, values of one series are not. Therefore a channel of few series is shrunk towards the
+    scores of all channels, and these towards a normal distribution if they come from few series.
 
-    Series, not values, are what is exchangeable. So a channel of few series is drawn towards the scores of all, and
-    these, if they are of few, towards a normal distribution, below ``n_own`` of them.
+    Parameters
+    ----------
+    score : array of float, shape (N,)
+        Standardised residuals.
+    channel, series : array of int, shape (N,)
+        Channel of each score, and the series it came from.
+    value : array of int, shape (N,)
+        Identity of the masked value. A value that was masked several times has several scores, but counts once where
+        the reach of the tails is decided.
+    errors : array of float, shape (C,)
+        Typical error of a measurement of each channel, in scaled units.
+    held_out : {"series", "values", "nothing"}
+        Origin of the scores (see ``Calibration``).
+    min_series_no_shrinkage : int
+        Number of series from which on the scores of all channels are not shrunk towards a normal distribution.
     """
     n_channels = len(errors)
-    normal, n = ndtri(LEVELS), len(np.unique(series))
-    pooled = _quantiles(score, len(np.unique(value)))
-    pooled = normal if pooled is None else _drawn(pooled, normal, n, n_own)
+    normal, n_all_series = ndtri(LEVELS), len(np.unique(series))
+    own_of_all = _quantiles(score, len(np.unique(value)))
+    pooled = normal if own_of_all is None else _shrunk(own_of_all, normal, n_all_series, min_series_no_shrinkage)
     table = np.tile(pooled, (n_channels, 1))
     n_values, n_series = np.zeros(n_channels, np.int64), np.zeros(n_channels, np.int64)
     for c in range(n_channels):
-        mine = channel == c
-        n_values[c], n_series[c] = len(np.unique(value[mine])), len(np.unique(series[mine]))
-        own = _quantiles(score[mine], n_values[c])
+        is_own = channel == c
+        n_values[c], n_series[c] = len(np.unique(value[is_own])), len(np.unique(series[is_own]))
+        own = _quantiles(score[is_own], n_values[c])
         if own is not None:
-            table[c] = _drawn(own, pooled, n_series[c], MIN_SERIES_NO_POOLING)
+            table[c] = _shrunk(own, pooled, n_series[c], MIN_SERIES_NO_POOLING)
     return Calibration(
         tuple(LEVELS.tolist()),
         tuple(tuple(row) for row in table.tolist()),
@@ -156,24 +209,27 @@ def fit_calibration(
     )
 
 
-def _drawn(own: Array, others: Array, n: int, n_enough: int) -> Array:
-    """Quantiles between ``own``, of n series, and ``others``, which ``n_enough`` series have no need of."""
-    # not a share that only fades: a channel known exactly would still be spread by what others are
-    weight = min(1.0, n / n_enough) if n_enough else 1.0
-    return weight * own + (1.0 - weight) * others
+def _shrunk(own: Array, target: Array, n_series: int, min_series: int) -> Array:
+    """Return quantiles (K,) between ``own`` and ``target``; ``own`` alone from ``min_series`` series on."""
+    # the weight reaches 1 instead of approaching it: a channel known exactly would otherwise be widened by the others
+    weight = min(1.0, n_series / min_series) if min_series else 1.0
+    return weight * own + (1.0 - weight) * target
 
 
 def _quantiles(scores: Array, n_values: int) -> Array | None:
-    """(K,) quantiles, with normal tails beyond what so many values can tell; None if they tell nothing."""
+    """Return quantiles (K,) of the scores, or None if there are too few values.
+
+    Beyond the quantiles that can be read off ``n_values`` different values they continue as a normal tail.
+    """
     normal = ndtri(LEVELS)
     n_beyond = np.minimum(LEVELS, 1.0 - LEVELS) * (n_values + 1)
-    known = np.flatnonzero(n_beyond >= min(N_BEYOND, n_values / 4))
-    if n_values < N_LEAST or len(known) < 2:
+    known = np.flatnonzero(n_beyond >= min(MIN_VALUES_BEYOND, n_values / 4))
+    if n_values < MIN_VALUES or len(known) < 2:
         return None
     # "weibull" is the (n + 1) p-th, which a new score is below with probability p
-    found: Array = np.quantile(scores, LEVELS, method="weibull")
+    quantiles: Array = np.quantile(scores, LEVELS, method="weibull")
     first, last = known[0], known[-1]
-    slope = (found[last] - found[first]) / (normal[last] - normal[first])
-    found[:first] = found[first] + slope * (normal[:first] - normal[first])
-    found[last + 1 :] = found[last] + slope * (normal[last + 1 :] - normal[last])
-    return found
+    slope = (quantiles[last] - quantiles[first]) / (normal[last] - normal[first])
+    quantiles[:first] = quantiles[first] + slope * (normal[:first] - normal[first])
+    quantiles[last + 1 :] = quantiles[last] + slope * (normal[last + 1 :] - normal[last])
+    return quantiles

@@ -1,8 +1,8 @@
-"""Values hidden as prediction will meet it, and how far the answers for them are off: what calibration is fitted on."""
+"""Scores that calibration is fitted on: values masked as in later predictions, and their standardised residuals."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -11,175 +11,200 @@ from torch import Tensor
 
 from rotary_mae.batches.batch import TokenBatch
 from rotary_mae.batches.masking import VALIDATION_EPOCH, Masking
-from rotary_mae.batches.sampler import cut_into_batches
+from rotary_mae.data.indexing import token_indices
 from rotary_mae.data.sources import Source
-from rotary_mae.data.tokens import TokenSet, token_indices
+from rotary_mae.data.tokens import TokenSet
 from rotary_mae.evaluation.conformal import Calibration, HeldOut, count_channels, fit_calibration
 from rotary_mae.evaluation.reconstruction import observed_targets
 
 Array = npt.NDArray[Any]
 
-Predictor = Callable[[TokenBatch], tuple[Tensor, Tensor | None]]
+Ints = npt.NDArray[np.int64]
 
-MAX_TOKENS = 16_384
+Predictor = Callable[[TokenBatch], tuple[Tensor, Tensor | None]]
+"""Mean and standard deviation, (M, n_predicted) each, of the masked tokens of a batch in scaled units, on the CPU. The
+standard deviation is None for a model without one."""
 
 MAX_DRAWS = 8
+"""Number of times that the same series are masked, at most; not tuned."""
 
-ENOUGH = 20_000
-"""Few series are hidden from again and again, up to ``MAX_DRAWS`` times, until there are so many scores."""
+ENOUGH_SCORES = 20_000
+"""Number of scores from which on the series are not masked again; not tuned."""
 
 MIN_SERIES_NO_SHRINKAGE = 20
-"""From so many held-out series on, they alone count; of fewer, the model's own word does its part: both are then off
-by several points, and in different ways."""
+"""From this number of held-out series on, they alone decide. Below, their quantiles are shrunk towards the model's own
+normal distribution: each of the two is then wrong by several points of coverage, in different directions."""
 
-MAX_SERIES = 1_000
+MAX_CALIBRATION_SERIES = 1_000
+"""Number of series that calibration reads, at most; more change the quantiles little."""
 
-MAX_READ = 250_000
-"""Series that are looked at, and tokens of them: more would tell little more."""
+MAX_CALIBRATION_TOKENS = 250_000
+"""Number of tokens that calibration reads, at most; more change the quantiles little."""
 
-HELD_FRACTION = 1 / 7
-"""Of the values of each series, where there are too few series to hold out some."""
+WITHHELD_FRACTION = 1 / 7
+"""Fraction of the values of each series that is withheld where there are too few series to hold out some; not tuned."""
 
 
 def fit_on_masked_values(
-    answer: Predictor,
+    predictor: Predictor,
     scaled: TokenSet,
+    batches: Callable[[], Iterable[tuple[Ints, TokenBatch]]],
     hiding: Masking,
     seed: int,
     held_out: HeldOut,
     is_scored: npt.NDArray[np.bool_] | None = None,
     is_normalized: bool = False,
 ) -> Calibration:
-    """Hide values as prediction will meet it, ask for them, and see how far off the answers are.
+    """Fit a calibration to the predictions of masked values.
 
-    Args:
-        answer: mean and standard deviation (M, n_predicted) of the hidden tokens of a batch, in scaled units; a
-            deviation of None counts as 1.
-        scaled: series in scaled units.
-        seed: with the number of the draw it fixes what is hidden; the draws are neither those of training nor of its
-            validation.
-        is_scored: (T,) True for tokens that count when they are hidden; all if None.
-        is_normalized: answers are patches with their own mean taken off and divided by their deviation.
+    Few series are masked again, at most ``MAX_DRAWS`` times, until there are ``ENOUGH_SCORES`` scores. No draw is one
+    of training or of its validation.
+
+    Parameters
+    ----------
+    predictor : callable
+        Predicts the masked tokens of a batch (see ``Predictor``). A standard deviation of None counts as 1.
+    scaled : TokenSet
+        Series in scaled units, T tokens.
+    batches : callable
+        Returns the series as an iterable of pairs, anew for each draw: indices (b,) of the samples in ``scaled``, and
+        the TokenBatch of them without masked tokens, with these indices as its ``keys``.
+    hiding : Masking
+        Masking of the values, as later predictions will meet it.
+    seed : int
+        Seed of the masks.
+    held_out : {"series", "values", "nothing"}
+        Origin of the series (see ``Calibration``).
+    is_scored : array of bool, shape (T,), optional
+        True for tokens that are scored when they are masked; all if None.
+    is_normalized : bool
+        True if the model predicts patches normalised by their own mean and standard deviation.
     """
-    n_channels = count_channels(scaled.schema)
-    errors = _channel_errors(scaled, n_channels)
+    errors = _channel_errors(scaled, count_channels(scaled.schema))
     parts: list[dict[str, Array]] = []
-    batches = cut_into_batches(np.argsort(scaled.lengths, kind="stable"), None, MAX_TOKENS, np.sort(scaled.lengths))
-    # the same share of the future is the same values in every draw
+    # a fixed fraction of the future is the same values in every draw
     is_fixed = hiding.strategy == "future" and hiding.least_fraction is None and hiding.then is None
     for draw in range(1 if is_fixed else MAX_DRAWS):
-        for indices in batches:
-            batch = TokenBatch.collate(scaled[indices].with_targets(None), keys=indices)
-            epoch = VALIDATION_EPOCH + 1 + draw
-            batch = batch.hide(hiding, seed=seed, epoch=epoch)
+        for indices, batch in batches():
+            masked = batch.hide(hiding, seed=seed, epoch=VALIDATION_EPOCH + 1 + draw)
             tokens = token_indices(scaled.starts[indices], scaled.lengths[indices])
-            counts = np.ones(len(tokens), bool) if is_scored is None else is_scored[tokens]
-            parts.append(_hidden_scores(answer, batch, tokens, errors, counts, is_normalized))
-        if sum(len(part["score"]) for part in parts) >= ENOUGH:
+            is_counted = np.ones(len(tokens), bool) if is_scored is None else is_scored[tokens]
+            parts.append(_masked_scores(predictor, masked, tokens, errors, is_counted, is_normalized))
+        if sum(len(part["score"]) for part in parts) >= ENOUGH_SCORES:
             break
-    whole = {name: np.concatenate([part[name] for part in parts]) for name in ("score", "channel", "series", "value")}
-    is_own_word = held_out == "series" and all(part["has_std"] for part in parts)
+    scores = {name: np.concatenate([part[name] for part in parts]) for name in ("score", "channel", "series", "value")}
+    has_own_std = held_out == "series" and all(part["has_std"] for part in parts)
     return fit_calibration(
-        **whole, errors=errors, held_out=held_out, n_own=MIN_SERIES_NO_SHRINKAGE if is_own_word else 0
+        **scores,
+        errors=errors,
+        held_out=held_out,
+        min_series_no_shrinkage=MIN_SERIES_NO_SHRINKAGE if has_own_std else 0,
     )
 
 
-def evenly_spread(source: Source, indices: npt.NDArray[np.int64]) -> TokenSet:
-    """The samples, or as many of them, evenly spread, as calibration needs."""
-    tokens = source[_spread_over(indices, MAX_SERIES)]
-    kept = int(len(tokens) * MAX_READ / max(tokens.n_tokens, MAX_READ))
-    return tokens[_spread_over(np.arange(len(tokens)), max(kept, 1))]
+def calibration_series(source: Source, indices: Ints) -> TokenSet:
+    """Return the samples at the indices, or as many of them, evenly spaced, as calibration reads."""
+    tokens = source[_evenly_spaced(indices, MAX_CALIBRATION_SERIES)]
+    n_series = int(len(tokens) * MAX_CALIBRATION_TOKENS / max(tokens.n_tokens, MAX_CALIBRATION_TOKENS))
+    return tokens[_evenly_spaced(np.arange(len(tokens)), max(n_series, 1))]
 
 
-def _spread_over(indices: npt.NDArray[np.int64], n: int) -> npt.NDArray[np.int64]:
+def _evenly_spaced(indices: Ints, n: int) -> Ints:
     chosen = np.linspace(0, len(indices) - 1, min(len(indices), n)).round().astype(np.int64)
     return indices[chosen]
 
 
 def withhold_values(tokens: TokenSet, seed: int) -> npt.NDArray[np.bool_]:
-    """(T,) True for a share of the tokens of each series, for training never to see and calibration to ask for."""
-    is_held = np.zeros(tokens.n_tokens, bool)
-    batch = TokenBatch.collate(tokens.with_targets(None)).hide(HELD_FRACTION, seed=seed, epoch=VALIDATION_EPOCH)
-    is_held[batch.split.hidden_idx.numpy()] = True
-    return is_held
+    """Return a bool array (T,), True for tokens of each series that training leaves to calibration."""
+    is_withheld = np.zeros(tokens.n_tokens, bool)
+    batch = TokenBatch.collate(tokens.with_targets(None)).hide(WITHHELD_FRACTION, seed=seed, epoch=VALIDATION_EPOCH)
+    is_withheld[batch.split.hidden_idx.numpy()] = True
+    return is_withheld
 
 
-def _hidden_scores(
-    answer: Predictor,
+def _masked_scores(
+    predictor: Predictor,
     batch: TokenBatch,
-    tokens: npt.NDArray[np.int64],
+    tokens: Ints,
     errors: Array,
     is_scored: npt.NDArray[np.bool_],
     is_normalized: bool,
 ) -> dict[str, Array]:
-    """score, channel, series and value of each hidden value that counts, and whether the model gave a spread.
+    """Return score, channel, series and value of each masked value that counts, (N,) each, and has_std, a single bool.
 
-    tokens: (T,) numbers that name the tokens. is_scored: (T,) those that count.
+    tokens: (T,) identities of the tokens. is_scored: (T,) True for tokens that count.
     """
     truth, is_known, channel = observed_targets(batch, is_normalized)
-    hidden = batch.split.hidden_idx.numpy()
-    series = batch.sample_idx.numpy()
+    masked = batch.split.hidden_idx.numpy()
+    sample = batch.sample_idx.numpy()
     channel = np.zeros_like(channel) if batch.schema.patch is not None else channel
-    mean, std = answer(batch)
-    spread = np.ones(mean.shape) if std is None else std.numpy().astype(np.float64)
+    mean, model_std = predictor(batch)
+    std = np.ones(mean.shape) if model_std is None else model_std.numpy().astype(np.float64)
     if column := batch.schema.columns("error"):
         visible = batch.split.visible_idx.numpy()
         error = batch.values[:, column[0]].numpy().astype(np.float64)
-        known = typical_errors(
-            errors, series[visible], channel[visible, 0], error[visible], series[hidden], channel[hidden, 0]
+        expected_error = typical_errors(
+            errors, sample[visible], channel[visible, 0], error[visible], sample[masked], channel[masked, 0]
         )
-        spread = np.hypot(spread, known[:, None])
-    kept = (is_known & is_scored[:, None])[hidden]
-    names = np.arange(len(batch)) if batch.keys is None else batch.keys.numpy()
+        std = np.hypot(std, expected_error[:, None])
+    is_counted = (is_known & is_scored[:, None])[masked]
+    series = np.arange(len(batch)) if batch.keys is None else batch.keys.numpy()
     return {
-        "has_std": np.array(std is not None),
-        "score": ((truth[hidden] - mean.numpy()) / spread)[kept],
-        "channel": channel[hidden][kept],
-        "series": np.broadcast_to(names[series[hidden]][:, None], kept.shape)[kept],
-        "value": (tokens[hidden][:, None] * kept.shape[1] + np.arange(kept.shape[1]))[kept],
+        "has_std": np.array(model_std is not None),
+        "score": ((truth[masked] - mean.numpy()) / std)[is_counted],
+        "channel": channel[masked][is_counted],
+        "series": np.broadcast_to(series[sample[masked]][:, None], is_counted.shape)[is_counted],
+        "value": (tokens[masked][:, None] * is_counted.shape[1] + np.arange(is_counted.shape[1]))[is_counted],
     }
 
 
 def typical_errors(
-    errors: Array,
-    series: npt.NDArray[np.int64],
-    channel: npt.NDArray[np.int64],
-    error: Array,
-    asked_series: npt.NDArray[np.int64],
-    asked_channel: npt.NDArray[np.int64],
+    errors: Array, series: Ints, channel: Ints, error: Array, query_series: Ints, query_channel: Ints
 ) -> Array:
-    """(Q,) error that a new measurement is expected to have: the median of its series and channel.
+    """Return the error that a new measurement is expected to have: the median of its series and channel.
 
-    errors: (C,) for a channel that its series has not. series, channel, error: (N,) of what was observed.
-    asked_series, asked_channel: (Q,).
+    Parameters
+    ----------
+    errors : array of float, shape (C,)
+        Typical error of each channel, for a channel without measurements in the series.
+    series, channel : array of int, shape (N,)
+        Series and channel of each measurement; a channel from C on is a static covariate.
+    error : array of float, shape (N,)
+        Errors of the measurements.
+    query_series, query_channel : array of int, shape (Q,)
+        Series and channel of each new measurement.
+
+    Returns
+    -------
+    array of float, shape (Q,)
     """
     n_channels = len(errors)
-    real = channel < n_channels
-    group, of_group = np.unique(series[real] * n_channels + channel[real], return_inverse=True)
-    median = _group_medians(of_group, error[real], len(group))
-    asked = asked_series * n_channels + asked_channel
+    is_measured = channel < n_channels
+    group, group_idx = np.unique(series[is_measured] * n_channels + channel[is_measured], return_inverse=True)
+    median = _group_medians(group_idx, error[is_measured], len(group))
+    query_group = query_series * n_channels + query_channel
     if not len(group):
-        return errors[asked_channel]
-    place = np.searchsorted(group, asked).clip(max=len(group) - 1)
-    return np.where(group[place] == asked, median[place], errors[asked_channel])
+        return errors[query_channel]
+    place = np.searchsorted(group, query_group).clip(max=len(group) - 1)
+    return np.where(group[place] == query_group, median[place], errors[query_channel])
 
 
 def _channel_errors(scaled: TokenSet, n_channels: int) -> Array:
-    """(C,) median error of the measurements of each channel; of all, for a channel without any."""
+    """Return the median error (C,) of the measurements of each channel; that of all for a channel without any."""
     column, axis = scaled.schema.columns("error"), scaled.schema.channel_axis
     if not column or axis is None:
         return np.zeros(n_channels)
-    real = ~scaled.is_static
-    channel = scaled.positions[real, axis].astype(np.int64) * scaled.schema.n_predicted
-    error = scaled.values[real, column[0]].astype(np.float64)
-    found = np.full(n_channels, np.median(error))
+    is_measured = ~scaled.is_static
+    channel = scaled.positions[is_measured, axis].astype(np.int64) * scaled.schema.n_predicted
+    error = scaled.values[is_measured, column[0]].astype(np.float64)
+    errors = np.full(n_channels, np.median(error))
     present = np.unique(channel)
-    found[present] = _group_medians(np.searchsorted(present, channel), error, len(present))
-    return found
+    errors[present] = _group_medians(np.searchsorted(present, channel), error, len(present))
+    return errors
 
 
-def _group_medians(group: npt.NDArray[np.int64], values: Array, n_groups: int) -> Array:
-    """(G,) lower median of the values of each group 0..G-1; every group has some."""
+def _group_medians(group: Ints, values: Array, n_groups: int) -> Array:
+    """Return the lower median (G,) of the values of each group 0 to G - 1; every group has some."""
     order = np.lexsort((values, group))
     count = np.bincount(group, minlength=n_groups)
     return values[order][np.cumsum(count) - count + (count - 1) // 2]

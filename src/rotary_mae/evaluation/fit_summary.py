@@ -1,25 +1,35 @@
-"""The last line of a fit: how good it is on the validation part, and whether something simple does better."""
+"""Summary of a fit: metrics on the validation set beside those of baselines."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
-LOWER_IS_BETTER = frozenset({"mse"})
+from rotary_mae.evaluation.metrics import is_better
 
-# What decides: the first of these that was measured. The others are there to be read.
-DECIDING = ("balanced_accuracy", "r2", "mse")
+DECIDING_METRICS = ("balanced_accuracy", "r2", "mse")
+"""Metrics that decide whether a baseline is better, by priority: the first of them that was measured."""
 
 Scores = dict[str, float]
 
 
 @dataclass(frozen=True)
 class FitSummary:
-    """Metrics on the validation part, by name, beside those of simple methods.
+    """Metrics of a fit on its validation set, beside those of baselines.
 
-    n_validation: samples that were judged. Where they also chose the best weights (see ``validation_fraction``) that
-    flatters the fit a little, and not the simple methods. scores: {} without a validation part. baselines: metrics by
-    method. note: why something is missing, or what was left out.
+    The validation set may also have chosen the best weights (see ``validation_fraction``). This makes the scores of
+    the fit slightly optimistic, and not those of the baselines.
+
+    Attributes
+    ----------
+    n_validation : int
+        Number of validation samples that were evaluated.
+    scores : dict of str to float
+        Metrics of the fit by name; empty without a validation set.
+    baselines : dict of str to dict
+        Metrics of each baseline, by its name.
+    note : str
+        Why something is missing, or what was left out; empty if nothing was.
     """
 
     n_validation: int
@@ -28,53 +38,56 @@ class FitSummary:
     note: str = ""
 
     @property
+    def deciding_metric(self) -> str | None:
+        """Name of the metric that the fit and the baselines are compared by; None without scores."""
+        return next((name for name in DECIDING_METRICS if name in self.scores), None)
+
+    @property
     def best_baseline(self) -> str | None:
-        """The name of the best simple method; None if there is none."""
-        metric = self._metric
+        """Name of the best baseline; None if there is none."""
+        metric = self.deciding_metric
         if metric is None or not self.baselines:
             return None
-        return min(self.baselines, key=lambda name: _cost(metric, self.baselines[name][metric]))
+        best, *others = self.baselines
+        for name in others:
+            if is_better(metric, self.baselines[name][metric], than=self.baselines[best][metric]):
+                best = name
+        return best
 
     @property
     def is_baseline_better(self) -> bool | None:
-        """Whether a simple method wins; None where there is nothing to compare."""
-        best, metric = self.best_baseline, self._metric
+        """True if the best baseline is better than the fit; None where there is nothing to compare."""
+        best, metric = self.best_baseline, self.deciding_metric
         if best is None or metric is None:
             return None
-        return _cost(metric, self.baselines[best][metric]) < _cost(metric, self.scores[metric])
-
-    @property
-    def _metric(self) -> str | None:
-        return next((name for name in DECIDING if name in self.scores), None)
+        return is_better(metric, self.baselines[best][metric], than=self.scores[metric])
 
     def __str__(self) -> str:
         if not self.scores:
             return f"validation: {self.note}"
-        parts = [f"validation on {self.n_validation} samples: {_listed(self.scores)}"]
-        parts += [f"{name}: {_listed(scores)}" for name, scores in self.baselines.items()]
-        said = "; ".join([*parts, self.note] if self.note else parts)
+        sentences = [f"validation on {self.n_validation} samples: {_format_scores(self.scores)}"]
+        sentences += [f"{name}: {_format_scores(scores)}" for name, scores in self.baselines.items()]
+        text = "; ".join([*sentences, self.note] if self.note else sentences)
         if self.is_baseline_better:
-            said += f". A simple method wins here ({self.best_baseline}): use it, or pre-train on more data"
-        return said
+            text += f". A baseline is better here ({self.best_baseline}): use it, or pre-train on more data"
+        return text
 
     def to_json(self) -> dict[str, Any]:
-        """The fields, as JSON can hold them."""
+        """Return the fields as JSON can hold them."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, fields: dict[str, Any]) -> Self:
-        """What ``to_json`` wrote."""
+        """Return the summary that ``to_json`` wrote."""
         return cls(**fields)
 
 
 NOT_VALIDATED = FitSummary(
-    0, note="no samples were kept apart (there are fewer than 20, or validation_fraction is 0), so this fit is unjudged"
+    0,
+    note="no samples were held out (there are fewer than 20, or validation_fraction is 0), so nothing is evaluated",
 )
+"""Summary of a fit without a validation set."""
 
 
-def _cost(metric: str, value: float) -> float:
-    return value if metric in LOWER_IS_BETTER else -value
-
-
-def _listed(metrics: Scores) -> str:
-    return ", ".join(f"{name.replace('_', ' ')} {value:.3f}" for name, value in metrics.items())
+def _format_scores(scores: Scores) -> str:
+    return ", ".join(f"{name.replace('_', ' ')} {value:.3f}" for name, value in scores.items())

@@ -1,4 +1,4 @@
-"""How well hidden values are filled in, against the mean of their channel and straight lines between neighbours."""
+"""Errors of reconstructed masked values, beside the mean of the channel and linear interpolation."""
 
 from __future__ import annotations
 
@@ -18,140 +18,201 @@ _LOG_2PI = float(np.log(2 * np.pi))
 
 
 def observed_targets(batch: TokenBatch, is_normalized: bool = False) -> tuple[Array, Array, Array]:
-    """(T, n_predicted) each: the values, whether they were observed, and their channels (of several values that a
-    channel has, each counts as one: see ``count_channels``).
+    """Return the values that predictions are compared with.
 
-    is_normalized: values are patches; take off their own mean and divide by their deviation, as their targets are.
+    Parameters
+    ----------
+    batch : TokenBatch
+        T tokens.
+    is_normalized : bool
+        True to normalise each patch by its own mean and standard deviation, as the targets of the model are.
+
+    Returns
+    -------
+    values : array of float, shape (T, n_predicted)
+    is_observed : array of bool, shape (T, n_predicted)
+        False for static covariates and for values that were not observed.
+    channel : array of int, shape (T, n_predicted)
+        Channel of each value; of several values that a channel has, each counts as one (see ``count_channels``).
     """
     schema = batch.schema
-    values = batch.values.cpu().numpy().astype(np.float64)
-    truth = values[:, : schema.n_predicted]
+    columns = batch.values.cpu().numpy().astype(np.float64)
+    values = columns[:, : schema.n_predicted]
     if is_normalized:
-        spread = truth.var(1, ddof=1, keepdims=True)
-        truth = (truth - truth.mean(1, keepdims=True)) / np.sqrt(spread + 1e-6)
-    is_known = np.ones(truth.shape, bool)
+        variance = values.var(1, ddof=1, keepdims=True)
+        values = (values - values.mean(1, keepdims=True)) / np.sqrt(variance + 1e-6)
+    is_observed = np.ones(values.shape, bool)
     if schema.channel_axis is not None:
         n = schema.n_predicted
         channel = batch.positions[:, schema.channel_axis].cpu().numpy().astype(np.int64)[:, None] * n + np.arange(n)
-        return truth, channel < count_channels(schema), channel
-    if observed := schema.columns("observed"):
-        is_known = values[:, observed] > 0
-    return truth, is_known, np.broadcast_to(np.arange(schema.n_predicted), truth.shape)
+        return values, channel < count_channels(schema), channel
+    if flags := schema.columns("observed"):
+        is_observed = columns[:, flags] > 0
+    return values, is_observed, np.broadcast_to(np.arange(schema.n_predicted), values.shape)
 
 
 class ReconstructionMetrics:
-    """Gathers hidden values and answers, batch by batch.
+    """Masked values and their predictions, collected batch by batch, and metrics of them.
 
-    is_normalized: answers are patches with their own mean taken off and divided by their deviation.
+    Parameters
+    ----------
+    schema : Schema
+        Schema of the scaled samples.
+    is_normalized : bool
+        True if the predictions are patches normalised by their own mean and standard deviation.
     """
 
     def __init__(self, schema: Schema, is_normalized: bool = False) -> None:
         self.schema, self.is_normalized = schema, is_normalized
-        self.parts: list[dict[str, Array]] = []
+        self._parts: list[dict[str, Array]] = []
         n_channels = schema.n_predicted if schema.channel_axis is None else count_channels(schema)
-        self.visible = np.zeros((3, n_channels))  # count, sum and sum of squares of what is visible
-        time = schema.continuous_axes
-        # between values at one place in time there are straight lines; between patches there are none
-        self.has_lines = len(time) == 1 and schema.patch is None
-        self.time_axis = time[0] if time else 0
+        # number, sum and sum of squares of the visible values of each channel
+        self._visible_sums = np.zeros((3, n_channels))
+        continuous = schema.continuous_axes
+        # values at one time can be interpolated linearly; patches cannot
+        self._has_neighbours = len(continuous) == 1 and schema.patch is None
+        self._time_axis = continuous[0] if continuous else 0
 
     def add(
-        self, batch: TokenBatch, prediction: Array, std: Array | None, also: Mapping[str, Array] | None = None
+        self, batch: TokenBatch, prediction: Array, std: Array | None, extra: Mapping[str, Array] | None = None
     ) -> None:
-        """A batch with hidden tokens, and the answers (M, n_predicted) for them.
+        """Add the masked tokens of a batch.
 
-        also: further columns of ``rows``, each (M, n_predicted).
+        Parameters
+        ----------
+        batch : TokenBatch
+            Batch with M masked tokens.
+        prediction : array of float, shape (M, n_predicted)
+            Predictions of the masked tokens, in scaled units.
+        std : array of float, shape (M, n_predicted), or None
+            Standard deviations of the predictions; None for a model without them.
+        extra : mapping of str to array, shape (M, n_predicted), optional
+            Further columns of ``rows``.
         """
-        hidden = batch.split.hidden_idx.cpu().numpy()
-        values = batch.values.cpu().numpy().astype(np.float64)
-        truth, is_known, channel = observed_targets(batch, self.is_normalized)
-        is_hidden = np.zeros(len(values), bool)
-        is_hidden[hidden] = True
-        self._count_visible(truth, channel, is_known & ~is_hidden[:, None])
-        kept = is_known[hidden]
+        masked = batch.split.hidden_idx.cpu().numpy()
+        columns = batch.values.cpu().numpy().astype(np.float64)
+        truth, is_observed, channel = observed_targets(batch, self.is_normalized)
+        is_masked = np.zeros(len(columns), bool)
+        is_masked[masked] = True
+        self._add_visible(truth, channel, is_observed & ~is_masked[:, None])
+        is_known = is_observed[masked]
         error = self.schema.columns("error")
         part = {
-            "truth": truth[hidden][kept],
-            "answer": prediction[kept].astype(np.float64),
-            "channel": channel[hidden][kept],
-            "error": np.broadcast_to(values[hidden][:, error] if error else 0.0, kept.shape)[kept],
+            "truth": truth[masked][is_known],
+            "prediction": prediction[is_known].astype(np.float64),
+            "channel": channel[masked][is_known],
+            "error": np.broadcast_to(columns[masked][:, error] if error else 0.0, is_known.shape)[is_known],
         }
-        part |= {name: column[kept] for name, column in (also or {}).items()}
+        part |= {name: column[is_known] for name, column in (extra or {}).items()}
         if std is not None:
-            part["std"] = std[kept].astype(np.float64)
-        if self.has_lines:
-            line, last = self._neighbours(batch, truth, is_known, channel, is_hidden)
-            part["line"], part["last"] = line[hidden][kept], last[hidden][kept]
-        self.parts.append(part)
+            part["std"] = std[is_known].astype(np.float64)
+        if self._has_neighbours:
+            linear, last = self._from_neighbours(batch, truth, is_observed, channel, is_masked)
+            part["linear"], part["last"] = linear[masked][is_known], last[masked][is_known]
+        self._parts.append(part)
 
-    def _count_visible(self, truth: Array, channel: Array, is_visible: Array) -> None:
-        mine, value = channel[is_visible], truth[is_visible]
+    def _add_visible(self, truth: Array, channel: Array, is_visible: Array) -> None:
+        own_channel, value = channel[is_visible], truth[is_visible]
         for row, weights in enumerate((np.ones(len(value)), value, value**2)):
-            self.visible[row] += np.bincount(mine, weights=weights, minlength=self.visible.shape[1])
+            self._visible_sums[row] += np.bincount(own_channel, weights=weights, minlength=self._visible_sums.shape[1])
 
-    def _neighbours(
-        self, batch: TokenBatch, truth: Array, is_known: Array, channel: Array, is_hidden: Array
+    def _from_neighbours(
+        self, batch: TokenBatch, truth: Array, is_observed: Array, channel: Array, is_masked: Array
     ) -> tuple[Array, Array]:
-        """(T, n_predicted) each: straight lines between the visible values of the same sample and channel, and the
-        last visible one before (the next one after, at the start); NaN where there is none."""
-        time = batch.positions[:, self.time_axis].cpu().numpy().astype(np.float64)
+        """Return linear interpolation and last visible value, (T, n_predicted) each, of every masked value.
+
+        Both use the visible values of the same sample and channel, and are NaN where there are none. The last visible
+        value is the next one at the start of a series.
+        """
+        time = batch.positions[:, self._time_axis].cpu().numpy().astype(np.float64)
         sample = batch.sample_idx.cpu().numpy()
-        series = sample[:, None] * self.visible.shape[1] + np.where(is_known, channel, 0)
-        lines, lasts = np.full(truth.shape, np.nan), np.full(truth.shape, np.nan)
-        row, column = np.nonzero(is_known)
+        series = sample[:, None] * self._visible_sums.shape[1] + np.where(is_observed, channel, 0)
+        linear, last = np.full(truth.shape, np.nan), np.full(truth.shape, np.nan)
+        row, column = np.nonzero(is_observed)
         order = np.lexsort((time[row], series[row, column]))
         row, column = row[order], column[order]
         starts = np.flatnonzero(np.diff(series[row, column], prepend=-1))
         for rows, columns in zip(np.split(row, starts[1:]), np.split(column, starts[1:]), strict=True):
-            seen = ~is_hidden[rows]
-            if seen.any() and not seen.all():
-                known, when, asked = truth[rows[seen], columns[seen]], time[rows[seen]], time[rows[~seen]]
-                lines[rows[~seen], columns[~seen]] = np.interp(asked, when, known)
-                before = np.searchsorted(when, asked, side="right") - 1
-                lasts[rows[~seen], columns[~seen]] = known[before.clip(min=0)]
-        return lines, lasts
+            is_visible = ~is_masked[rows]
+            if is_visible.any() and not is_visible.all():
+                known_values, known_times = truth[rows[is_visible], columns[is_visible]], time[rows[is_visible]]
+                masked = rows[~is_visible], columns[~is_visible]
+                linear[masked] = np.interp(time[masked[0]], known_times, known_values)
+                before = np.searchsorted(known_times, time[masked[0]], side="right") - 1
+                last[masked] = known_values[before.clip(min=0)]
+        return linear, last
 
     def rows(self) -> dict[str, Array]:
-        """A row a hidden value, in scaled units: truth, answer, channel, error of the measurement, mean of the visible
-        values of the channel; std, line and last where there are such; and what was added to them."""
-        whole = {name: np.concatenate([part[name] for part in self.parts]) for name in self.parts[0]}
-        whole["mean"] = (self.visible[1] / np.maximum(self.visible[0], 1.0))[whole["channel"]]
-        return whole
+        """Return all masked values, in scaled units.
+
+        Returns
+        -------
+        dict of str to array, shape (N,)
+            truth, prediction, channel, error (of the measurement) and mean (of the visible values of the channel). With
+            one axis in time also linear (interpolation) and last (visible value), NaN where there is none; std if the
+            model has one; and the extra columns that were added.
+        """
+        rows = {name: np.concatenate([part[name] for part in self._parts]) for name in self._parts[0]}
+        rows["mean"] = (self._visible_sums[1] / np.maximum(self._visible_sums[0], 1.0))[rows["channel"]]
+        return rows
 
     def metrics(self, calibration: Calibration | None = None) -> dict[str, float]:
-        """Of the hidden values: n_hidden, and in scaled units
+        """Return metrics of the masked values, in scaled units.
 
-        mse of the answers; mse_mean, of the mean of their channel's visible values; mse_linear, of straight lines
-        between the visible neighbours in time, and mse_last, of the last visible value before (both the channel's
-        mean, where there is none); for models that answer
-        with a spread log_likelihood (a value) and coverage_90, the share inside the central 90 % interval (calibrated,
-        with a ``calibration``), and log_likelihood_mean, of the channel's mean and standard deviation.
+        Parameters
+        ----------
+        calibration : Calibration, optional
+            Calibration of the intervals that ``coverage_90`` counts; None for the model's own intervals.
+
+        Returns
+        -------
+        dict of str to float
+            n_hidden, the number of masked values; mse of the predictions; mse_mean, of the mean of the visible values
+            of the channel; mse_linear, of linear interpolation, and mse_last, of the last visible value (the mean of
+            the channel where there is none). For a model with a standard deviation log_likelihood of a value,
+            log_likelihood_mean, of the normal distribution of the channel, and coverage_90, the fraction inside of the
+            central 90 % interval.
+
+        Raises
+        ------
+        ValueError
+            If no value was masked.
         """
-        whole = self.rows()
-        truth, channel, mean = whole["truth"], whole["channel"], whole["mean"]
+        rows = self.rows()
+        truth, mean = rows["truth"], rows["mean"]
         if not truth.size:
-            raise ValueError("no value could be hidden: every sample has a single token")
-        count = np.maximum(self.visible[0], 1.0)
-        found = {
+            raise ValueError(
+                "no value could be masked: every sample has a single token; give samples of two tokens or more"
+            )
+        metrics = {
             "n_hidden": float(len(truth)),
-            "mse": float(np.square(whole["answer"] - truth).mean()),
+            "mse": float(np.square(rows["prediction"] - truth).mean()),
             "mse_mean": float(np.square(mean - truth).mean()),
         }
-        if "line" in whole:
-            for name, of in (("mse_linear", "line"), ("mse_last", "last")):
-                answer = np.where(np.isnan(whole[of]), mean, whole[of])
-                found[name] = float(np.square(answer - truth).mean())
-        if "std" in whole:
-            variance = np.square(whole["std"]) + np.square(whole["error"])
-            of_channel = np.maximum(self.visible[2] / count - np.square(self.visible[1] / count), 1e-12)[channel]
-            found["log_likelihood"] = _log_likelihood(truth, whole["answer"], variance)
-            found["log_likelihood_mean"] = _log_likelihood(truth, mean, of_channel)
-            calibration = calibration or Calibration.none(count_channels(self.schema))
-            row = np.zeros_like(channel) if self.schema.patch is not None else channel
-            low, high = (calibration.standard_quantile(p)[row] for p in (0.05, 0.95))
-            score = (truth - whole["answer"]) / np.sqrt(variance)
-            found["coverage_90"] = float(((low <= score) & (score <= high)).mean())
-        return found
+        if self._has_neighbours:
+            for name in ("linear", "last"):
+                estimate = np.where(np.isnan(rows[name]), mean, rows[name])
+                metrics[f"mse_{name}"] = float(np.square(estimate - truth).mean())
+        if "std" in rows:
+            metrics |= self._distribution_metrics(rows, calibration)
+        return metrics
+
+    def _distribution_metrics(self, rows: dict[str, Array], calibration: Calibration | None) -> dict[str, float]:
+        """Return log_likelihood, log_likelihood_mean and coverage_90 (see ``metrics``)."""
+        truth, channel = rows["truth"], rows["channel"]
+        n_visible, total, squares = self._visible_sums
+        count = np.maximum(n_visible, 1.0)
+        variance = np.square(rows["std"]) + np.square(rows["error"])
+        channel_variance = np.maximum(squares / count - np.square(total / count), 1e-12)[channel]
+        calibration = calibration or Calibration.uncalibrated(count_channels(self.schema))
+        calibrated_channel = np.zeros_like(channel) if self.schema.patch is not None else channel
+        low, high = (calibration.standard_quantile(p)[calibrated_channel] for p in (0.05, 0.95))
+        score = (truth - rows["prediction"]) / np.sqrt(variance)
+        return {
+            "log_likelihood": _log_likelihood(truth, rows["prediction"], variance),
+            "log_likelihood_mean": _log_likelihood(truth, rows["mean"], channel_variance),
+            "coverage_90": float(((low <= score) & (score <= high)).mean()),
+        }
 
 
 def _log_likelihood(truth: Array, mean: Array, variance: Array) -> float:

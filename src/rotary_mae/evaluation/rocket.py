@@ -9,20 +9,38 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-KERNEL = 9
+KERNEL_LENGTH = 9
+"""Length of the kernels, as in MiniRocket."""
 
 N_BIASES = 3
+"""Thresholds a kernel: a thousand features are enough for a baseline. Not tuned."""
 
 MAX_CHANNELS = 9
+"""Number of channels that a kernel adds up, at most, as in MiniRocket."""
+
+N_BIAS_SERIES = 8
+"""Number of series that the thresholds of a kernel are drawn from. Not tuned."""
 
 Array = npt.NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True)
 class Kernel:
-    """Weights -1, but 2 at three ``places`` of nine; over the sum of some channels. biases: thresholds."""
+    """A convolution kernel, applied to the sum of some channels.
 
-    places: tuple[int, ...]
+    Attributes
+    ----------
+    positions : tuple of int, length 3
+        Positions of the weights 2 in the kernel; the other six weights are -1.
+    dilation : int
+        Distance between neighbouring weights, in time steps.
+    channels : array of int
+        Channels that are added up.
+    biases : array of float, shape (N_BIASES,)
+        Thresholds of the response.
+    """
+
+    positions: tuple[int, ...]
     dilation: int
     channels: npt.NDArray[np.int64]
     biases: npt.NDArray[np.float32]
@@ -30,9 +48,15 @@ class Kernel:
 
 @dataclass(frozen=True)
 class RandomConvolutions:
-    """Features of series (n, channels, times): how often each kernel's answer is above each of its biases.
+    """Features of series: the fraction of times at which each kernel's response is above each of its thresholds.
 
-    Unlike MiniRocket, channels are standardised first and biases are fewer: a thousand features are enough here.
+    Unlike in MiniRocket, channels are standardised first and there are fewer thresholds.
+
+    Attributes
+    ----------
+    mean, scale : array of float, shape (1, channels, 1)
+        Mean and standard deviation of the channels of the training series.
+    kernels : list of Kernel
     """
 
     mean: Array
@@ -41,38 +65,56 @@ class RandomConvolutions:
 
     @classmethod
     def fit(cls, series: Array, seed: int) -> Self:
-        """Draw channels and biases from training series."""
+        """Draw the kernels, with thresholds from the responses to training series.
+
+        Parameters
+        ----------
+        series : array of float, shape (n, channels, times)
+            Training series on a regular grid.
+        seed : int
+            Seed of the kernels.
+        """
         mean, scale = series.mean((0, 2), keepdims=True), series.std((0, 2), keepdims=True) + 1e-9
         scaled = ((series - mean) / scale).astype(np.float32)
         rng = np.random.default_rng(seed)
         n_channels, n_times = scaled.shape[1:]
-        dilations = [d for d in 2 ** np.arange(10) if d == 1 or d * (KERNEL - 1) < n_times]
+        dilations = [d for d in 2 ** np.arange(10) if d == 1 or d * (KERNEL_LENGTH - 1) < n_times]
         kernels = []
-        for dilation, places in product(dilations, combinations(range(KERNEL), 3)):
+        for dilation, positions in product(dilations, combinations(range(KERNEL_LENGTH), 3)):
             n_chosen = int(2 ** rng.uniform(0.0, np.log2(min(n_channels, MAX_CHANNELS) + 1)))
             channels = rng.choice(n_channels, n_chosen, replace=False)
-            some = scaled[rng.integers(0, len(scaled), 8)]
-            answers = _convolve(some[:, channels].sum(1), places, int(dilation))
-            biases = np.quantile(answers, rng.uniform(0.05, 0.95, N_BIASES)).astype(np.float32)
-            kernels.append(Kernel(places, int(dilation), channels, biases))
+            drawn = scaled[rng.integers(0, len(scaled), N_BIAS_SERIES)]
+            response = _convolve(drawn[:, channels].sum(1), positions, int(dilation))
+            biases = np.quantile(response, rng.uniform(0.05, 0.95, N_BIASES)).astype(np.float32)
+            kernels.append(Kernel(positions, int(dilation), channels, biases))
         return cls(mean, scale, kernels)
 
     def transform(self, series: Array) -> npt.NDArray[np.float32]:
-        """(n, kernels * biases)."""
+        """Return the features of series.
+
+        Parameters
+        ----------
+        series : array of float, shape (n, channels, times)
+
+        Returns
+        -------
+        array of float, shape (n, len(kernels) * N_BIASES)
+            Fractions in [0, 1].
+        """
         scaled = ((series - self.mean) / self.scale).astype(np.float32)
         features = np.empty((len(scaled), len(self.kernels), N_BIASES), np.float32)
         for k, kernel in enumerate(self.kernels):
-            answers = _convolve(scaled[:, kernel.channels].sum(1), kernel.places, kernel.dilation)
+            response = _convolve(scaled[:, kernel.channels].sum(1), kernel.positions, kernel.dilation)
             for b, bias in enumerate(kernel.biases):
-                features[:, k, b] = (answers > bias).mean(1)
+                features[:, k, b] = (response > bias).mean(1)
         return features.reshape(len(scaled), -1)
 
 
-def _convolve(series: npt.NDArray[np.float32], places: tuple[int, ...], dilation: int) -> npt.NDArray[np.float32]:
-    """(n, times) of one kernel, with zeros around."""
+def _convolve(series: npt.NDArray[np.float32], positions: tuple[int, ...], dilation: int) -> npt.NDArray[np.float32]:
+    """Return the response (n, times) of one kernel to series (n, times), padded with zeros."""
     n_times = series.shape[1]
-    padded = np.pad(series, ((0, 0), (KERNEL // 2 * dilation,) * 2))
-    shifted = [padded[:, j * dilation : j * dilation + n_times] for j in range(KERNEL)]
-    a, b, c = (shifted[j] for j in places)
-    answer: npt.NDArray[np.float32] = np.float32(3) * (a + b + c) - np.sum(shifted, axis=0)
-    return answer
+    padded = np.pad(series, ((0, 0), (KERNEL_LENGTH // 2 * dilation,) * 2))
+    shifted = [padded[:, j * dilation : j * dilation + n_times] for j in range(KERNEL_LENGTH)]
+    a, b, c = (shifted[j] for j in positions)
+    response: npt.NDArray[np.float32] = np.float32(3) * (a + b + c) - np.sum(shifted, axis=0)
+    return response

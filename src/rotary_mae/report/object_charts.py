@@ -25,13 +25,13 @@ def per_object_charts(
 
     is_inverted: smaller values up, as magnitudes are drawn.
     """
-    if evidence.seen is None or evidence.values is None:
+    if evidence.visible is None or evidence.masked is None:
         return []
     ids = evidence.samples["id"].to_pylist()
     labels = evidence.samples["label"].to_pylist() if "label" in evidence.samples.column_names else None
     charts = []
-    for sample in evidence.seen["sample"].unique().to_pylist():
-        seen, hidden = _of(evidence.seen, "sample", sample), _of(evidence.values, "sample", sample)
+    for sample in evidence.visible["sample"].unique().to_pylist():
+        seen, hidden = _of(evidence.visible, "sample", sample), _of(evidence.masked, "sample", sample)
         curves = None if evidence.curves is None else _of(evidence.curves, "sample", sample)
         title = ids[sample] if labels is None else f"{ids[sample]} ({_word(labels[sample])})"
         layout: dict[str, Any] = {}

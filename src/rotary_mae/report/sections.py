@@ -150,14 +150,14 @@ def hidden_sections(
     """Errors of hidden values, objects to leaf through, and the coverage of intervals; and the errors by method."""
     about = evidence.about
     hiding = f"Of each sample a part was hidden, as in training, and the model was asked for it: {about['hiding']}."
-    if evidence.values is None:
+    if evidence.masked is None:
         metrics = [["metric, in scaled units", "value"]]
         metrics += [[name.replace("_", " "), number(float(value))] for name, value in about["metrics"].items()]
         return [Section("How well it fills in what was hidden", [_who(evidence), hiding], table=metrics)], {}
-    errors = hidden_estimates(evidence.values)
+    errors = hidden_estimates(evidence.masked)
     table = [["root mean squared error of", "value", "95 % interval"], *_rows(errors)]
     unit = "Errors are in standard deviations of each channel, so that channels count alike: 0 is perfect."
-    by_channel = channel_errors(evidence.values, N_CHANNELS)
+    by_channel = channel_errors(evidence.masked, N_CHANNELS)
     figures = []
     if len(by_channel["the model"]) > 1:
         figures.append(Figure("channels", [channel_chart(by_channel)], "The same by channel.", is_wide=True))
@@ -185,8 +185,8 @@ def hidden_sections(
 
 
 def _coverage_section(evidence: HeldOutPredictions) -> Section:
-    assert evidence.values is not None
-    found = coverage(evidence.values, list(evidence.about["quantiles"]))
+    assert evidence.masked is not None
+    found = coverage(evidence.masked, list(evidence.about["quantiles"]))
     table = [["interval", "holds so many of the hidden values", "95 % interval"]]
     table += [[f"{p:.0%}", f"{e.value:.1%}", f"{e.low:.1%} to {e.high:.1%}"] for p, e in found.items()]
     figure = Figure(
