@@ -19,7 +19,7 @@ _HOME = {
     "LazyAudio": "data.audio",
     "images_from_tokens": "data.images",
     "spectrograms_from_tokens": "data.audio",
-    "read_parquet": "data.parquet",
+    "read_parquet": "data.files",
     "open_cache": "data.cache",
     "write_cache": "data.cache",
     "Scaling": "data.scaling",

@@ -9,60 +9,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 
-class replacing_folder:
-    """Write a folder beside ``folder`` and put it in its place at the end, or leave everything as it was.
-
-    own: names of what it replaces; anything else in ``folder`` is the user's, and stays. None: it replaces all.
-    """
-
-    def __init__(self, folder: Path, own: Collection[str] | None = None) -> None:
-        self.folder, self.own = folder, own
-        self.partial, self.old = _beside(folder, "partial"), _beside(folder, "replaced")
-
-    def __enter__(self) -> Path:
-        if self.folder.is_file():
-            raise FileExistsError(f"{self.folder} is a file, and this is saved as a folder; choose another name")
-        recover(self.folder)
-        self._keep_others()  # of a replacement that was killed before it did
-        # what a killed replacement left behind would stand in the way of the renames
-        shutil.rmtree(self.partial, ignore_errors=True)
-        shutil.rmtree(self.old, ignore_errors=True)
-        self.partial.mkdir(parents=True)
-        return self.partial
-
-    def __exit__(self, failed: type[BaseException] | None, *_: object) -> None:
-        if failed is not None:
-            shutil.rmtree(self.partial, ignore_errors=True)
-            return
-        if self.folder.exists():
-            self.folder.rename(self.old)
-        self.partial.rename(self.folder)
-        self._keep_others()
-        shutil.rmtree(self.old, ignore_errors=True)
-
-    def _keep_others(self) -> None:
-        if self.own is None or not self.old.exists():
-            return
-        for other in [path for path in self.old.iterdir() if path.name not in self.own]:
-            if not (self.folder / other.name).exists():
-                other.rename(self.folder / other.name)
-
-
-def _beside(folder: Path, state: str) -> Path:
-    # "model.old" would be a name that people give to what they want to keep
-    return folder.with_name(f".{folder.name}.{state}")
-
-
-def recover(folder: Path) -> None:
-    """Undo a replacement that was killed between its two renames."""
-    old = _beside(folder, "replaced")
-    if not folder.exists() and old.exists():
-        old.rename(folder)
-
-
 @contextmanager
 def replacing_file(path: Path) -> Iterator[Path]:
-    """A path to write to that takes the place of ``path`` if all goes well, and vanishes if not."""
+    """Give a temporary path beside ``path`` to write to, and move it to ``path`` at the end.
+
+    After an error ``path`` is as it was, and the temporary file is removed.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
@@ -70,3 +22,69 @@ def replacing_file(path: Path) -> Iterator[Path]:
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def is_partial(path: Path) -> bool:
+    """Return True for a temporary file of ``replacing_file``, which a killed process left behind."""
+    return path.name.startswith(".") and path.name.endswith(".partial")
+
+
+@contextmanager
+def replacing_folder(folder: Path, own: Collection[str] | None = None) -> Iterator[Path]:
+    """Give a new folder beside ``folder`` to write to, and put it in the place of ``folder`` at the end.
+
+    After an error ``folder`` is as it was.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder to replace; need not exist.
+    own : collection of str, optional
+        Names that the new folder replaces. Anything else in ``folder`` belongs to the user and stays. None replaces
+        everything.
+
+    Raises
+    ------
+    FileExistsError
+        If ``folder`` is a file.
+    """
+    if folder.is_file():
+        raise FileExistsError(f"{folder} is a file, and this is saved as a folder; choose another name")
+    partial, replaced = _beside(folder, "partial"), _beside(folder, "replaced")
+    recover(folder)
+    _move_others(replaced, folder, own)  # of a replacement that was killed before it did so
+    # leftovers of a killed replacement would be in the way of the renames
+    shutil.rmtree(partial, ignore_errors=True)
+    shutil.rmtree(replaced, ignore_errors=True)
+    partial.mkdir(parents=True)
+    try:
+        yield partial
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+    if folder.exists():
+        folder.rename(replaced)
+    partial.rename(folder)
+    _move_others(replaced, folder, own)
+    shutil.rmtree(replaced, ignore_errors=True)
+
+
+def recover(folder: Path) -> None:
+    """Undo a replacement that was killed between its two renames."""
+    replaced = _beside(folder, "replaced")
+    if not folder.exists() and replaced.exists():
+        replaced.rename(folder)
+
+
+def _move_others(replaced: Path, folder: Path, own: Collection[str] | None) -> None:
+    """Move the user's files from the replaced folder to the new one."""
+    if own is None or not replaced.exists():
+        return
+    for other in [path for path in replaced.iterdir() if path.name not in own]:
+        if not (folder / other.name).exists():
+            other.rename(folder / other.name)
+
+
+def _beside(folder: Path, state: str) -> Path:
+    # a hidden name, because people give names such as "model.old" to folders that they want to keep
+    return folder.with_name(f".{folder.name}.{state}")

@@ -273,6 +273,6 @@ def test_what_is_read_is_never_written_over(
     kind = {"predict": "classify", "embed": "pretrain", "evaluate": "classify", "interpolate": "interpolate"}[command]
     at = ["--at", "grid:3"] if command == "interpolate" else []
     said = romae(command, runs[kind], data, *at, "--out", tmp_path / "." / "mine.csv")
-    assert "is what is read, and would be lost" in said.error
+    assert "is an input and would be overwritten" in said.error
     assert data.read_bytes() == files.long_csv.read_bytes()
     assert "is a folder" in romae(command, runs[kind], data, *at, "--out", tmp_path).error or command != "evaluate"

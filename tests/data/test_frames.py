@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rotary_mae import from_frame
-from rotary_mae.data.to_frame import to_frame
+from rotary_mae.data.alignment import align
 from tests.data.same_tokens import assert_same, by_id
 
 LONG = {
@@ -205,7 +205,7 @@ STAMPS = pd.to_datetime(["2024-03-01 12:00:00.000001", "2019-12-31 23:59:59", "1
 def test_time_stamps_become_seconds_and_come_back(stamps: pd.Series, backend: str) -> None:
     df = BACKENDS[backend](pd.DataFrame({"id": 0, "time": stamps, "value": [1.0, 2.0, 3.0]}))
     tokens = from_frame(df)
-    back = to_frame(tokens, backend)
+    back = tokens.to_frame(backend)
     assert_same(from_frame(back), tokens)
     given_times = sorted(pa.table(df)["time"].to_pylist()) if backend != "pandas" else sorted(df["time"])
     found = pa.table(back)["time"].to_pylist() if backend != "pandas" else list(back["time"])
@@ -247,14 +247,14 @@ def tables(draw: st.DrawFn) -> pd.DataFrame:
 def test_frame_round_trip_of_measurements(df: pd.DataFrame, backend: str) -> None:
     kw = {"channel": "channel", "error": "error", "static": "z", "target": "target"}
     tokens = from_frame(df, **kw)
-    assert_same(from_frame(to_frame(tokens, backend), **kw), tokens)
+    assert_same(from_frame(tokens.to_frame(backend), **kw), tokens)
 
 
 @settings(max_examples=40, deadline=None)
 @given(tables(), st.sampled_from(["pandas", "polars", "pyarrow"]))
 def test_frame_round_trip_of_steps(df: pd.DataFrame, backend: str) -> None:
     tokens = from_frame(df.fillna({"z": 0.0}), channel="channel", static="z", layout="steps")
-    back = to_frame(tokens, backend)
+    back = tokens.to_frame(backend)
     assert_same(from_frame(back, value=tokens.channels, static="z", layout="steps"), tokens)
 
 
@@ -271,9 +271,9 @@ def test_several_targets_and_the_default_backend() -> None:
 def test_to_frame_says_what_it_cannot_do() -> None:
     tokens = from_frame(vitals().rename(columns={"hr": "id", "id": "stay"}), id="stay", value=["sbp", "id"])
     with pytest.raises(ValueError, match=r"columns \['id'\] would be there twice"):
-        to_frame(tokens)
+        tokens.to_frame()
     with pytest.raises(ValueError, match="backend must be 'pandas', 'polars' or 'pyarrow', got 'excel'"):
-        to_frame(from_frame(light_curves(), **LONG), "excel")
+        from_frame(light_curves(), **LONG).to_frame("excel")
 
 
 def broken(**columns: object) -> pd.DataFrame:
@@ -362,7 +362,7 @@ def test_a_static_may_share_the_name_of_a_channel() -> None:
     tokens = from_frame(df, **{**LONG, "static": ["z"]})
     assert tokens.schema.statics == ("z",)
     assert "z" in tokens.channels
-    assert from_frame(df, **{**LONG, "static": ["z"]}).conform(tokens.schema).is_static.sum() == tokens.is_static.sum()
+    assert align(from_frame(df, **{**LONG, "static": ["z"]}), tokens.schema).is_static.sum() == tokens.is_static.sum()
 
 
 def test_messages_show_time_stamps_as_they_were_given() -> None:

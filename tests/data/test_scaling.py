@@ -138,7 +138,7 @@ def test_a_spread_is_scaled_and_not_moved():
     tokens = some_measurements()
     scaling = rm.Scaling.fit(tokens)
     channel = channel_of(tokens)
-    spread = scaling.undo(np.ones((len(channel), 1)), channel=channel, is_spread=True)
+    spread = scaling.undo(np.ones((len(channel), 1)), channel=channel, is_std=True)
     assert np.allclose(spread[:, 0], np.array(scaling.scale)[channel])
 
 

@@ -10,6 +10,7 @@ from sklearn.model_selection import GroupKFold, KFold, StratifiedKFold, train_te
 from sklearn.utils import _safe_indexing
 
 import rotary_mae as rm
+from rotary_mae.data.alignment import align
 from rotary_mae.data.schema import Schema
 from rotary_mae.data.sources import Source, Subset
 from tests.builders import some_measurements, some_tokens
@@ -258,26 +259,26 @@ def with_names(tokens, channels, order):
 
 def test_channels_are_known_by_name_whatever_their_order():
     tokens = some_measurements()
-    assert_same(with_names(tokens, ("i", "g", "r"), [1, 2, 0]).conform(tokens.schema), tokens)
-    assert tokens.conform(tokens.schema) is tokens
+    assert_same(align(with_names(tokens, ("i", "g", "r"), [1, 2, 0]), tokens.schema), tokens)
+    assert align(tokens, tokens.schema) is tokens
 
 
 def test_a_missing_band_is_fine_and_an_unseen_one_an_error():
     tokens = some_measurements([9, 9], channels=("g", "r"))
     wide = some_measurements(channels=("r", "z", "g"))
-    conformed = tokens.conform(wide.schema)
+    conformed = align(tokens, wide.schema)
     assert conformed.channels == ("r", "z", "g")
     assert (conformed.positions[:, 1] == np.array([2, 0])[tokens.positions[:, 1].astype(int)]).all()
     with pytest.raises(
-        ValueError, match=re.escape("channels ['z'] were never seen in training; the model knows ('g', 'r')")
+        ValueError, match=re.escape("channels ['z'] were never seen in training; the model was fitted on ('g', 'r')")
     ):
-        wide.conform(tokens.schema)
+        align(wide, tokens.schema)
 
 
 def test_a_static_may_be_missing_and_share_a_channels_name():
     fitted = some_measurements(channels=("g", "z"), statics=("z", "age"))
     some = some_measurements(channels=("z",), statics=("z",))
-    conformed = some.conform(fitted.schema)
+    conformed = align(some, fitted.schema)
     assert set(conformed.positions[conformed.is_static, 1]) == {2}
     assert set(conformed.positions[~conformed.is_static, 1]) == {1}
 
@@ -300,21 +301,21 @@ def test_steps_are_reordered_and_flagged():
     columns = np.arange(6.0).reshape(3, 2) + 1
     flags = np.array([[1, 0], [1, 1], [0, 1]])
     fitted = steps(np.zeros((3, 3)), ("a", "b", "c"), observed=np.ones((3, 3)), statics=("s",))
-    got = steps(columns * flags, ("c", "a"), observed=flags, statics=("s",)).conform(fitted.schema)
+    got = align(steps(columns * flags, ("c", "a"), observed=flags, statics=("s",)), fitted.schema)
     zero = np.zeros(3)
     expected = [columns[:, 1] * flags[:, 1], zero, columns[:, 0] * flags[:, 0], flags[:, 1], zero, flags[:, 0]]
     assert np.array_equal(got.values, np.column_stack([*expected, np.arange(3)]))
-    complete = steps(columns, ("c", "a"), statics=("s",)).conform(fitted.schema)
+    complete = align(steps(columns, ("c", "a"), statics=("s",)), fitted.schema)
     assert np.array_equal(complete.values[:, 3:6], np.tile([1, 0, 1], (3, 1)))
 
 
 def test_unnamed_values_are_kept_or_refused_never_zeroed():
     tokens = rm.TokenSet(np.arange(1.0, 7).reshape(3, 2), np.arange(3), [3])
     moved = tokens.replace(schema=Schema(("time",), roles=("value", "value"), anchored=(0,)))
-    assert np.array_equal(moved.conform(tokens.schema).values, tokens.values)
+    assert np.array_equal(align(moved, tokens.schema).values, tokens.values)
     named = steps(np.ones((3, 2)), ("a", "b"), observed=np.ones((3, 2)))
     with pytest.raises(ValueError, match="these tokens name none"):
-        tokens.conform(named.schema)
+        align(tokens, named.schema)
 
 
 @pytest.mark.parametrize(
@@ -347,7 +348,7 @@ def test_unnamed_values_are_kept_or_refused_never_zeroed():
 )
 def test_what_does_not_conform_says_why(tokens, fitted, says):
     with pytest.raises(ValueError, match=re.escape(says)):
-        tokens.conform(fitted.schema)
+        align(tokens, fitted.schema)
 
 
 def test_names_of_the_values_of_a_step_are_one_each():

@@ -87,7 +87,7 @@ def test_a_band_may_be_missing(estimator):
 
 
 def test_an_unseen_band_is_a_clear_error(estimator):
-    with pytest.raises(ValueError, match=r"channels \['y'\] were never seen in training; the model knows \('g', 'r'\)"):
+    with pytest.raises(ValueError, match=r"channels \['y'\] were never seen in training; the model was fitted on \('g', 'r'\)"):
         answers(estimator, FRESH.assign(band=FRESH["band"].replace("r", "y")))
 
 
@@ -169,7 +169,7 @@ def test_what_steps_lack_that_a_model_without_flags_cannot_see_lies_on_straight_
     gaps = X.copy()
     gaps[0, 0, [0, 3, 4]], gaps[1, 1] = np.nan, np.nan
     X[0, 0, 0] = 1.0  # before the first: as that
-    with pytest.warns(UserWarning, match="what is missing is filled with straight lines"):
+    with pytest.warns(UserWarning, match="filled by linear interpolation"):
         np.testing.assert_allclose(clf.predict_proba(gaps), clf.predict_proba(X), atol=1e-6)
     interpolator = rm.RoMAEInterpolator(**quick()).fit(series()[0])
     with pytest.raises(ValueError, match="fitted on complete steps"):

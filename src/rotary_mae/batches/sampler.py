@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from rotary_mae.data.indexing import budget_slices
+
 Ints = npt.NDArray[np.int64]
 
 MIXED_BLOCKS = 64
@@ -42,7 +44,7 @@ def cut_into_batches(
             raise ValueError("batches by token budget need the lengths of the samples; this source has none")
         if len(lengths) != n_samples:
             raise ValueError(f"lengths must be one a sample ({n_samples}), got {len(lengths)}")
-        return _by_budget(order, np.asarray(lengths)[order], max_tokens, batch_size)
+        return [order[part] for part in budget_slices(np.asarray(lengths)[order], max_tokens, batch_size)]
     if batch_size is None:
         raise ValueError("an epoch needs batch_size= or max_tokens=, got neither")
     return [order[i : i + batch_size] for i in range(0, n_samples, batch_size)]
@@ -77,16 +79,3 @@ def rank_share(batch: Ints, rank: int, world: int) -> tuple[Ints, bool]:
     """
     share = batch[rank::world]
     return (share, True) if len(share) else (batch[:1], False)
-
-
-def _by_budget(order: Ints, lengths: Ints, max_tokens: int, batch_size: int | None) -> list[Ints]:
-    ends = np.cumsum(lengths)
-    batches, start = [], 0
-    while start < len(order):
-        before = ends[start - 1] if start else 0
-        stop = max(int(np.searchsorted(ends, before + max_tokens, side="right")), start + 1)
-        if batch_size is not None:
-            stop = min(stop, start + batch_size)
-        batches.append(order[start:stop])
-        start = stop
-    return batches

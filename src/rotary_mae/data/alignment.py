@@ -1,131 +1,160 @@
-"""Bringing data to what a model was fitted on: channels by name, columns in its order."""
+"""Alignment of data with the schema of a fitted model: channels by name, columns in its order."""
 
 from __future__ import annotations
 
 import warnings
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
 
 from rotary_mae.data.schema import Schema
-
-if TYPE_CHECKING:
-    from rotary_mae.data.tokens import TokenSet
+from rotary_mae.data.tokens import TokenSet
 
 Array = npt.NDArray[Any]
 
 
-def conform(tokens: TokenSet, schema: Schema, typical: npt.ArrayLike | None = None) -> TokenSet:
-    """The same samples in the order of channels and columns of ``schema``.
+def align(tokens: TokenSet, schema: Schema, typical: npt.ArrayLike | None = None) -> TokenSet:
+    """Return the same samples with the channels and columns of ``schema``.
 
-    Channels are matched by name: missing ones and another order are fine. What steps lack of a ``schema`` without flags
-    for it lies on straight lines between what the sample has of that channel, or is the channel's ``typical`` value
-    (one a channel) where it has none; with a warning. Raises ValueError for other axes, a channel or static covariate
-    that ``schema`` does not have, and steps that lack something if nothing is ``typical``.
+    Channels are matched by name: they may be missing or in another order.
+
+    Parameters
+    ----------
+    tokens : TokenSet
+        Samples with any subset of the channels.
+    schema : Schema
+        Schema to bring them to.
+    typical : array of shape (channels,), optional
+        Value of each channel for samples that lack it, needed for steps without observed flags. Where a sample has the
+        channel at other times, its gaps are filled by linear interpolation, with a warning.
+
+    Returns
+    -------
+    TokenSet
+        ``tokens`` itself if it has this schema already.
+
+    Raises
+    ------
+    ValueError
+        For other axes, another kind of times, a channel or static covariate that ``schema`` lacks, and steps with gaps
+        if ``schema`` has no observed flags and ``typical`` is None.
     """
     if tokens.schema == schema:
         return tokens
-    if tokens.axes != schema.axes:
-        is_series = schema.patch is None and tokens.schema.patch is None
+    given = tokens.schema
+    if given.axes != schema.axes:
+        is_series = schema.patch is None and given.patch is None
         hint = f"make the tokens with layout={schema.layout!r}" if is_series else "give data of the same kind"
         raise ValueError(
-            f"the model was fitted on axes {schema.axes} (layout {schema.layout!r}), got {tokens.axes}: {hint}"
+            f"the model was fitted on axes {schema.axes} (layout {schema.layout!r}), got {given.axes}: {hint}"
         )
-    mine, theirs = tokens.schema, schema
-    if "time" in tokens.axes and describe_clock(mine) != describe_clock(theirs):
+    if "time" in given.axes and describe_clock(given) != describe_clock(schema):
         raise ValueError(
-            f"the model was fitted on {describe_clock(theirs)}, got {describe_clock(mine)}: give times as in training"
+            f"the model was fitted on {describe_clock(schema)}, got {describe_clock(given)}: give times as in training"
         )
-    for what in ("channels", "statics"):
-        unseen = [name for name in getattr(mine, what) if name not in getattr(theirs, what)]
-        if unseen:
+    for what, names, fitted in (
+        ("channels", given.channels, schema.channels),
+        ("statics", given.statics, schema.statics),
+    ):
+        if unseen := [name for name in names if name not in fitted]:
             raise ValueError(
-                f"{what} {unseen} were never seen in training; the model knows {getattr(theirs, what)}. "
+                f"{what} {unseen} were never seen in training; the model was fitted on {fitted}. "
                 "Leave them out, or fit again with them"
             )
-    if theirs.channel_axis is not None:
-        return _conform_measurements(tokens, theirs)
-    return _conform_steps(tokens, theirs, typical)
+    if schema.channel_axis is not None:
+        return _align_measurements(tokens, schema)
+    return _align_steps(tokens, schema, typical)
 
 
-def _conform_measurements(tokens: TokenSet, schema: Schema) -> TokenSet:
+def _align_measurements(tokens: TokenSet, schema: Schema) -> TokenSet:
     if tokens.schema.roles != schema.roles:
         raise ValueError(
             f"the model was fitted on value columns {schema.roles}, got {tokens.schema.roles}: "
             "give (or leave out) the column of measurement errors as in training"
         )
     # a static covariate may share its name with a channel: redshift z beside the band z
-    to_channel = [schema.channels.index(name) for name in tokens.schema.channels]
-    to_static = [len(schema.channels) + schema.statics.index(name) for name in tokens.schema.statics]
-    table = np.array([*to_channel, *to_static], np.float64)
+    new_channels = [schema.channels.index(name) for name in tokens.schema.channels]
+    new_statics = [len(schema.channels) + schema.statics.index(name) for name in tokens.schema.statics]
+    new_index = np.array([*new_channels, *new_statics], np.float64)
     positions = tokens.positions.copy()
     axis = cast(int, schema.channel_axis)
-    positions[:, axis] = table[positions[:, axis].astype(np.int64)]
+    positions[:, axis] = new_index[positions[:, axis].astype(np.int64)]
     return tokens.replace(positions=positions, schema=replace(schema, times=tokens.schema.times))
 
 
-def _conform_steps(tokens: TokenSet, schema: Schema, typical: npt.ArrayLike | None) -> TokenSet:
-    mine = tokens.schema
-    if None not in (mine.patch, schema.patch) and mine.patch != schema.patch:
+def _align_steps(tokens: TokenSet, schema: Schema, typical: npt.ArrayLike | None) -> TokenSet:
+    given = tokens.schema
+    _check_same_kind(given, schema)
+    if not schema.channels:
+        return tokens.replace(schema=replace(schema, times=given.times))
+    n_given, n_channels = len(given.channels), len(schema.channels)
+    values = np.zeros((tokens.n_tokens, len(schema.roles)), np.float32)
+    is_observed = np.zeros((tokens.n_tokens, n_channels), np.float32)
+    for i, name in enumerate(given.channels):
+        column = schema.channels.index(name)
+        values[:, column] = tokens.values[:, i]
+        is_observed[:, column] = tokens.values[:, n_given + i] if "observed" in given.roles else 1.0
+    if "observed" in schema.roles:
+        values[:, n_channels : 2 * n_channels] = is_observed
+    elif not is_observed.all():
+        _fill_gaps(values, is_observed > 0, tokens, typical)
+    if set(given.statics) != set(schema.statics):
+        raise ValueError(f"the model needs the static covariates {schema.statics}, got {given.statics}")
+    columns = schema.columns("static")
+    for column, name in zip(given.columns("static"), given.statics, strict=True):
+        values[:, columns[schema.statics.index(name)]] = tokens.values[:, column]
+    return tokens.replace(values=values, schema=replace(schema, times=given.times))
+
+
+def _check_same_kind(given: Schema, schema: Schema) -> None:
+    """Raise ValueError unless both are patches of one shape, or series with named channels, or the same columns."""
+    if None not in (given.patch, schema.patch) and given.patch != schema.patch:
         raise ValueError(
-            f"the model was fitted on patches (frames, height, width, values) {schema.patch}, got {mine.patch}: cut "
+            f"the model was fitted on patches (frames, height, width, values) {schema.patch}, got {given.patch}: cut "
             "them alike, from images of as many colours"
         )
-    if mine.patch != schema.patch or (not schema.channels and mine.roles != schema.roles):
-        raise ValueError(f"the model was fitted on {schema}, got {mine}")
-    if schema.channels and not mine.channels:
-        raise ValueError(f"the model knows the channels {schema.channels}, but these tokens name none: name them")
-    if not schema.channels:
-        return tokens.replace(schema=replace(schema, times=mine.times))
-    n_mine = len(mine.channels)
-    is_flagged = "observed" in mine.roles
-    values = np.zeros((tokens.n_tokens, len(schema.roles)), np.float32)
-    flags = np.zeros((tokens.n_tokens, len(schema.channels)), np.float32)
-    for i, name in enumerate(mine.channels):
-        to = schema.channels.index(name)
-        values[:, to] = tokens.values[:, i]
-        flags[:, to] = tokens.values[:, n_mine + i] if is_flagged else 1.0
-    n_filled = len(schema.channels)
-    if "observed" in schema.roles:
-        values[:, n_filled : 2 * n_filled] = flags
-    elif not flags.all():
-        lacking = "some steps lack a channel, but the model was fitted on complete steps and has no observed flags"
-        if typical is None:
-            raise ValueError(f"{lacking}; fit with layout='measurements', or on steps with missing channels too")
-        warnings.warn(
-            f"{lacking}: what is missing is filled with straight lines; fit with layout='measurements', or on steps "
-            "with missing channels too",
-            stacklevel=2,
+    if given.patch != schema.patch or (not schema.channels and given.roles != schema.roles):
+        raise ValueError(f"the model was fitted on {schema}, got {given}")
+    if schema.channels and not given.channels:
+        raise ValueError(
+            f"the model was fitted on the channels {schema.channels}, but these tokens name none: name them"
         )
-        _fill(values, flags > 0, tokens, np.asarray(typical))
-    mine_static, to_static = mine.columns("static"), schema.columns("static")
-    if set(mine.statics) != set(schema.statics):
-        raise ValueError(f"the model needs the static covariates {schema.statics}, got {mine.statics}")
-    for column, name in zip(mine_static, mine.statics, strict=True):
-        values[:, to_static[schema.statics.index(name)]] = tokens.values[:, column]
-    return tokens.replace(values=values, schema=replace(schema, times=mine.times))
 
 
-def _fill(values: Array, is_there: npt.NDArray[np.bool_], tokens: TokenSet, typical: Array) -> None:
-    """Write into (T, V) ``values`` what is not there (T, channels): straight lines in time, or the typical value."""
+def _fill_gaps(
+    values: Array, is_observed: npt.NDArray[np.bool_], tokens: TokenSet, typical: npt.ArrayLike | None
+) -> None:
+    """Write into ``values`` (T, V) what was not observed (T, channels).
+
+    A gap is filled by linear interpolation in time, or with the typical value where a sample lacks the whole channel.
+    """
+    problem = "some steps lack a channel, but the model was fitted on complete steps and has no observed flags"
+    if typical is None:
+        raise ValueError(f"{problem}; fit with layout='measurements', or on steps with missing channels too")
+    warnings.warn(
+        f"{problem}: missing values are filled by linear interpolation; fit with layout='measurements', or on steps "
+        "with missing channels too",
+        stacklevel=3,
+    )
+    typical_values = np.asarray(typical)
     time = tokens.positions[:, tokens.schema.time_axis]
-    for channel in np.flatnonzero(~is_there.all(axis=0)):
-        lacks = np.add.reduceat(~is_there[:, channel], tokens.starts) > 0
-        for start, length in zip(tokens.starts[lacks], tokens.lengths[lacks], strict=True):
-            part = slice(start, start + length)
-            known, line = is_there[part, channel], values[part, channel]
-            order = np.argsort(time[part][known], kind="stable")
-            line[~known] = (
-                np.interp(time[part][~known], time[part][known][order], line[known][order])
-                if known.any()
-                else typical[channel]
-            )
+    for channel in np.flatnonzero(~is_observed.all(axis=0)):
+        has_gaps = np.add.reduceat(~is_observed[:, channel], tokens.starts) > 0
+        for start, length in zip(tokens.starts[has_gaps], tokens.lengths[has_gaps], strict=True):
+            sample = slice(start, start + length)
+            is_known, series = is_observed[sample, channel], values[sample, channel]
+            if not is_known.any():
+                series[:] = typical_values[channel]
+                continue
+            order = np.argsort(time[sample][is_known], kind="stable")
+            known_times, known_values = time[sample][is_known][order], series[is_known][order]
+            series[~is_known] = np.interp(time[sample][~is_known], known_times, known_values)
 
 
 def describe_clock(schema: Schema) -> str:
-    """What kind of times these are, in words."""
+    """Return the kind of times in words: numbers, durations or time stamps."""
     if schema.times is None:
         return "times that are numbers"
     return "durations" if schema.times.startswith("duration") else "time stamps"

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from rotary_mae.data.audio_io import Wave, count_resampled, is_file, read_wave
+from rotary_mae.data.indexing import check_one_per_sample, sample_indices
 from rotary_mae.data.labels import as_labels
 from rotary_mae.data.log_mel import N_MELS, SAMPLE_RATE, count_frames, count_samples, log_mel
 from rotary_mae.data.schema import Schema
-from rotary_mae.data.tokens import TokenSet, check_one_each, sample_indices
+from rotary_mae.data.tokens import TokenSet
 
 
 def from_audio(
@@ -107,6 +108,8 @@ class LazyAudio:
     does it once into memory, ``write_cache`` onto the disk.
     """
 
+    is_on_disk: ClassVar[bool] = False
+
     def __init__(
         self,
         waves: npt.NDArray[Any] | Sequence[Wave],
@@ -120,7 +123,7 @@ class LazyAudio:
         self.waves, self.sample_rate, self.patch = waves, sample_rate, patch
         self.targets = None if targets is None else as_labels(targets)
         self.ids = np.arange(len(waves)) if ids is None else np.asarray(ids)
-        check_one_each(len(waves), ids=self.ids, targets=self.targets)
+        check_one_per_sample(len(waves), ids=self.ids, targets=self.targets)
         self._schema = self[:1].schema
 
     @property

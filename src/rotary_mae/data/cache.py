@@ -1,232 +1,157 @@
-"""TokenSets on disk: Parquet for exchange, a memory-mapped cache of flat arrays for training."""
+"""Memory-mapped cache of tokens on disk: flat arrays to train from, written in parts."""
 
 from __future__ import annotations
 
 import json
 import mmap
-import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
-from rotary_mae.data.parquet import fill_gaps, restore_gaps, storable, token_blocks
+from rotary_mae._atomic import recover, replacing_folder
+from rotary_mae.data.indexing import budget_slices, sample_indices, token_indices
+from rotary_mae.data.labels import fill_missing, restore_missing, to_storable
+from rotary_mae.data.parquet import NUMBERS_PER_BLOCK
 from rotary_mae.data.schema import Schema
-from rotary_mae.data.sources import Source
-from rotary_mae.data.tokens import TokenSet, sample_indices, token_indices
+from rotary_mae.data.sources import MinimalSource, Source, adapt_source
+from rotary_mae.data.tokens import TokenSet
 
-_SAMPLES_PER_BLOCK = 512  # of a source that does not tell its lengths
+SAMPLES_PER_BLOCK = 512
+"""Samples of a lazy source that are decoded and written at once. Not tuned."""
 
-_MOST_RUNS = 16  # of neighbours in a cache that are read before its pages are given back
+RUNS_PER_READ = 16
+"""Runs of neighbouring samples in a cache that are read before its pages are released.
+
+The system maps up to megabytes around each read, so scattered reads would otherwise fill the memory. Not tuned."""
+
+SCHEMA_FILE = "schema.json"
 
 
-# -- cache ------------------------------------------------------------------------------------------------
+# -- writing ------------------------------------------------------------------------------------------------
 
 
-def write_cache(data: Source | Iterable[TokenSet], folder: str | Path, progress: bool = False) -> CachedTokens:
-    """Write a source, or TokenSets one after the other, as flat arrays to train from; opened at once.
+def write_cache(data: MinimalSource | Iterable[TokenSet], folder: str | Path, progress: bool = False) -> CachedTokens:
+    """Write samples as flat arrays to train from, and open the cache.
 
-    Needs memory for one block of ``data`` only. An interrupted call leaves ``folder`` as it was; a cache that is there
-    already is replaced. ``progress`` shows a bar.
+    Only one block of ``data`` is in memory at a time. A cache that is in ``folder`` already is replaced; an interrupted
+    call leaves it as it was.
 
-    Raises ValueError for no samples, for parts of different schemas, and for a folder that holds other files.
+    Parameters
+    ----------
+    data : source, or iterable of TokenSet
+        Samples, or sets of the same schema one after the other.
+    folder : path
+        Folder to write: new, empty, or a cache.
+    progress : bool, default False
+        Show a progress bar.
+
+    Returns
+    -------
+    CachedTokens
+        The cache, opened.
+
+    Raises
+    ------
+    ValueError
+        If there are no samples, the sets differ in schema, or the folder holds other files.
     """
     folder = Path(folder)
     is_free = not folder.exists() or (folder.is_dir() and not any(folder.iterdir()))
     if not is_free and not _is_cache(folder):
         raise ValueError(f"{folder} exists and is no cache, or holds other files too; choose another folder")
-    partial, old = folder.with_name(f"{folder.name}.partial"), folder.with_name(f".{folder.name}.replaced")
-    for left in (partial, old):  # by a process that was killed
-        if left.exists() and not all(path.suffix == ".npy" or path.name == "schema.json" for path in left.iterdir()):
-            raise ValueError(f"{left} holds other files; it is needed to write {folder}: move them, or choose another")
-        shutil.rmtree(left, ignore_errors=True)
-    partial.mkdir(parents=True)
-    try:
-        whole = getattr(data, "targets", None)
-        _write_arrays(_parts(data, progress), partial, whole if isinstance(whole, np.ndarray) else None)
-        if folder.exists():
-            folder.rename(old)
-        partial.rename(folder)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)
+    source = adapt_source(data)
+    with replacing_folder(folder) as partial:
+        if source is not None:
+            blocks: Iterable[TokenSet] = _read_blocks(source, progress)
+        else:
+            assert isinstance(data, Iterable)
+            blocks = _with_bar(data, None) if progress else data
+        _write_arrays(blocks, partial, source)
     return open_cache(folder)
 
 
 def _is_cache(folder: Path) -> bool:
-    """Whether a folder holds a cache, whole or damaged, and nothing else."""
+    """True if a folder holds a cache, whole or damaged, and nothing else."""
     try:
-        about = json.loads((folder / "schema.json").read_text())
-        names = {"schema.json", *(f"{name}.npy" for name in about["shapes"])}
+        described = json.loads((folder / SCHEMA_FILE).read_text())
+        names = {SCHEMA_FILE, *(f"{name}.npy" for name in described["shapes"])}
     except (OSError, ValueError, TypeError, KeyError):
         return False
     return {path.name for path in folder.iterdir()} <= names
 
 
-def _parts(data: Source | Iterable[TokenSet], progress: bool) -> Iterator[TokenSet]:
-    if not isinstance(data, Source):
-        parts, total = iter(data), None
+def _read_blocks(source: Source, progress: bool) -> Iterable[TokenSet]:
+    """The samples of a source in blocks that fit into memory."""
+    if isinstance(source, TokenSet | CachedTokens):
+        slices = budget_slices(source.lengths * source.values.shape[1], NUMBERS_PER_BLOCK)
     else:
-        if isinstance(data, TokenSet | CachedTokens):
-            blocks = list(token_blocks(data))
-        else:
-            starts = range(0, len(data), _SAMPLES_PER_BLOCK)
-            blocks = [slice(start, min(start + _SAMPLES_PER_BLOCK, len(data))) for start in starts]
-        parts, total = (data[block] for block in blocks), len(blocks)
-    if not progress:
-        return parts
+        starts = range(0, len(source), SAMPLES_PER_BLOCK)
+        slices = [slice(start, min(start + SAMPLES_PER_BLOCK, len(source))) for start in starts]
+    blocks = (source[rows] for rows in slices)
+    return _with_bar(blocks, len(slices)) if progress else blocks
+
+
+def _with_bar(blocks: Iterable[TokenSet], total: int | None) -> Iterable[TokenSet]:
     from rich.progress import track
 
-    return iter(track(parts, description="writing cache", total=total))
+    return track(blocks, description="writing cache", total=total)
 
 
-def _write_arrays(parts: Iterable[TokenSet], folder: Path, like: npt.NDArray[Any] | None) -> None:
-    """like: the targets of all parts, where they are known."""
-    columns: dict[str, GrowingArray] = {}
+def _write_arrays(blocks: Iterable[TokenSet], folder: Path, source: Source | None) -> None:
+    """Append the arrays of all blocks to one file each; ``source`` is what the blocks are read from, if known."""
+    files: dict[str, _GrowingArray] = {}
     schema, n_tokens = None, 0
-    for part in parts:
+    for block in blocks:
         if schema is None:
-            schema = part.schema
-        elif part.schema != schema:
-            raise ValueError(f"all parts need one schema; got {schema}, then {part.schema}: use conform first")
-        arrays = {
-            "values": part.values,
-            "positions": part.positions,
-            "lengths": part.lengths,
-            "starts": part.starts + n_tokens,
-            "ids": storable(part.ids, "ids"),
-        }
-        if part.targets is not None:
-            arrays["targets"], is_known = fill_gaps(part.targets, like)
-            if part.targets.dtype.kind in "OU":
-                arrays["has_target"] = is_known
-        if part.token_targets is not None:
-            arrays["token_targets"] = part.token_targets
+            schema = block.schema
+        elif block.schema != schema:
+            raise ValueError(f"all parts need one schema; got {schema}, then {block.schema}: bring them to one first")
+        arrays = _block_arrays(block, n_tokens, source)
         for name in ("targets", "token_targets"):
-            if columns and (name in columns) != (name in arrays):
+            if files and (name in files) != (name in arrays):
                 raise ValueError(f"some parts have {name} and others not; give all of them, or none")
         for name, array in arrays.items():
-            if name not in columns:
-                columns[name] = GrowingArray(folder / f"{name}.npy", array)
-            columns[name].append(array)
-        n_tokens += part.n_tokens
+            if name not in files:
+                files[name] = _GrowingArray(folder / f"{name}.npy", array)
+            files[name].append(array)
+        n_tokens += block.n_tokens
     if schema is None or not n_tokens:
         raise ValueError("there are no samples to write")
-    shapes = {name: column.close() for name, column in columns.items()}
-    about = {"format": 1, "schema": asdict(schema), "shapes": shapes}
-    (folder / "schema.json").write_text(json.dumps(about, indent=1))
+    shapes = {name: file.close() for name, file in files.items()}
+    described = {"format": 1, "schema": asdict(schema), "shapes": shapes}
+    (folder / SCHEMA_FILE).write_text(json.dumps(described, indent=1))
 
 
-def open_cache(folder: str | Path) -> CachedTokens:
-    """Open the ``folder`` that ``write_cache`` wrote; takes no time and no memory, whatever its size.
-
-    Raises FileNotFoundError if there is no cache, ValueError if it is damaged.
-    """
-    return CachedTokens(Path(folder).absolute())
-
-
-class CachedTokens:
-    """Samples on disk: a Source that reads just the samples asked for.
-
-    ``ids`` (B,), ``targets`` (B,), (B, k) or None, ``lengths`` and ``starts`` (B,) are memory-mapped arrays; names of
-    classes of which some are missing are in memory, with None for these.
-    Raises FileNotFoundError if there is no cache, ValueError if it is damaged.
-    """
-
-    is_on_disk = True
-    """Read best in blocks of neighbours, not sample by sample."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        if not (folder / "schema.json").exists():
-            raise FileNotFoundError(f"there is no cache in {folder}; make one with write_cache")
-        try:
-            about = json.loads((folder / "schema.json").read_text())
-        except ValueError as error:
-            raise ValueError(f"cache {folder} is damaged ({error}); make it anew with write_cache") from error
-        self._schema = Schema(**about["schema"])
-        arrays = {name: self._open(name, shape) for name, shape in about["shapes"].items()}
-        self.values, self.positions = arrays["values"], arrays["positions"]
-        self.lengths, self.starts, self.ids = arrays["lengths"], arrays["starts"], arrays["ids"]
-        self.targets, self.token_targets = arrays.get("targets"), arrays.get("token_targets")
-        is_known = arrays.get("has_target")
-        if self.targets is not None and is_known is not None and not is_known.all():
-            self.targets = restore_gaps(self.targets, is_known)
-
-    def _open(self, name: str, shape: list[int]) -> npt.NDArray[Any]:
-        path = self.folder / f"{name}.npy"
-        try:
-            array: npt.NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
-        except (OSError, EOFError, ValueError) as error:
-            raise ValueError(
-                f"cache {path} is missing or truncated ({error}); make it anew with write_cache"
-            ) from error
-        if list(array.shape) != shape:
-            raise ValueError(f"cache {path} has shape {array.shape}, expected {tuple(shape)}; make it anew")
-        return array
-
-    @property
-    def schema(self) -> Schema:
-        """What the columns mean."""
-        return self._schema
-
-    @property
-    def shape(self) -> tuple[int]:
-        """(B,): lets scikit-learn's splitters index samples."""
-        return (len(self),)
-
-    def __len__(self) -> int:
-        return len(self.lengths)
-
-    def __repr__(self) -> str:
-        size = f"{len(self)} samples, {len(self.values)} tokens"
-        return f"CachedTokens({size}, axes {self.schema.axes}, {str(self.folder)!r})"
-
-    def __getitem__(self, index: Any) -> TokenSet:
-        """Samples by int, slice, int or bool array, read into memory."""
-        chosen = sample_indices(index, len(self))
-        runs = np.flatnonzero(np.diff(chosen) != 1) + 1
-        parts = np.split(chosen, runs[_MOST_RUNS - 1 :: _MOST_RUNS])
-        read = [self._read(part) for part in parts]
-        return read[0] if len(read) == 1 else TokenSet.concatenate(read)
-
-    def _read(self, chosen: npt.NDArray[np.int64]) -> TokenSet:
-        lengths = np.asarray(self.lengths[chosen])
-        tokens = token_indices(np.asarray(self.starts[chosen]), lengths)
-        read = TokenSet(
-            self.values[tokens],
-            self.positions[tokens],
-            lengths,
-            ids=np.asarray(self.ids[chosen]),
-            targets=None if self.targets is None else np.asarray(self.targets[chosen]),
-            token_targets=None if self.token_targets is None else np.asarray(self.token_targets[tokens]),
-            schema=self.schema,
-        )
-        self._give_back()
-        return read
-
-    def _give_back(self) -> None:
-        """Let go of the pages read: around each the system maps up to megabytes, which all count as memory."""
-        if not hasattr(mmap, "MADV_DONTNEED"):
-            return
-        per_sample = (self.lengths, self.starts, self.ids, self.targets)
-        for array in (self.values, self.positions, self.token_targets, *per_sample):
-            if array is not None and isinstance(array.base, mmap.mmap):
-                array.base.madvise(mmap.MADV_DONTNEED)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        # to another process goes the place, not the arrays
-        return CachedTokens, (self.folder,)
+def _block_arrays(block: TokenSet, n_tokens_before: int, source: Source | None) -> dict[str, npt.NDArray[Any]]:
+    """The arrays of a block by the names of their files."""
+    arrays = {
+        "values": block.values,
+        "positions": block.positions,
+        "lengths": block.lengths,
+        "starts": block.starts + n_tokens_before,
+        "ids": to_storable(block.ids, "ids"),
+    }
+    if block.targets is not None:
+        kind = block.targets.dtype.kind
+        # all labels decide the type where some are missing: those of a block may be missing altogether
+        all_targets = source.targets if source is not None and kind == "O" else None
+        arrays["targets"], is_known = fill_missing(block.targets, all_targets)
+        if kind in "OU":
+            arrays["has_target"] = is_known
+    if block.token_targets is not None:
+        arrays["token_targets"] = block.token_targets
+    return arrays
 
 
-class GrowingArray:
-    """A .npy file that grows by rows like those of the first array; its type widens if it must."""
+class _GrowingArray:
+    """A .npy file that grows by rows of the shape of the first array; its type widens if needed."""
 
-    def __init__(self, path: Path, like: npt.NDArray[Any]) -> None:
-        self.path, self.dtype, self.row = path, like.dtype, like.shape[1:]
+    def __init__(self, path: Path, first: npt.NDArray[Any]) -> None:
+        self.path, self.dtype, self.row = path, first.dtype, first.shape[1:]
         self._create()
 
     def _create(self) -> None:
@@ -249,7 +174,7 @@ class GrowingArray:
         self.n_rows += len(array)
 
     def _widen(self, dtype: np.dtype[Any]) -> None:
-        """Write what is there anew if its type, say the width of names, is too narrow for what comes."""
+        """Rewrite the rows so far if their type, for example the width of names, is too narrow for ``dtype``."""
         if (dtype.kind == "U") != (self.dtype.kind == "U"):
             raise ValueError(f"{self.path.stem} must be text or numbers in all parts, got {self.dtype}, then {dtype}")
         wide = np.result_type(dtype, self.dtype)
@@ -260,12 +185,165 @@ class GrowingArray:
         before = np.load(narrow, mmap_mode="r", allow_pickle=False)
         self.dtype = wide
         self._create()
-        for start in range(0, len(before), 1 << 20):
+        for start in range(0, len(before), 1 << 20):  # a million rows at once bounds the memory of the copy
             self.append(before[start : start + (1 << 20)])
         narrow.unlink()
 
     def close(self) -> list[int]:
-        """Complete the file; returns its shape."""
+        """Complete the file and return its shape."""
         self._write_header()
         self.file.close()
         return [self.n_rows, *self.row]
+
+
+# -- reading ------------------------------------------------------------------------------------------------
+
+
+def open_cache(folder: str | Path) -> CachedTokens:
+    """Open a cache; takes no time and no memory, whatever its size.
+
+    Parameters
+    ----------
+    folder : path
+        Folder that ``write_cache`` wrote.
+
+    Returns
+    -------
+    CachedTokens
+        A Source that reads samples when they are indexed.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no cache.
+    ValueError
+        If the cache is damaged.
+    """
+    return CachedTokens(Path(folder).absolute())
+
+
+class CachedTokens:
+    """A cache on disk: a Source that reads only the samples it is indexed by.
+
+    Pickling it, for example for a worker process, transfers the folder's path and no arrays.
+
+    Parameters
+    ----------
+    folder : path
+        Folder that ``write_cache`` wrote.
+
+    Attributes
+    ----------
+    schema : Schema
+        Meaning of the columns.
+    values, positions, token_targets : memory-mapped arrays of shape (T, V), (T, D) and (T, k)
+        The tokens; ``token_targets`` may be None.
+    lengths, starts, ids : memory-mapped arrays of shape (B,)
+        Number of tokens, first token and name of each sample.
+    targets : array of shape (B,) or (B, k), or None
+        Memory-mapped labels; or in memory, with None where one is missing.
+    is_on_disk : bool
+        Always True.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no cache.
+    ValueError
+        If the cache is damaged.
+    """
+
+    is_on_disk: ClassVar[bool] = True
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        recover(folder)
+        if not (folder / SCHEMA_FILE).exists():
+            raise FileNotFoundError(f"there is no cache in {folder}; make one with write_cache")
+        try:
+            described = json.loads((folder / SCHEMA_FILE).read_text())
+        except ValueError as error:
+            raise ValueError(f"cache {folder} is damaged ({error}); make it anew with write_cache") from error
+        self.schema = Schema(**described["schema"])
+        arrays = {name: self._open(name, shape) for name, shape in described["shapes"].items()}
+        self.values, self.positions = arrays["values"], arrays["positions"]
+        self.lengths, self.starts, self.ids = arrays["lengths"], arrays["starts"], arrays["ids"]
+        self.targets, self.token_targets = arrays.get("targets"), arrays.get("token_targets")
+        is_known = arrays.get("has_target")
+        if self.targets is not None and is_known is not None and not is_known.all():
+            self.targets = restore_missing(self.targets, is_known)
+
+    def _open(self, name: str, shape: list[int]) -> npt.NDArray[Any]:
+        path = self.folder / f"{name}.npy"
+        try:
+            array: npt.NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+        except (OSError, EOFError, ValueError) as error:
+            raise ValueError(
+                f"cache {path} is missing or truncated ({error}); make it anew with write_cache"
+            ) from error
+        if list(array.shape) != shape:
+            raise ValueError(f"cache {path} has shape {array.shape}, expected {tuple(shape)}; make it anew")
+        return array
+
+    @property
+    def shape(self) -> tuple[int]:
+        """(B,); scikit-learn's splitters index samples by it."""
+        return (len(self),)
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def __repr__(self) -> str:
+        size = f"{len(self)} samples, {len(self.values)} tokens"
+        return f"CachedTokens({size}, axes {self.schema.axes}, {str(self.folder)!r})"
+
+    def __getitem__(self, index: Any) -> TokenSet:
+        """Read some samples into memory.
+
+        Parameters
+        ----------
+        index : int, slice, array, or (index, ...)
+            Samples to read; a bool array has shape (B,).
+
+        Returns
+        -------
+        TokenSet
+            The chosen samples, in the given order.
+
+        Raises
+        ------
+        IndexError
+            If an index is outside of the cache.
+        """
+        chosen = sample_indices(index, len(self))
+        run_starts = np.flatnonzero(np.diff(chosen) != 1) + 1
+        parts = np.split(chosen, run_starts[RUNS_PER_READ - 1 :: RUNS_PER_READ])
+        read = [self._read(part) for part in parts]
+        return read[0] if len(read) == 1 else TokenSet.concatenate(read)
+
+    def _read(self, chosen: npt.NDArray[np.int64]) -> TokenSet:
+        lengths = np.asarray(self.lengths[chosen])
+        tokens = token_indices(np.asarray(self.starts[chosen]), lengths)
+        read = TokenSet(
+            self.values[tokens],
+            self.positions[tokens],
+            lengths,
+            ids=np.asarray(self.ids[chosen]),
+            targets=None if self.targets is None else np.asarray(self.targets[chosen]),
+            token_targets=None if self.token_targets is None else np.asarray(self.token_targets[tokens]),
+            schema=self.schema,
+        )
+        self._release_pages()
+        return read
+
+    def _release_pages(self) -> None:
+        """Return the pages of the files to the system, which else all count as memory of this process."""
+        if not hasattr(mmap, "MADV_DONTNEED"):
+            return
+        per_sample = (self.lengths, self.starts, self.ids, self.targets)
+        for array in (self.values, self.positions, self.token_targets, *per_sample):
+            if array is not None and isinstance(array.base, mmap.mmap):
+                array.base.madvise(mmap.MADV_DONTNEED)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return CachedTokens, (self.folder,)

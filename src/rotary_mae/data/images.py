@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from rotary_mae.data.indexing import check_one_per_sample, sample_indices
 from rotary_mae.data.labels import as_labels
 from rotary_mae.data.schema import Schema
 from rotary_mae.data.timestamps import as_positions
-from rotary_mae.data.tokens import TokenSet, check_one_each, sample_indices
+from rotary_mae.data.tokens import TokenSet
 
 Pixels = npt.NDArray[Any]
 
@@ -89,6 +90,8 @@ class LazyImages:
     ``lengths`` (B,) are the tokens of each image.
     """
 
+    is_on_disk: ClassVar[bool] = False
+
     def __init__(
         self,
         images: Images,
@@ -103,7 +106,7 @@ class LazyImages:
         self.times = None if times is None else np.asarray(times)
         self.targets = None if targets is None else as_labels(targets)
         self.ids = np.arange(len(images)) if ids is None else np.asarray(ids)
-        check_one_each(len(images), ids=self.ids, targets=self.targets)
+        check_one_per_sample(len(images), ids=self.ids, targets=self.targets)
         if isinstance(images, list | tuple) and len({np.shape(image) for image in images}) > 1:
             raise ValueError(
                 "images must be of one size to be cut when asked for; give those of several to from_images"

@@ -1,9 +1,8 @@
-"""Fitted scaling of values (a channel) and positions (an axis), stored with the weights."""
+"""Scaling of values by channel and of positions by axis, fitted on training data and stored with the weights."""
 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -12,18 +11,15 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from rotary_mae.data.alignment import conform
+from rotary_mae._atomic import replacing_file
+from rotary_mae.data.alignment import align
+from rotary_mae.data.scaling_statistics import ValueScaling, fit_centers_and_scales, fit_units, tail_fraction
 from rotary_mae.data.schema import Schema
-from rotary_mae.data.sources import Source
+from rotary_mae.data.sources import MinimalSource
 from rotary_mae.data.tokens import TokenSet
 
 FIRST_POSITION = 1.0
-"""Where a sample's first visible token comes to lie; position 0 is left to the CLS token."""
-
-FAR = 10.0
-"""Scales from the centre."""
-
-ValueScaling = Literal["auto", "robust", "standard", "none"]
+"""Scaled position of a sample's first visible token; position 0 belongs to the CLS token."""
 
 Origin = Literal["first", "global", "none"]
 
@@ -34,12 +30,21 @@ Array = npt.NDArray[np.float64]
 class Scaling:
     """Centres and scales of values, origins and units of positions, fitted on training data.
 
-    schema: what the data looked like at fit; other data is brought to it first (``TokenSet.conform``).
-    center, scale: for "measurements" one number a channel (static ones last) and predicted column of it, else one a
-    value column.
-    origin: "first" counts a continuous axis from the sample's first token, "global" from ``start``, "none"
-    from 0. unit, start: one number an axis, in the user's units; 1 and 0 on index axes. tails: the share of the values
-    of the fit that are farther than 10 scales from their centre; of normally distributed ones none is.
+    Attributes
+    ----------
+    schema : Schema
+        Schema of the data at fit. Other data is aligned with it first.
+    center, scale : tuple of float
+        With a channel axis one number a channel (static covariates last) and predicted value of it; else one a value
+        column. In the user's units.
+    origin : {"first", "global", "none"}
+        Origin of continuous axes: the sample's first token, ``start``, or 0.
+    unit : tuple of float
+        Distance that becomes 1, one an axis, in the user's units; 1 on index axes.
+    start : tuple of float
+        Global origin, one an axis, in the user's units; 0 on index axes.
+    tails : float
+        Fraction of the fitted values that are more than 10 scales from their centre; 0 for a normal distribution.
     """
 
     schema: Schema
@@ -53,7 +58,7 @@ class Scaling:
     @classmethod
     def fit(
         cls,
-        tokens: Source,
+        tokens: MinimalSource,
         *,
         values: ValueScaling = "auto",
         origin: Origin = "first",
@@ -62,18 +67,41 @@ class Scaling:
     ) -> Scaling:
         """Fit centres, scales and units to data.
 
-        Args:
-            tokens: a TokenSet or another Source.
-            values: "robust" centres on the median and scales by the interquartile range (as a standard
-                deviation), "standard" uses mean and standard deviation, "none" leaves values alone; "auto" is
-                "standard" for patches of images and sound (paper, T3), else "robust".
-            origin: see the class.
-            unit: what becomes a distance of 1, one number or one a continuous axis; "auto" takes the typical
-                distance of a sample's distinct positions.
-            max_samples: fit to at most so many samples, evenly spread.
+        Parameters
+        ----------
+        tokens : TokenSet or another source
+            Training samples.
+        values : {"auto", "robust", "standard", "none"}, default "auto"
+            "robust" centres on the median and scales by the interquartile range, expressed as a standard deviation;
+            "standard" uses mean and standard deviation; "none" leaves values as they are. "auto" is "standard" for
+            patches of images and audio (paper, T3), else "robust".
+        origin : {"first", "global", "none"}, default "first"
+            Origin of continuous axes: the sample's first token, the smallest position of all samples, or 0.
+        unit : float, sequence of float, or "auto", default "auto"
+            Distance that becomes 1, one number or one a continuous axis. "auto" takes the typical distance between
+            distinct positions of a sample.
+        max_samples : int, default 10_000
+            Largest number of samples to fit to, spaced evenly over the data.
+
+        Returns
+        -------
+        Scaling
+            The fitted scaling.
+
+        Raises
+        ------
+        ValueError
+            If there are no samples, or an argument is none of its choices.
+
+        Examples
+        --------
+        >>> import rotary_mae as rm
+        >>> tokens = rm.simulate_light_curves(20)
+        >>> scaling = rm.Scaling.fit(tokens)
+        >>> scaled = scaling.apply(tokens)
         """
-        _one_of("values", values, ("auto", "robust", "standard", "none"))
-        _one_of("origin", origin, ("first", "global", "none"))
+        _check_choice("values", values, ("auto", "robust", "standard", "none"))
+        _check_choice("origin", origin, ("first", "global", "none"))
         if len(tokens) == 0:
             raise ValueError("scaling needs at least one sample to be fitted, got none")
         chosen = np.linspace(0, len(tokens) - 1, min(len(tokens), max_samples)).round().astype(np.int64)
@@ -81,11 +109,10 @@ class Scaling:
         schema = sample.schema
         if values == "auto":
             values = "robust" if schema.patch is None else "standard"
-        center, scale = _fit_values(sample, values)
-        units, starts = _fit_units(sample, unit), np.zeros(len(schema.axes))
-        continuous = schema.continuous_axes
+        center, scale = fit_centers_and_scales(sample, values)
+        units, starts = fit_units(sample, unit), np.zeros(len(schema.axes))
         if origin == "global":
-            for axis in continuous:
+            for axis in schema.continuous_axes:
                 starts[axis] = sample.positions[:, axis].min()
         fitted = cls(
             schema,
@@ -95,190 +122,233 @@ class Scaling:
             tuple(units.tolist()),
             tuple(starts.tolist()),
         )
-        return replace(fitted, tails=_tails(fitted.apply(sample)))
+        return replace(fitted, tails=tail_fraction(fitted.apply(sample)))
 
     # -- values ---------------------------------------------------------------------------------------------
 
-    def _columns(self, tokens_channel: npt.NDArray[np.int64] | None) -> tuple[Array, Array]:
-        """Centre and scale of the predicted values: (T, n_predicted) by channel, or (1, n_predicted) for all."""
-        center, scale, n = np.asarray(self.center), np.asarray(self.scale), self.schema.n_predicted
-        if self.schema.channel_axis is None:
-            return center[None, :n], scale[None, :n]
-        if tokens_channel is None:
-            raise ValueError("values of this layout are scaled by channel: give channel=, their channel indices")
-        return center.reshape(-1, n)[tokens_channel], scale.reshape(-1, n)[tokens_channel]
+    def align(self, tokens: TokenSet) -> TokenSet:
+        """Align tokens with the schema of the fit, in their own units.
 
-    def conform(self, tokens: TokenSet) -> TokenSet:
-        """Tokens as at fit, in their own units; where steps lack what they had at fit, see ``conform.conform``."""
-        return conform(tokens, self.schema, self.center)
+        Parameters
+        ----------
+        tokens : TokenSet
+            Samples with any subset of the channels.
+
+        Returns
+        -------
+        TokenSet
+            Samples with the channels and columns of ``schema``. Missing channels of steps without observed flags are
+            filled by linear interpolation, or with the channel's centre, with a warning.
+
+        Raises
+        ------
+        ValueError
+            For data of another kind, or with a channel that was not there at fit.
+        """
+        return align(tokens, self.schema, self.center)
 
     def apply(self, tokens: TokenSet) -> TokenSet:
-        """Tokens in the model's units: conformed, values scaled, positions counted from their origin."""
+        """Convert tokens to the model's units.
+
+        Parameters
+        ----------
+        tokens : TokenSet
+            Samples in the user's units.
+
+        Returns
+        -------
+        TokenSet
+            Aligned samples with scaled values, and positions relative to their origin.
+
+        Raises
+        ------
+        ValueError
+            As for ``align``, and for tokens that are scaled already.
+        """
         if tokens.schema.anchored and not self.schema.anchored:
             raise ValueError("these tokens are scaled already; give them as they were before scaling")
-        tokens, schema = self.conform(tokens), self.schema
+        tokens, schema = self.align(tokens), self.schema
         values = tokens.values.astype(np.float64)
         if schema.channel_axis is None:
             center, scale = np.asarray(self.center), np.asarray(self.scale)
             values = (values - center) / scale
             observed = schema.columns("observed")
             if observed:
-                # not observed is the channel's centre, whatever the number there was
+                # a value that was not observed becomes the channel's centre, whatever its number was
                 values[:, : schema.n_predicted] *= tokens.values[:, observed] > 0
         else:
-            center, scale = self._columns(tokens.positions[:, schema.channel_axis].astype(np.int64))
+            center, scale = self._center_and_scale(tokens.positions[:, schema.channel_axis].astype(np.int64))
             n, errors = schema.n_predicted, schema.columns("error")
             values[:, :n] = (values[:, :n] - center) / scale
-            # as many errors as values, or one for all of them
+            # one error a value, or one for all values of a token
             values[:, errors] /= scale if len(errors) == n else scale[:, :1]
         positions = self.apply_positions(tokens.positions, tokens.lengths, self.starts(tokens))
         anchored = schema.continuous_axes if self.origin == "first" else ()
         return tokens.replace(values=values, positions=positions, schema=replace(schema, anchored=anchored))
 
     def undo(
-        self, values: npt.ArrayLike, *, channel: npt.ArrayLike | None = None, is_spread: bool = False
+        self, values: npt.ArrayLike, *, channel: npt.ArrayLike | None = None, is_std: bool = False
     ) -> npt.NDArray[np.float64]:
-        """Predicted values (T, n_predicted) back in the user's units.
+        """Convert predicted values to the user's units.
 
-        channel: (T,) channel index of each row, needed where scaling is by channel. is_spread: they are
-        standard deviations: scale them without moving them.
+        Parameters
+        ----------
+        values : array of shape (T, n_predicted)
+            Values in the model's units.
+        channel : int array of shape (T,), optional
+            Channel index of each row; required for tokens with a channel axis.
+        is_std : bool, default False
+            True for standard deviations, which are scaled but not shifted.
+
+        Returns
+        -------
+        array of shape (T, n_predicted)
+            Values in the user's units.
+
+        Raises
+        ------
+        ValueError
+            If the shape is another, or ``channel`` is missing.
         """
-        predicted = self._predicted(values)
-        center, scale = self._columns(None if channel is None else np.asarray(channel).astype(np.int64))
-        return predicted * scale + (0.0 if is_spread else center)
-
-    def _predicted(self, values: npt.ArrayLike) -> Array:
-        n = self.schema.n_predicted
-        if isinstance(values, TokenSet) or np.ndim(values) != 2 or np.shape(values)[1] != n:
-            what = "a TokenSet" if isinstance(values, TokenSet) else f"shape {np.shape(values)}"
-            raise ValueError(f"values must be (T, {n}), those that a model predicts, got {what}")
-        return np.asarray(values, np.float64)
+        predicted = self._check_predicted(values)
+        center, scale = self._center_and_scale(channel)
+        return predicted * scale + (0.0 if is_std else center)
 
     def apply_targets(self, values: npt.ArrayLike, *, channel: npt.ArrayLike | None = None) -> npt.NDArray[np.float64]:
-        """The inverse of ``undo``: values (T, n_predicted) in the user's units to the model's.
+        """Convert values to the model's units: the inverse of ``undo``.
 
-        channel: (T,) channel index of each row, needed where scaling is by channel.
+        Parameters
+        ----------
+        values : array of shape (T, n_predicted)
+            Values in the user's units.
+        channel : int array of shape (T,), optional
+            Channel index of each row; required for tokens with a channel axis.
+
+        Returns
+        -------
+        array of shape (T, n_predicted)
+            Values in the model's units.
+
+        Raises
+        ------
+        ValueError
+            If the shape is another, or ``channel`` is missing.
         """
-        predicted = self._predicted(values)
-        center, scale = self._columns(None if channel is None else np.asarray(channel).astype(np.int64))
+        predicted = self._check_predicted(values)
+        center, scale = self._center_and_scale(channel)
         return (predicted - center) / scale
+
+    def _center_and_scale(self, channel: npt.ArrayLike | None) -> tuple[Array, Array]:
+        """Centre and scale of predicted values: (T, n_predicted) by channel (T,), or (1, n_predicted) for all."""
+        center, scale, n = np.asarray(self.center), np.asarray(self.scale), self.schema.n_predicted
+        if self.schema.channel_axis is None:
+            return center[None, :n], scale[None, :n]
+        if channel is None:
+            raise ValueError("values of this layout are scaled by channel: give channel=, their channel indices")
+        index = np.asarray(channel).astype(np.int64)
+        return center.reshape(-1, n)[index], scale.reshape(-1, n)[index]
+
+    def _check_predicted(self, values: npt.ArrayLike) -> Array:
+        n = self.schema.n_predicted
+        if isinstance(values, TokenSet) or np.ndim(values) != 2 or np.shape(values)[1] != n:
+            given = "a TokenSet" if isinstance(values, TokenSet) else f"shape {np.shape(values)}"
+            raise ValueError(f"values must be (T, {n}), those that a model predicts, got {given}")
+        return np.asarray(values, np.float64)
 
     # -- positions ------------------------------------------------------------------------------------------
 
     def starts(self, tokens: TokenSet) -> Array:
-        """(B, D) the position, in the user's units, that comes to lie at the model's origin."""
+        """Return the origin of each sample's positions.
+
+        Parameters
+        ----------
+        tokens : TokenSet
+            Samples in the user's units.
+
+        Returns
+        -------
+        array of shape (B, D)
+            Position that becomes the model's origin, in the user's units.
+        """
         starts = np.tile(np.asarray(self.start), (len(tokens), 1))
         if self.origin == "first" and len(tokens):
             for axis in self.schema.continuous_axes:
                 axis_positions = np.where(tokens.is_static, np.inf, tokens.positions[:, axis])
                 first = np.minimum.reduceat(axis_positions, tokens.starts)
-                # a sample of static covariates alone has no time of its own
+                # a sample of static covariates alone has no other time
                 starts[:, axis] = np.where(np.isfinite(first), first, tokens.positions[tokens.starts, axis])
         return starts
 
     def apply_positions(self, positions: Array, lengths: npt.NDArray[np.int64], starts: Array) -> Array:
-        """Positions (T, D) in the user's units to the model's.
+        """Convert positions to the model's units.
 
-        lengths: (B,) positions of each sample. starts: (B, D) what comes to lie at the origin, see ``starts``.
-        float64 until the origin is gone: float32 cannot tell MJD 59000.001 from 59000.002.
+        Parameters
+        ----------
+        positions : array of shape (T, D)
+            Positions in the user's units.
+        lengths : array of shape (B,)
+            Number of positions of each sample.
+        starts : array of shape (B, D)
+            Origins, from ``starts``.
+
+        Returns
+        -------
+        array of shape (T, D)
+            Positions in the model's units.
         """
+        # float64 until the origin is subtracted: float32 cannot tell MJD 59000.001 from 59000.002
         moved = (positions - np.repeat(starts, lengths, axis=0)) / np.asarray(self.unit)
         if self.origin != "none":
             moved[:, list(self.schema.continuous_axes)] += FIRST_POSITION
         return moved
 
-    # -- on disk --------------------------------------------------------------------------------------------
+    # -- files ----------------------------------------------------------------------------------------------
 
     def save(self, path: str | Path) -> None:
-        """Write to a JSON file, whole or not at all."""
-        partial = Path(f"{path}.partial")
-        partial.write_text(json.dumps(asdict(self), indent=1))
-        os.replace(partial, path)
+        """Write a JSON file, whole or not at all.
+
+        Parameters
+        ----------
+        path : path
+            File to write.
+        """
+        with replacing_file(Path(path)) as partial:
+            partial.write_text(json.dumps(asdict(self), indent=1))
 
     @classmethod
     def load(cls, path: str | Path) -> Scaling:
-        """Read what ``save`` wrote."""
+        """Read a file that ``save`` wrote.
+
+        Parameters
+        ----------
+        path : path
+            File to read.
+
+        Returns
+        -------
+        Scaling
+            The saved scaling.
+        """
         return cls.from_dict(json.loads(Path(path).read_text()))
 
     @classmethod
     def from_dict(cls, fields: dict[str, Any]) -> Scaling:
-        """From the dictionary that ``save`` writes as JSON."""
+        """Make a scaling of the dictionary that ``save`` writes as JSON.
+
+        Parameters
+        ----------
+        fields : dict
+            Values of the attributes by name.
+
+        Returns
+        -------
+        Scaling
+            The scaling with these attributes.
+        """
         lists = {k: tuple(v) for k, v in fields.items() if isinstance(v, list)}
         return cls(**{**fields, **lists, "schema": Schema(**fields["schema"])})
 
 
-def _one_of(name: str, got: str, allowed: tuple[str, ...]) -> None:
-    if got not in allowed:
-        raise ValueError(f"{name} must be one of {allowed}, got {got!r}")
-
-
-def _fit_values(tokens: TokenSet, how: ValueScaling) -> tuple[Array, Array]:
-    schema = tokens.schema
-    if schema.channel_axis is not None:
-        channel = tokens.positions[:, schema.channel_axis].astype(np.int64)
-        n = len(schema.channels) + len(schema.statics)
-        by_channel = np.argsort(channel, kind="stable")
-        ordered = tokens.values[by_channel, : schema.n_predicted]
-        parts = np.split(ordered, np.cumsum(np.bincount(channel, minlength=n))[:-1])
-        fitted = [_center_and_scale(column, how) for part in parts for column in part.T]
-    elif schema.patch is not None:
-        # every pixel of a patch is the same quantity
-        fitted = [_center_and_scale(tokens.values.ravel(), how)] * tokens.values.shape[1]
-    else:
-        observed = schema.flags
-        fitted = []
-        for column, role in enumerate(schema.roles):
-            values = tokens.values[:, column]
-            if column in observed:
-                values = values[tokens.values[:, observed[column]] > 0]
-            fitted.append((0.0, 1.0) if role == "observed" else _center_and_scale(values, how))
-    return np.array([f[0] for f in fitted]), np.array([f[1] for f in fitted])
-
-
-def _center_and_scale(values: npt.NDArray[np.float32], how: ValueScaling) -> tuple[float, float]:
-    if how == "none" or not values.size:
-        return 0.0, 1.0
-    values64 = values.astype(np.float64)
-    if how == "standard":
-        return float(values64.mean()), float(values64.std()) or 1.0
-    low, middle, high = np.quantile(values64, (0.25, 0.5, 0.75))
-    # 1.349: the interquartile range of a normal distribution of standard deviation 1;
-    # a channel that is mostly one number has no range, so the standard deviation must do
-    return float(middle), float((high - low) / 1.349) or float(values64.std()) or 1.0
-
-
-def _tails(scaled: TokenSet) -> float:
-    schema, real = scaled.schema, ~scaled.is_static
-    values = np.abs(scaled.values[real, : schema.n_predicted])
-    observed = schema.columns("observed")
-    is_seen = scaled.values[real][:, observed] > 0 if observed else np.ones(values.shape, bool)
-    return float((values[is_seen] > FAR).mean()) if is_seen.any() else 0.0
-
-
-def _fit_units(tokens: TokenSet, unit: float | Sequence[float] | str) -> Array:
-    """(D,) units of the axes; 1 on index axes."""
-    units, continuous = np.ones(len(tokens.axes)), list(tokens.schema.continuous_axes)
-    if isinstance(unit, str):
-        if unit != "auto":
-            raise ValueError(f"unit must be one of 'auto' or a positive number, in the unit of the times, got {unit!r}")
-        units[continuous] = [_typical_distance(tokens, axis) for axis in continuous]
-        return units
-    given = np.asarray(unit, np.float64)
-    if given.shape not in ((), (len(continuous),)):
-        raise ValueError(f"unit must be one number, or one a continuous axis ({len(continuous)}), got {unit}")
-    if not (np.isfinite(given).all() and (given > 0).all()):
-        raise ValueError(f"the unit of an axis must be positive, got {unit}")
-    units[continuous] = given
-    return units
-
-
-def _typical_distance(tokens: TokenSet, axis: int) -> float:
-    """Median over the samples of span / (distinct positions - 1); 1 if no sample has two."""
-    sample, positions = tokens.sample_idx[~tokens.is_static], tokens.positions[~tokens.is_static, axis]
-    order = np.lexsort((positions, sample))
-    sample, positions = sample[order], positions[order]
-    is_new = (np.diff(sample) == 0) & (np.diff(positions) > 0)
-    n_gaps = np.bincount(sample[1:][is_new], minlength=len(tokens))
-    spans = np.bincount(sample[1:][is_new], weights=np.diff(positions)[is_new], minlength=len(tokens))
-    has_gaps = n_gaps > 0
-    return float(np.median(spans[has_gaps] / n_gaps[has_gaps])) if has_gaps.any() else 1.0
+def _check_choice(name: str, given: str, allowed: tuple[str, ...]) -> None:
+    if given not in allowed:
+        raise ValueError(f"{name} must be one of {allowed}, got {given!r}")

@@ -1,25 +1,46 @@
-"""What the columns of tokens mean: axes, channels, roles."""
+"""Meaning of the columns of tokens: axes, channels, roles."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 INDEX_AXES = frozenset({"channel", "row", "column", "mel"})
-"""Axes that count things: their positions are whole numbers and are never scaled."""
+"""Axes that count: their positions are whole numbers and are never scaled."""
 
 ROLES = ("value", "error", "observed", "static")
-"""What a value column is: predicted (``value``), or an input only (the others)."""
+"""Roles of a value column: predicted (``value``), or an input only (the others)."""
 
 
 @dataclass(frozen=True)
 class Schema:
-    """What the columns of a TokenSet mean; frozen at fit, so that later data can be brought to it.
+    """Meaning of the columns of a TokenSet; frozen at fit, so that later data can be aligned with it.
 
-    axes: names of the D position axes. channels: names of the real channels. roles: one of ROLES for each of
-    the V value columns, the predicted ones first. statics: names of the static covariates. times: None for
-    numbers, else the data frame type of the time stamps (positions are then seconds since 1970-01-01 UTC).
-    patch: the shape (p1, p2, p3, values) of a flattened patch of an image, or None. anchored: axes whose
-    positions are counted from the sample's first visible token, which lies at 1 (scaling makes them so).
+    Attributes
+    ----------
+    axes : tuple of str
+        Names of the D position axes.
+    channels : tuple of str
+        Names of the channels, without static covariates.
+    roles : tuple of str
+        Role of each of the V value columns, one of ``ROLES``; the predicted columns come first.
+    statics : tuple of str
+        Names of the static covariates.
+    times : str or None
+        Data frame type of the time stamps, such as "timestamp[us, tz=UTC]"; positions are then seconds since
+        1970-01-01 UTC. None for times that are numbers.
+    patch : tuple of int or None
+        Shape (p1, p2, p3, values) of a flattened patch of an image, video or spectrogram.
+    anchored : tuple of int
+        Axes with positions relative to the sample's first visible token, which lies at 1. Scaling sets them.
+
+    Raises
+    ------
+    ValueError
+        If a name occurs twice, a role is unknown, or the roles do not start with the predicted values.
     """
 
     axes: tuple[str, ...]
@@ -37,8 +58,7 @@ class Schema:
             object.__setattr__(self, "patch", tuple(self.patch))
         if not self.axes or len(set(self.axes)) != len(self.axes):
             raise ValueError(f"axes need at least one name and no name twice, got {self.axes}")
-        for what in ("channels", "statics"):
-            names = getattr(self, what)
+        for what, names in (("channels", self.channels), ("statics", self.statics)):
             if twice := sorted({n for n in names if names.count(n) > 1}):
                 raise ValueError(f"{what} must differ, got {twice} twice; rename one of them")
         if unknown := set(self.roles) - set(ROLES):
@@ -48,12 +68,12 @@ class Schema:
 
     def __repr__(self) -> str:
         roles = ", ".join(f"{self.roles.count(role)} {role}" for role in ROLES if role in self.roles)
-        named = "".join(f", {what}={getattr(self, what)}" for what in ("channels", "statics") if getattr(self, what))
-        return f"Schema(axes={self.axes}, columns: {roles}{named})"
+        named = (("channels", self.channels), ("statics", self.statics))
+        return f"Schema(axes={self.axes}, columns: {roles}{''.join(f', {k}={names}' for k, names in named if names)})"
 
     @property
     def n_predicted(self) -> int:
-        """Number of value columns that are predicted; they come first."""
+        """Number of predicted value columns; they come first."""
         return self.roles.count("value")
 
     @property
@@ -68,7 +88,7 @@ class Schema:
 
     @property
     def continuous_axes(self) -> tuple[int, ...]:
-        """Indices of the axes whose positions are measured, not counted."""
+        """Indices of the axes with measured positions, as opposed to index axes."""
         return tuple(i for i, name in enumerate(self.axes) if name not in INDEX_AXES)
 
     @property
@@ -77,11 +97,18 @@ class Schema:
         return self.axes.index("time") if "time" in self.axes else next(iter(self.continuous_axes), 0)
 
     def columns(self, role: str) -> list[int]:
-        """Indices of the value columns with this role."""
+        """Return the indices of the value columns with this role."""
         return [i for i, r in enumerate(self.roles) if r == role]
 
     @property
     def flags(self) -> dict[int, int]:
-        """The column that says whether a value was observed, by the value's column; empty where all always are."""
+        """Index of the observed flag of each value column, by the column; empty if all values are always observed."""
         observed = self.columns("observed")
         return dict(zip(self.columns("value"), observed, strict=True)) if observed else {}
+
+    def static_tokens(self, positions: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+        """Return True for the tokens (T,) of a static covariate, by their positions (T, D)."""
+        if self.channel_axis is None:
+            return np.zeros(len(positions), bool)
+        is_static: npt.NDArray[np.bool_] = positions[:, self.channel_axis] >= len(self.channels)
+        return is_static

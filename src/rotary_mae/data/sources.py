@@ -1,51 +1,103 @@
-"""Sources that hand out samples and tell nothing else about themselves."""
+"""Source: the contract of samples that are read by index, in memory, on disk or decoded lazily."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+import inspect
+from collections.abc import Callable, Sized
+from functools import cached_property
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
+from rotary_mae.data.indexing import sample_indices
 from rotary_mae.data.schema import Schema
+from rotary_mae.data.tokens import TokenSet
 
-if TYPE_CHECKING:
-    pass
-import inspect
-from collections.abc import Callable, Sized
-from functools import cached_property
 
-from rotary_mae.data.tokens import TokenSet, sample_indices
+@runtime_checkable
+class MinimalSource(Protocol):
+    """The least that a user's own source of samples needs: a length, and a TokenSet for an array of indices.
+
+    ``adapt_source`` completes it to a ``Source``.
+    """
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: Any, /) -> TokenSet: ...
 
 
 @runtime_checkable
 class Source(Protocol):
-    """Anything that hands out TokenSets by index: on disk, lazily decoded, or in memory."""
+    """Samples that are read by index: in memory, on disk, or decoded lazily.
+
+    TokenSet, CachedTokens, LazyImages, LazyAudio and Subset have all of it. A user's object needs only ``__len__`` and
+    ``__getitem__``: functions that take sources complete it.
+
+    Attributes
+    ----------
+    schema : Schema
+        Meaning of axes, channels and values.
+    ids : array of shape (B,)
+        Names of the samples.
+    targets : array of shape (B,) or (B, k), or None
+        Labels or numbers of the samples.
+    lengths : array of shape (B,), or None
+        Number of tokens of each sample; None if it is not known without reading them.
+    is_on_disk : bool
+        True if blocks of neighbouring samples are read faster than single samples.
+    """
 
     @property
-    def schema(self) -> Schema:
-        """What axes, channels and values mean."""
+    def schema(self) -> Schema: ...
+
+    @property
+    def ids(self) -> npt.NDArray[Any]: ...
+
+    @property
+    def targets(self) -> npt.NDArray[Any] | None: ...
+
+    @property
+    def lengths(self) -> npt.NDArray[np.int64] | None: ...
+
+    @property
+    def is_on_disk(self) -> bool: ...
 
     def __len__(self) -> int: ...
 
-    def __getitem__(self, index: Any) -> TokenSet: ...
+    def __getitem__(self, index: Any, /) -> TokenSet:
+        """Return the tokens of the samples that an int, a slice, or an int or bool array selects."""
 
 
-CHUNK = 4_096
-"""Samples that are read at once to learn what a source does not tell."""
+CONTRACT = ("schema", "ids", "targets", "lengths", "is_on_disk")
+"""Attributes of a Source besides its length and indexing."""
+
+SAMPLES_PER_READ = 4_096
+"""Samples that are read at once to collect the ids and targets of a source without these. Not tuned."""
 
 
 def adapt_source(source: Any) -> Source | None:
-    """The source with schema, ids and targets, which are read from its samples where it tells none; None if ``source``
-    is none: what has a length and gives a TokenSet for an array of indices is one."""
+    """Complete a user's object to a Source.
+
+    Parameters
+    ----------
+    source : object
+        Any object.
+
+    Returns
+    -------
+    Source or None
+        The object itself if it has the whole contract; a SourceAdapter if it has a length and returns a TokenSet for an
+        array of indices; None for anything else.
+    """
     if isinstance(source, TokenSet):
         return source
-    is_told = isinstance(getattr(source, "schema", None), Schema)
-    # looked up, not asked for: to tell them may take reading everything
-    if is_told and all(inspect.getattr_static(source, name, source) is not source for name in ("ids", "targets")):
-        told: Source = source
-        return told
-    if is_told or _gives_tokens(source):
+    has_schema = isinstance(getattr(source, "schema", None), Schema)
+    # static look-up, because evaluating a property may read every sample
+    if has_schema and all(inspect.getattr_static(source, name, source) is not source for name in CONTRACT):
+        complete: Source = source
+        return complete
+    if has_schema or _gives_tokens(source):
         return SourceAdapter(source)
     return None
 
@@ -61,17 +113,24 @@ def _gives_tokens(source: Any) -> bool:
 
 
 class SourceAdapter:
-    """A source with ``schema``, and with ``ids`` and ``targets`` that are read from all samples when asked for.
+    """A Source made of an object that has a length and indexing, and maybe other attributes of the contract.
 
-    source: gives a TokenSet for an array of indices.
+    ``ids`` and ``targets`` that the object lacks are collected from all samples at first use. ``schema`` is read from
+    the first sample, ``lengths`` are None and ``is_on_disk`` is False where they are lacking.
+
+    Parameters
+    ----------
+    source : MinimalSource
+        Returns a TokenSet for an array of indices.
     """
 
     def __init__(self, source: Any) -> None:
         self.source = source
-        given = getattr(source, "schema", None)
-        self.schema: Schema = given if isinstance(given, Schema) else source[np.arange(1)].schema
-        self.lengths = getattr(source, "lengths", None)
-        self.is_on_disk = getattr(source, "is_on_disk", False)
+        schema = getattr(source, "schema", None)
+        self.schema: Schema = schema if isinstance(schema, Schema) else source[np.arange(1)].schema
+        lengths = getattr(source, "lengths", None)
+        self.lengths: npt.NDArray[np.int64] | None = None if lengths is None else np.asarray(lengths)
+        self.is_on_disk: bool = getattr(source, "is_on_disk", False)
 
     def __len__(self) -> int:
         return len(self.source)
@@ -82,53 +141,61 @@ class SourceAdapter:
 
     @cached_property
     def ids(self) -> npt.NDArray[Any]:
-        """(B,) names of the samples."""
-        if (given := getattr(self.source, "ids", None)) is not None:
-            return np.asarray(given)
-        found = self._of_all(lambda tokens: tokens.ids)
+        """Names (B,) of the samples."""
+        if (own := getattr(self.source, "ids", None)) is not None:
+            return np.asarray(own)
+        found = self._collect(lambda tokens: tokens.ids)
         assert found is not None
-        # parts that name nothing count from 0 each
+        # samples without names are numbered from 0 in every read
         return found if len(set(found.tolist())) == len(found) else np.arange(len(self))
 
     @cached_property
     def targets(self) -> npt.NDArray[Any] | None:
-        """(B,) or (B, k), or None."""
+        """Labels or numbers (B,) or (B, k), or None."""
         if hasattr(self.source, "targets"):
-            given = self.source.targets
-            return None if given is None else np.asarray(given)
-        return self._of_all(lambda tokens: tokens.targets)
+            own = self.source.targets
+            return None if own is None else np.asarray(own)
+        return self._collect(lambda tokens: tokens.targets)
 
-    def _of_all(self, part: Callable[[TokenSet], npt.NDArray[Any] | None]) -> npt.NDArray[Any] | None:
-        found = [part(self[start : start + CHUNK]) for start in range(0, len(self), CHUNK)]
+    def _collect(self, attribute: Callable[[TokenSet], npt.NDArray[Any] | None]) -> npt.NDArray[Any] | None:
+        starts = range(0, len(self), SAMPLES_PER_READ)
+        found = [attribute(self[start : start + SAMPLES_PER_READ]) for start in starts]
         known = [array for array in found if array is not None]
         return np.concatenate(known) if known and len(known) == len(found) else None
 
 
 class Subset:
-    """Some samples of a Source, read when they are asked for.
+    """Some samples of a Source, read when they are indexed; itself a Source.
 
-    indices: (n,) which, in this order. targets: replace the source's own.
+    Parameters
+    ----------
+    source : Source
+        All samples.
+    indices : array of shape (n,)
+        Samples to take, in this order.
+    targets : array of shape (n,) or (n, k), optional
+        Targets in place of the source's own.
     """
 
     def __init__(self, source: Source, indices: npt.ArrayLike, targets: npt.NDArray[Any] | None = None) -> None:
         self.source = source
         self.indices = np.asarray(indices, np.int64)
         self.schema = source.schema
-        self._given = targets
-        lengths = getattr(source, "lengths", None)
-        self.lengths = None if lengths is None else np.asarray(lengths)[self.indices]
-        self.is_on_disk = getattr(source, "is_on_disk", False)
+        lengths = source.lengths
+        self.lengths: npt.NDArray[np.int64] | None = None if lengths is None else np.asarray(lengths)[self.indices]
+        self.is_on_disk = source.is_on_disk
+        self._new_targets = targets
 
     @property
     def targets(self) -> npt.NDArray[Any] | None:
-        """(n,) or (n, k), or None."""
-        own = getattr(self.source, "targets", None) if self._given is None else None
-        return self._given if own is None else np.asarray(own)[self.indices]
+        """Labels or numbers (n,) or (n, k), or None."""
+        own = self.source.targets if self._new_targets is None else None
+        return self._new_targets if own is None else np.asarray(own)[self.indices]
 
     @property
     def ids(self) -> npt.NDArray[Any]:
-        """(n,) names of the samples."""
-        names: npt.NDArray[Any] = np.asarray(getattr(self.source, "ids", np.arange(len(self.source))))[self.indices]
+        """Names (n,) of the samples."""
+        names: npt.NDArray[Any] = np.asarray(self.source.ids)[self.indices]
         return names
 
     def __len__(self) -> int:
@@ -137,4 +204,4 @@ class Subset:
     def __getitem__(self, index: Any) -> TokenSet:
         chosen = sample_indices(index, len(self))
         tokens = self.source[self.indices[chosen]]
-        return tokens if self._given is None else tokens.with_targets(self._given[chosen])
+        return tokens if self._new_targets is None else tokens.with_targets(self._new_targets[chosen])

@@ -77,7 +77,7 @@ def summarise(source: Source) -> Summary:
     chosen = np.linspace(0, len(source) - 1, min(len(source), MAX_SAMPLES)).round().astype(np.int64)
     tokens = source[chosen]
     schema = tokens.schema
-    lengths = np.asarray(getattr(source, "lengths", tokens.lengths))
+    lengths = tokens.lengths if source.lengths is None else np.asarray(source.lengths)
     sample, time, channel, value = observed_values(tokens)
     n_steps = _distinct(sample, time)
     n_channels = max(len(schema.channels), 1 if schema.channel_axis is not None else schema.n_predicted)
@@ -95,7 +95,7 @@ def summarise(source: Source) -> Summary:
         spacing=_spacing(sample, time) if "time" in schema.axes else None,
         missing_fraction=1.0 - _distinct(sample, time, channel) / (n_steps * n_channels),
         channels=_channels(tokens, sample, channel, value),
-        targets=_describe_targets(getattr(source, "targets", None)),
+        targets=_describe_targets(source.targets),
     )
 
 

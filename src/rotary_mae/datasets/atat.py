@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
+from rotary_mae.data.indexing import sample_indices
 from rotary_mae.data.schema import Schema
-from rotary_mae.data.tokens import TokenSet, sample_indices
+from rotary_mae.data.tokens import TokenSet
 from rotary_mae.datasets._archives import DATA_VARIABLE
 from rotary_mae.datasets._measurement_tables import Rows
 from rotary_mae.datasets.snana import BANDS
@@ -52,6 +53,8 @@ class AtatLightCurves:
         ValueError: datasets that are missing or do not fit together, with those that are there. ImportError: without
             h5py (extra ``hdf5``).
     """
+
+    is_on_disk: ClassVar[bool] = False
 
     def __init__(self, path: Path, part: str | None = None, *, alerts_only: bool = False) -> None:
         self.path, self._mask = path, "mask_alert" if alerts_only else "mask"

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from rotary_mae.data.indexing import token_indices
 from rotary_mae.data.schema import Schema
-from rotary_mae.data.tokens import TokenSet, token_indices
+from rotary_mae.data.tokens import TokenSet
 from rotary_mae.datasets._archives import DATA_VARIABLE
 from rotary_mae.datasets._measurement_tables import Rows
 

@@ -61,7 +61,7 @@ class RoMAEEmbedder(TransformerMixin, RoMAEEstimator):
         # else scikit-learn takes the index of X, which has a row an observation, not one a sample
         import pandas as pd
 
-        return pd.DataFrame(embedded, index=getattr(source, "ids", None))
+        return pd.DataFrame(embedded, index=source.ids)
 
     def reconstruct(self, X: Any, fraction: float | None = None, seed: int = 0) -> Reconstruction:
         """Hide patches of images or sound and fill them in; ``pictures()`` of the answer shows them.

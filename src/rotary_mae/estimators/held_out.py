@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from rotary_mae.batches.batch import TokenBatch
 from rotary_mae.batches.masking import Masking
+from rotary_mae.data.alignment import align
 from rotary_mae.data.sources import Source, Subset
 from rotary_mae.data.summary import observed_values
 from rotary_mae.data.tokens import TokenSet
@@ -44,7 +45,7 @@ def predict_held_out(
         known = labelled(source, labels)
         source, labels = known.source, known.labels
     else:
-        labels = getattr(source, "targets", None) if labels is None else np.asarray(labels)
+        labels = source.targets if labels is None else np.asarray(labels)
     chosen = _chosen(len(source), MAX_SAMPLES)
     part = Subset(source, chosen, None if labels is None else labels[chosen])
     columns: dict[str, Any] = {"id": _texts(part.ids)}
@@ -103,7 +104,7 @@ def _hidden(estimator: Any, part: Subset, about: dict[str, Any]) -> dict[str, pa
     """The tables of hidden values, of visible ones, and of what lies between; and what ``about`` says of them."""
     lengths = part[:].lengths if part.lengths is None else part.lengths
     n_kept = max(1, int(np.searchsorted(np.cumsum(lengths), MAX_TOKENS, side="right")))
-    tokens = part[:n_kept].with_targets(None).conform(estimator.scaling_.schema)
+    tokens = align(part[:n_kept].with_targets(None), estimator.scaling_.schema)
     answers = MaskedPredictions(estimator, tokens)
     about |= {"metrics": {}, "hiding": _in_words(answers.hiding), "quantiles": list(answers.quantiles)}
     if not answers.is_hidden.any():
@@ -117,7 +118,7 @@ def _hidden(estimator: Any, part: Subset, about: dict[str, Any]) -> dict[str, pa
     if isinstance(estimator, RoMAEInterpolator):
         curves = _curves(estimator, tokens, answers.seen, drawn)
     values = answers.table(channel_names(tokens))
-    return {"values": values, "seen": _rows(answers.seen[drawn], drawn), "curves": curves}
+    return {"masked": values, "visible": _rows(answers.seen[drawn], drawn), "curves": curves}
 
 
 def _in_words(hiding: Masking) -> str:

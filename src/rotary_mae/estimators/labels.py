@@ -25,9 +25,9 @@ def labels_for(source: Source, y: Any, is_keyed: bool = True) -> Array | None:
     rows and these are not the ids, or not ``is_keyed``) in the order of the samples; or an array in that order.
     """
     if y is None:
-        own = getattr(source, "targets", None)
+        own = source.targets
         return None if own is None else np.asarray(own)
-    ids = np.asarray(getattr(source, "ids", np.arange(len(source))))
+    ids = np.asarray(source.ids)
     if isinstance(y, Mapping):
         return _by_id(y, ids)
     index = getattr(y, "index", None)

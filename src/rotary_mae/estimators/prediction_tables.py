@@ -39,4 +39,4 @@ def embedding_table(estimator: RoMAEEmbedder, source: Source) -> pa.Table:
 
 
 def _ids(source: Source) -> Any:
-    return np.asarray(getattr(source, "ids", np.arange(len(source))))
+    return np.asarray(source.ids)

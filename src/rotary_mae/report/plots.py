@@ -12,6 +12,7 @@ from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
 from matplotlib.figure import Figure
 
 from rotary_mae._atomic import replacing_file
+from rotary_mae.data.alignment import align
 from rotary_mae.data.scaling import Scaling
 from rotary_mae.data.tokens import TokenSet
 from rotary_mae.report.figures import Example, Line, interpolation_figure, reconstruction_figure
@@ -63,7 +64,7 @@ def plot_interpolation(
     """
     if not hasattr(interpolator, "forecast"):
         raise TypeError(f"expected a fitted RoMAEInterpolator, got {type(interpolator).__name__}")
-    tokens = interpolator.read(X).conform(interpolator.scaling_.schema)
+    tokens = align(interpolator.read(X), interpolator.scaling_.schema)
     if "time" not in tokens.axes or tokens.schema.patch is not None:
         raise ValueError(f"only series can be drawn over time, these samples have the axes {tokens.axes}")
     tokens = tokens[_chosen(tokens, ids)]

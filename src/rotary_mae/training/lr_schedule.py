@@ -35,8 +35,8 @@ class TrainingSchedule:
             epoch=epoch,
             batch_size=config.batch_size,
             max_tokens=config.max_tokens,
-            lengths=getattr(self.tokens, "lengths", None),
-            block=DISK_BLOCK if getattr(self.tokens, "is_on_disk", False) else 1,
+            lengths=self.tokens.lengths,
+            block=DISK_BLOCK if self.tokens.is_on_disk else 1,
         )
         return [batches[i : i + config.accumulate] for i in range(0, len(batches), config.accumulate)]
 
@@ -79,8 +79,7 @@ class TrainingSchedule:
 
 def validation_batches(source: Source, config: TrainingConfig) -> list[Ints]:
     """All samples of ``source`` in order, in batches as large as those of training."""
-    lengths = getattr(source, "lengths", None)
-    return cut_into_batches(np.arange(len(source)), config.batch_size, config.max_tokens, lengths)
+    return cut_into_batches(np.arange(len(source)), config.batch_size, config.max_tokens, source.lengths)
 
 
 def warmup_steps(config: TrainingConfig, n_steps: int) -> int:

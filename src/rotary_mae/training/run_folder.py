@@ -15,14 +15,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rotary_mae._atomic import recover
+from rotary_mae._atomic import is_partial, recover, replacing_file
 from rotary_mae.data.sources import Source
 from rotary_mae.training.config import NON_SEMANTIC_FIELDS
 
 # A run of its own that comes before the one in the folder.
 PRETRAINING = "pretraining"
 
-NOTES = frozenset({"estimator.json", "command.yaml", "run.json.partial", PRETRAINING})
+NOTES = frozenset({"estimator.json", "command.yaml", PRETRAINING})
 
 
 class RunFolder:
@@ -56,7 +56,7 @@ class RunFolder:
         if self.path.exists() and not self.path.is_dir():
             raise FileExistsError(f"{self.path} is a file; a run needs a folder of its own")
         # what estimators and commands note before training begins is no run yet
-        held = {p.name for p in self.path.iterdir()} - NOTES if self.path.exists() else set()
+        held = {p.name for p in self.path.iterdir() if not is_partial(p)} - NOTES if self.path.exists() else set()
         if held and not resume:
             raise FileExistsError(
                 f"{self.path} is not empty: go on with that run (resume=True, --resume), or choose another folder"
@@ -91,17 +91,15 @@ class RunFolder:
             "python": platform.python_version(),
             "machine": f"{platform.machine()}, {os.cpu_count()} CPU cores",
         }
-        partial = self.path / "run.json.partial"
-        partial.write_text(json.dumps(described, indent=1))
-        os.replace(partial, self.description)
+        with replacing_file(self.description) as partial:
+            partial.write_text(json.dumps(described, indent=1))
 
     def keep_lines(self, n_lines: int) -> None:
         """Drop metrics written after the state that a run resumes from."""
         if self.metrics.exists():
             lines = self.metrics.read_text().splitlines(keepends=True)
-            partial = self.path / "metrics.jsonl.partial"
-            partial.write_text("".join(lines[:n_lines]))
-            os.replace(partial, self.metrics)
+            with replacing_file(self.metrics) as partial:
+                partial.write_text("".join(lines[:n_lines]))
 
     def log(self, line: dict[str, Any]) -> None:
         """Append one line of metrics."""

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from rotary_mae.batches.masking import VALIDATION_EPOCH
 from rotary_mae.data.scaling import Scaling
-from rotary_mae.data.sources import Source, adapt_source
+from rotary_mae.data.sources import MinimalSource, Source, adapt_source
 from rotary_mae.models.autoencoder import RoMAEForPreTraining
 from rotary_mae.models.predictor import RoMAEForPrediction
 from rotary_mae.models.pretrained import Pretrained
@@ -25,10 +25,10 @@ __all__ = ["TrainingResult", "train"]
 
 def train(
     model: Pretrained,
-    tokens: Source,
+    tokens: MinimalSource,
     config: TrainingConfig | None = None,
     *,
-    validation: Source | None = None,
+    validation: MinimalSource | None = None,
     out: str | Path | None = None,
     scaling: Scaling | None = None,
     resume: bool = False,
@@ -59,24 +59,25 @@ def train(
     """
     config = config or TrainingConfig()
     _check_model(model)
-    tokens, validation = _as_source(tokens), None if validation is None else _as_source(validation)
+    source = _as_source(tokens)
+    validation_source = None if validation is None else _as_source(validation)
     if isinstance(model, RoMAEForPrediction) and model.per == "sample":
-        for part in (tokens, validation):
-            _check_targets(getattr(part, "targets", None), model.outputs)
-    if len(tokens) == 0:
+        for part in (source, validation_source):
+            _check_targets(None if part is None else part.targets, model.outputs)
+    if len(source) == 0:
         raise ValueError("there are no training samples")
-    if validation is not None and len(validation) == 0:
+    if validation_source is not None and len(validation_source) == 0:
         raise ValueError("there are no validation samples; give some, or validation=None")
     if resume and out is None:
         raise ValueError("resume needs out=, the folder of the run to go on with")
-    weights = None if sample_weight is None else _checked_weights(sample_weight, len(tokens))
+    weights = None if sample_weight is None else _checked_weights(sample_weight, len(source))
     is_pretraining = isinstance(model, RoMAEForPreTraining)
     hiding = config.hiding if is_pretraining else None
-    reader = BatchReader(tokens, scaling, hiding, config.augmentation or None, config.seed, 0, weights)
+    reader = BatchReader(source, scaling, hiding, config.augmentation or None, config.seed, 0, weights)
     validating = None
-    if validation is not None:
-        judged = None if validation_weight is None else _checked_weights(validation_weight, len(validation))
-        validating = BatchReader(validation, scaling, hiding, None, config.seed, VALIDATION_EPOCH, judged)
+    if validation_source is not None:
+        judged = None if validation_weight is None else _checked_weights(validation_weight, len(validation_source))
+        validating = BatchReader(validation_source, scaling, hiding, None, config.seed, VALIDATION_EPOCH, judged)
     if scaling is not None:
         model.scaling = scaling
     accelerator = make_accelerator(config, out)

@@ -130,7 +130,7 @@ def test_a_model_fitted_on_complete_steps_fills_gaps_too() -> None:
     columns = {"id": "patient", "time": "when", "value": ["hr", "sbp"]}
     filler = rm.RoMAEInterpolator(columns=columns, random_state=0, **TINY).fit(df)
     gappy = df.assign(hr=df["hr"].where(np.arange(120) % 9 > 0))
-    with pytest.warns(UserWarning, match="filled with straight lines"):
+    with pytest.warns(UserWarning, match="filled by linear interpolation"):
         filled = filler.impute(gappy)
     assert filled["hr"].notna().all()
     assert filled["hr_std"].notna().equals(gappy["hr"].isna())

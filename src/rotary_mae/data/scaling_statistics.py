@@ -1,0 +1,96 @@
+"""Centres and scales of values and units of positions, measured on training data."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from rotary_mae.data.tokens import TokenSet
+
+TAIL_DISTANCE = 10.0
+"""Distance from the centre, in scales, from which a value counts as part of a heavy tail.
+
+No value of a normal distribution is so far out."""
+
+IQR_PER_STD = 1.349
+"""Interquartile range of a normal distribution with standard deviation 1."""
+
+ValueScaling = Literal["auto", "robust", "standard", "none"]
+
+Array = npt.NDArray[np.float64]
+
+
+def fit_centers_and_scales(tokens: TokenSet, how: ValueScaling) -> tuple[Array, Array]:
+    """Centres and scales, in the order of ``Scaling.center``."""
+    schema = tokens.schema
+    if schema.channel_axis is not None:
+        channel = tokens.positions[:, schema.channel_axis].astype(np.int64)
+        n = len(schema.channels) + len(schema.statics)
+        by_channel = np.argsort(channel, kind="stable")
+        ordered = tokens.values[by_channel, : schema.n_predicted]
+        parts = np.split(ordered, np.cumsum(np.bincount(channel, minlength=n))[:-1])
+        fitted = [_fit_column(column, how) for part in parts for column in part.T]
+    elif schema.patch is not None:
+        # every pixel of a patch is the same quantity
+        fitted = [_fit_column(tokens.values.ravel(), how)] * tokens.values.shape[1]
+    else:
+        observed = schema.flags
+        fitted = []
+        for column, role in enumerate(schema.roles):
+            values = tokens.values[:, column]
+            if column in observed:
+                values = values[tokens.values[:, observed[column]] > 0]
+            fitted.append((0.0, 1.0) if role == "observed" else _fit_column(values, how))
+    return np.array([f[0] for f in fitted]), np.array([f[1] for f in fitted])
+
+
+def _fit_column(values: npt.NDArray[np.float32], how: ValueScaling) -> tuple[float, float]:
+    if how == "none" or not values.size:
+        return 0.0, 1.0
+    values64 = values.astype(np.float64)
+    if how == "standard":
+        return float(values64.mean()), float(values64.std()) or 1.0
+    low, middle, high = np.quantile(values64, (0.25, 0.5, 0.75))
+    # a channel that is mostly one number has no interquartile range, so its standard deviation is used
+    return float(middle), float((high - low) / IQR_PER_STD) or float(values64.std()) or 1.0
+
+
+def tail_fraction(scaled: TokenSet) -> float:
+    """Fraction of the observed values beyond ``TAIL_DISTANCE``."""
+    schema, is_series = scaled.schema, ~scaled.is_static
+    values = np.abs(scaled.values[is_series, : schema.n_predicted])
+    observed = schema.columns("observed")
+    is_observed = scaled.values[is_series][:, observed] > 0 if observed else np.ones(values.shape, bool)
+    return float((values[is_observed] > TAIL_DISTANCE).mean()) if is_observed.any() else 0.0
+
+
+def fit_units(tokens: TokenSet, unit: float | Sequence[float] | str) -> Array:
+    """Units (D,) of the axes; 1 on index axes."""
+    units, continuous = np.ones(len(tokens.axes)), list(tokens.schema.continuous_axes)
+    if isinstance(unit, str):
+        if unit != "auto":
+            raise ValueError(f"unit must be one of 'auto' or a positive number, in the unit of the times, got {unit!r}")
+        units[continuous] = [_typical_distance(tokens, axis) for axis in continuous]
+        return units
+    given = np.asarray(unit, np.float64)
+    if given.shape not in ((), (len(continuous),)):
+        raise ValueError(f"unit must be one number, or one a continuous axis ({len(continuous)}), got {unit}")
+    if not (np.isfinite(given).all() and (given > 0).all()):
+        raise ValueError(f"the unit of an axis must be positive, got {unit}")
+    units[continuous] = given
+    return units
+
+
+def _typical_distance(tokens: TokenSet, axis: int) -> float:
+    """Median over the samples of span / (distinct positions - 1); 1 if no sample has two."""
+    sample, positions = tokens.sample_idx[~tokens.is_static], tokens.positions[~tokens.is_static, axis]
+    order = np.lexsort((positions, sample))
+    sample, positions = sample[order], positions[order]
+    is_new = (np.diff(sample) == 0) & (np.diff(positions) > 0)
+    n_gaps = np.bincount(sample[1:][is_new], minlength=len(tokens))
+    spans = np.bincount(sample[1:][is_new], weights=np.diff(positions)[is_new], minlength=len(tokens))
+    has_gaps = n_gaps > 0
+    return float(np.median(spans[has_gaps] / n_gaps[has_gaps])) if has_gaps.any() else 1.0
