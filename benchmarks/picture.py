@@ -13,7 +13,7 @@ import numpy as np
 
 import rotary_mae as rm
 from rotary_mae.datasets.physionet2012 import load_physionet2012
-from rotary_mae.report.figures import Example, Line, interpolation_figure, png_bytes
+from rotary_mae.report.figures import ChannelSeries, Example, interpolation_figure, png_bytes
 
 ROOT = Path(__file__).parent.parent
 VARIABLES = ("HR", "SysABP", "Temp")
@@ -53,7 +53,7 @@ def main() -> None:
             known, hidden = (_points(these, i, c) for these in (seen, kept))
             linear = np.interp(grid / 60, *known.T)
             answer, *ends = (answers[i][part, 0] for answers in (mid, low, high))
-            lines.append(Line(name, known, hidden, grid / 60, answer, *ends, linear))
+            lines.append(ChannelSeries(name, known, hidden, grid / 60, answer, *ends, linear))
         examples.append(Example(f"stay {stay}", lines))
     picture = png_bytes(interpolation_figure(examples, "value", "hours in intensive care", is_inverted=False))
     (ROOT / "docs" / "interpolation.png").write_bytes(picture)

@@ -40,14 +40,14 @@ class CommandHelp(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         """A section a command."""
-        from rotary_mae.cli.parser import COMMANDS, _function, make_parser
+        from rotary_mae.cli.parser import COMMANDS, make_parser
 
         found: list[nodes.Node] = []
         for command, (_, summary) in COMMANDS.items():
             section = nodes.section(ids=[f"romae-{command}"])
             section += nodes.title(text=f"romae {command}")
             section += nodes.paragraph(text=f"{summary[0].upper()}{summary[1:]}.")
-            text = make_parser(command, _function(command)).format_help()
+            text = make_parser(command).format_help()
             section += nodes.literal_block(text, text, language="text")
             found.append(section)
         return found

@@ -1,4 +1,4 @@
-"""DATA as samples, with what was read and what was left aside said on stderr."""
+"""DATA as samples and labels; a line on stderr says what was read and which columns were not used."""
 
 from __future__ import annotations
 
@@ -8,96 +8,190 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy.typing as npt
 import pyarrow as pa
 
-from rotary_mae.cli.flags import Columns, flag_of, split
+from rotary_mae.cli.flags import ColumnFlags, Names, flag_for_column, split_names
 from rotary_mae.data.columns import MissingColumn
 from rotary_mae.data.files import open_data, read_labels
 from rotary_mae.data.schema import Schema
 from rotary_mae.data.sources import Source
 from rotary_mae.data.summary import summarise
+from rotary_mae.estimators.estimator import RoMAEEstimator
 from rotary_mae.estimators.inputs import as_source
 from rotary_mae.estimators.labels import labels_for
 
+MAX_NAMES = 12
+"""Most names of unused columns that are printed. Not tuned."""
 
-def named_as_usual(path: Path, named: Mapping[str, Any]) -> dict[str, Any]:
-    """``named``, with a column that is called channel or error taken as that, where none was said.
 
-    Only where --value is one column: a table with a column a channel has no channel column.
+def with_default_columns(path: Path, columns: Mapping[str, Any]) -> dict[str, Any]:
+    """Add the columns "channel" and "error" of a table, unless other columns were named for them.
+
+    Parameters
+    ----------
+    path : Path
+        File or cache folder with the data.
+    columns : mapping
+        Names of columns by argument, as ``ColumnFlags.resolve`` returns them.
+
+    Returns
+    -------
+    dict
+        The same names, with the defaults. They are added only if ``value`` is one column, because a table with one
+        column per channel has no channel column.
     """
-    data = open_data(path, named["id"])
-    if not isinstance(data, pa.Table) or len(named["value"]) > 1:
-        return dict(named)
-    return {name: name for name in ("channel", "error") if name in data.column_names} | dict(named)
+    data = open_data(path, columns["id"])
+    if not isinstance(data, pa.Table) or len(columns["value"]) > 1:
+        return dict(columns)
+    return {name: name for name in ("channel", "error") if name in data.column_names} | dict(columns)
 
 
-def read(path: Path, named: Mapping[str, Any], layout: str = "auto", schema: Schema | None = None) -> Source:
-    """Samples from a file; ``schema`` of a fitted model lays them out as in its training.
+def read_source(path: Path, columns: Mapping[str, Any], layout: str = "auto", schema: Schema | None = None) -> Source:
+    """Read samples from a file or cache folder, and print what was read.
 
-    Raises ValueError that names the file, and for a column that is not there the flag that asked for it.
+    Parameters
+    ----------
+    path : Path
+        CSV or Parquet file, file of samples, or cache folder.
+    columns : mapping
+        Names of columns by argument, used for tables.
+    layout : {"auto", "measurements", "steps"}
+        Layout of the tokens.
+    schema : Schema, optional
+        Schema of a trained model; the samples are laid out in the same way.
+
+    Returns
+    -------
+    Source
+        The samples, with targets if ``columns`` has ``target``.
+
+    Raises
+    ------
+    ValueError
+        If the file cannot be read as samples. The message contains the path, and for a missing column its flag.
     """
-    data = open_data(path, named["id"])
-    if not isinstance(data, pa.Table) and named.get("target") and schema is None:
-        raise ValueError(f"{path} holds samples with their labels inside: leave out the name of the label's column")
+    data = open_data(path, columns["id"])
+    if not isinstance(data, pa.Table) and columns.get("target") and schema is None:
+        raise ValueError(f"{path} contains samples with their labels; remove the flag that names the label column")
     try:
-        source = as_source(data, named, layout, schema)
+        source = as_source(data, columns, layout, schema)
     except MissingColumn as missing:
-        flag = flag_of(missing.name, named)
-        raise ValueError(f"{path}: {missing}; say with {flag} which one is meant") from missing
+        flag = flag_for_column(missing.name, columns)
+        raise ValueError(f"{path}: {missing}; name the column with {flag}") from missing
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
     if is_main_process():
-        print(f"{path}: {_in_short(source)}{_unused(data, named)}", file=sys.stderr)
+        print(f"{path}: {_source_text(source)}{_unused_text(data, columns)}", file=sys.stderr)
     return source
 
 
-def read_for(estimator: Any, path: Path, columns: Columns, labels: str | list[str] | None = None) -> Source:
-    """Samples for a fitted estimator: the columns it was trained with, unless others are named.
+def read_for_estimator(
+    estimator: RoMAEEstimator, path: Path, columns: ColumnFlags, targets: Names | None = None
+) -> Source:
+    """Read samples for a fitted estimator, from the columns it was trained with unless flags name others.
 
-    labels: columns of labels; None reads none.
+    Parameters
+    ----------
+    estimator : RoMAEEstimator
+        A fitted estimator.
+    path : Path
+        CSV or Parquet file, file of samples, or cache folder.
+    columns : ColumnFlags
+        The flags.
+    targets : str or list of str, optional
+        Columns of the labels; none are read by default.
     """
-    named = columns.named(estimator.columns)
-    named.pop("target", None)
-    if labels:
-        named["target"] = labels
-    return read(path, named, schema=estimator.scaling_.schema)
+    names = columns.resolve(estimator.columns)
+    names.pop("target", None)
+    if targets:
+        names["target"] = targets
+    return read_source(path, names, schema=estimator.scaling_.schema)
 
 
-def labels_from(path: Path | None, source: Source, id: str, names: str | list[str] | None) -> Any:
-    """Labels (B,) or (B, k) from a second file, or None if there is none."""
-    if path is None:
-        return None
-    columns = split(names)
-    if not columns:
-        raise ValueError(f"say which column of {path} holds the label: --label COLUMN (--target COLUMN for numbers)")
+def read_label_file(path: Path, source: Source, id_column: str, names: Names | None) -> npt.NDArray[Any] | None:
+    """Read the labels of samples from a second file.
+
+    Parameters
+    ----------
+    path : Path
+        CSV or Parquet file with one row per sample.
+    source : Source
+        The samples.
+    id_column : str
+        Column with the ids of the samples.
+    names : str or list of str or None
+        Columns with the labels.
+
+    Returns
+    -------
+    array
+        Labels (B,) or (B, k), in the order of the samples.
+
+    Raises
+    ------
+    ValueError
+        If no column is named, a column is missing, or the ids are not those of the samples.
+    """
+    label_columns = split_names(names)
+    if not label_columns:
+        raise ValueError(
+            f"no column of {path} is named for the labels; add --label COLUMN (or --target COLUMN for numbers)"
+        )
     try:
-        return labels_for(source, read_labels(path, id, columns))
+        labels: npt.NDArray[Any] | None = labels_for(source, read_labels(path, id_column, label_columns))
     except MissingColumn as missing:
-        flag = "--id" if missing.name == id else "--label (or --target)"
-        raise ValueError(f"{path}: {missing}; say with {flag} which one is meant") from missing
+        flag = "--id" if missing.name == id_column else "--label (or --target)"
+        raise ValueError(f"{path}: {missing}; name the column with {flag}") from missing
+    return labels
 
 
-def read_to_judge(
-    estimator: Any, path: Path, columns: Columns, label: str | list[str] | None, labels: Path | None
-) -> tuple[Source, Any]:
-    """Samples for a fitted estimator and, from a second file, their labels (else None: the samples carry them).
+def read_with_labels(
+    estimator: RoMAEEstimator, path: Path, columns: ColumnFlags, label: Names | None, labels: Path | None
+) -> tuple[Source, npt.NDArray[Any] | None]:
+    """Read samples and labels for a fitted estimator.
 
-    label: the column of the labels; None as in training, for those that are judged by labels. Raises ValueError where
-    such an estimator gets none.
+    Parameters
+    ----------
+    estimator : RoMAEEstimator
+        A fitted estimator.
+    path : Path
+        CSV or Parquet file, file of samples, or cache folder.
+    columns : ColumnFlags
+        The flags.
+    label : str or list of str or None
+        Column of the labels; by default, for a classifier or regressor, the one it was trained with.
+    labels : Path or None
+        Second file with the labels.
+
+    Returns
+    -------
+    source : Source
+        The samples.
+    y : array or None
+        Labels from the second file; None if the samples have their own or there are none.
+
+    Raises
+    ------
+    ValueError
+        If a classifier or regressor has no labels.
     """
-    is_judged_by_labels = hasattr(estimator, "score")
-    wanted = split(label)
-    names = wanted or ((estimator.columns or {}).get("target") if is_judged_by_labels else None)
+    trained = (estimator.columns or {}).get("target") if estimator.predicts_targets else None
+    names = split_names(label) or trained
     names = names[0] if isinstance(names, list) and len(names) == 1 else names
-    source = read_for(estimator, path, columns, names if labels is None else None)
-    y = labels_from(labels, source, columns.named(estimator.columns)["id"], names) if names or labels else None
-    if is_judged_by_labels and y is None and getattr(source, "targets", None) is None:
-        raise ValueError(f"{path} has no column {names!r}; say with --label which holds the answers, or give --labels")
+    source = read_for_estimator(estimator, path, columns, names if labels is None else None)
+    y = None
+    if labels is not None:
+        y = read_label_file(labels, source, columns.resolve(estimator.columns)["id"], names)
+    if estimator.predicts_targets and y is None and source.targets is None:
+        raise ValueError(
+            f"{path} has no column {names!r} for the labels; name it with --label, or give a second file with --labels"
+        )
     return source, y
 
 
-def described_data(path: Path, source: Source) -> dict[str, Any]:
-    """Where samples came from and what they hold, in words, as JSON can hold it."""
+def describe_data(path: Path, source: Source) -> dict[str, Any]:
+    """Return the path and a summary of samples, as text that JSON can hold."""
     summary = summarise(source)
     channels = [["channel", "samples", "values", "lowest", "median", "highest"]]
     for channel in summary.channels:
@@ -107,30 +201,31 @@ def described_data(path: Path, source: Source) -> dict[str, Any]:
 
 
 def is_main_process() -> bool:
-    """Whether this process is the one that speaks, of those that ``accelerate launch`` began."""
+    """Return True in the process that prints; ``accelerate launch`` sets RANK in each process that it starts."""
     return os.environ.get("RANK", "0") == "0"
 
 
-def _in_short(source: Source) -> str:
-    lengths = getattr(source, "lengths", None)
-    tokens = "" if lengths is None else f", {int(lengths.sum())} tokens ({lengths.min()} to {lengths.max()} a sample)"
-    channels = source.schema.channels
-    named = f", channels {', '.join(channels[:8])}{', ...' if len(channels) > 8 else ''}" if channels else ""
-    return f"{len(source)} samples{tokens}, layout {source.schema.layout}{named}"
+def _source_text(source: Source) -> str:
+    lengths, channels = source.lengths, source.schema.channels
+    tokens = ""
+    if lengths is not None:
+        tokens = f", {int(lengths.sum())} tokens ({lengths.min()} to {lengths.max()} per sample)"
+    names = f", channels {', '.join(channels[:8])}{', ...' if len(channels) > 8 else ''}" if channels else ""
+    return f"{len(source)} samples{tokens}, layout {source.schema.layout}{names}"
 
 
-def _unused(data: Any, named: Mapping[str, Any]) -> str:
+def _unused_text(data: Any, columns: Mapping[str, Any]) -> str:
+    """Return the columns of a table that are not used; a struct column is used if one of its fields is."""
     if not isinstance(data, pa.Table):
         return ""
-    used = {name for names in named.values() for name in ([names] if isinstance(names, str) else names or ())}
+    used = {name for names in columns.values() for name in ([names] if isinstance(names, str) else names or ())}
     inner = {name.rpartition(".")[2] for name in used} | {name.partition(".")[0] for name in used}
-    left = [
+    unused = [
         field.name
         for field in data.schema
-        if field.name not in used | inner and not (pa.types.is_struct(field.type) and inner & set(_fields(field)))
+        if field.name not in used | inner
+        and not (pa.types.is_struct(field.type) and inner & {child.name for child in field.type})
     ]
-    return f"; columns not used: {', '.join(left[:12])}{', ...' if len(left) > 12 else ''}" if left else ""
-
-
-def _fields(field: pa.Field) -> list[str]:
-    return [inner.name for inner in field.type]
+    if not unused:
+        return ""
+    return f"; columns not used: {', '.join(unused[:MAX_NAMES])}{', ...' if len(unused) > MAX_NAMES else ''}"

@@ -1,4 +1,4 @@
-"""How people type flags: ``--learning-rate``, ``--resume``, ``--no-early-stopping``, ``--model.decoder.width``."""
+"""Flags as people type them: ``--learning-rate``, ``--resume``, ``--no-early-stopping``, ``--model.decoder.width``."""
 
 from __future__ import annotations
 
@@ -7,9 +7,20 @@ from typing import Any
 
 
 def normalize_flags(arguments: Sequence[str], switches: Collection[str]) -> list[str]:
-    """The arguments as the parser knows them: underscores in names, ``=true`` or ``=false`` behind a bare switch.
+    """Rewrite arguments to the form that the parser accepts.
 
-    switches: names of the flags that are on or off.
+    Parameters
+    ----------
+    arguments : sequence of str
+        Arguments as typed.
+    switches : collection of str
+        Names of the flags that are true or false, with underscores.
+
+    Returns
+    -------
+    list of str
+        The arguments with underscores in the names of flags, and ``=true`` or ``=false`` after a switch without a
+        value. Everything after ``--`` is unchanged.
     """
     result: list[str] = []
     for i, argument in enumerate(arguments):
@@ -19,7 +30,7 @@ def normalize_flags(arguments: Sequence[str], switches: Collection[str]) -> list
             result.append(argument)
             continue
         flag, equals, value = argument[2:].partition("=")
-        name = _one_dot(flag.replace("-", "_"))
+        name = _with_one_dot(flag.replace("-", "_"))
         following = arguments[i + 1].lower() if i + 1 < len(arguments) else ""
         if name.removeprefix("no_") in switches and name not in switches and not equals:
             result.append(f"--{name.removeprefix('no_')}=false")
@@ -30,28 +41,28 @@ def normalize_flags(arguments: Sequence[str], switches: Collection[str]) -> list
     return result
 
 
-def _one_dot(name: str) -> str:
-    # the parser keeps only the last of several flags below a second dot; ``nested`` makes the slashes dots again
+def _with_one_dot(name: str) -> str:
+    # of several flags below a second dot the parser keeps only the last; ``nest_settings`` splits at the slashes
     first, dot, rest = name.partition(".")
     return first + dot + rest.replace(".", "/")
 
 
-def nested(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings named ``decoder/width`` as mappings in mappings; of two that mean the same the last one counts."""
-    found: dict[str, Any] = {}
+def nest_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Turn names such as ``decoder/width`` into nested mappings; the last of two equal names counts."""
+    nested: dict[str, Any] = {}
     for name, value in settings.items():
         *outer, last = name.split("/")
-        inner = found
+        inner = nested
         for key in outer:
             if not isinstance(inner.get(key), dict):
                 inner[key] = {}
             inner = inner[key]
-        inner[last] = nested(value) if isinstance(value, Mapping) else value
-    return found
+        inner[last] = nest_settings(value) if isinstance(value, Mapping) else value
+    return nested
 
 
-def value_of(arguments: Sequence[str], name: str) -> str | None:
-    """The value that ``--name VALUE`` or ``--name=VALUE`` gives, the last one; None if it is not there."""
+def flag_value(arguments: Sequence[str], name: str) -> str | None:
+    """Return the last value given by ``--name VALUE`` or ``--name=VALUE``; None without such a flag."""
     found = None
     for i, argument in enumerate(arguments):
         if argument == f"--{name}" and i + 1 < len(arguments):

@@ -1,4 +1,4 @@
-"""The flags that all training commands share."""
+"""Flags that several commands share: the columns of a table, and the settings of a training."""
 
 from __future__ import annotations
 
@@ -6,39 +6,115 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+Names = str | list[str]
+"""Names of columns joined by commas, or a list of them as a configuration file may give it."""
+
 
 @dataclass(frozen=True)
-class Fitting:
-    """Model and training. What is not said is chosen by the data.
+class ColumnFlags:
+    """Columns of DATA, if it is a table. Default for a trained run: the columns of its training.
 
-    Attributes:
-        init: run, checkpoint folder or Hugging Face model ("owner/name") to start from; random weights if not said.
-        size: tiny-shallow, tiny, small, base or large; if not said "tiny" on a GPU, "tiny-shallow" on a CPU. Given by
-            --init, where there is one.
-        layout: "measurements" makes a token of every measurement, "steps" of every time with all its channels,
-            "auto" steps if at least half of their cells are observed.
-        epochs: passes over the data.
-        learning_rate: at its highest; it rises at first, and falls to 0 in the end.
-        batch_size: samples that make one update of the weights.
-        dropout: share of the connections that are switched off at random in training, against over-fitting.
-        context: neighbours on each side that a measurement is looked at with; 0 is the paper's model.
-        unit: what counts as a distance of 1 in time, in the unit of --time; "auto" takes the typical spacing.
-        validation_fraction: share of the samples that are not trained on, and choose the best checkpoint.
-        early_stopping: stop when the validation samples have not got better for long.
-        max_minutes: shorten the schedule, if need be, so that all ends in about this time; the pace is measured first.
-        compile: compile the model first: minutes at the start, quicker updates afterwards.
-        precision: "bf16" is quicker on GPUs that know it.
-        device: "auto", "cpu", "cuda" or "cuda:N".
-        seed: of everything random: on a CPU the same seed gives the same run.
-        verbose: show progress.
-        model: any other setting of the model, as --model.NAME VALUE: n_predicted, width, heads, depth, hidden, cls,
-            pooling, positions, rope_base, rope_fraction, timescales, queries, distribution, normalize_targets,
-            compress, window, window_axis, drop_path, norm_eps, and decoder.width, decoder.heads, decoder.depth,
-            decoder.hidden.
-        training: any other setting of training, as --training.NAME VALUE: max_steps, max_seconds, max_tokens,
-            accumulate, optimizer, warmup_fraction, warmup_steps, betas, momentum, weight_decay, clip, average, keep,
-            hiding.strategy, hiding.fraction, hiding.least_fraction, augmentation.scale (noise, shift, stretch,
-            thinning), label_smoothing, evaluate_every, monitor, patience, save_seconds, num_workers, trackers.
+    Attributes
+    ----------
+    id : str, optional
+        name of the series (object, patient, recording) that a row belongs to; default: "id".
+    time : str, optional
+        time of the measurement, as a number or time stamp; default: "time".
+    channel : str, optional
+        channel of the measurement (band, sensor, variable), if each measurement has its own row; default: the column
+        "channel", if there is one.
+    value : str or list of str, optional
+        measured value; if each channel has its own column, all of them, joined by commas. Empty cells are not observed.
+        Default: "value".
+    error : str or list of str, optional
+        standard deviation of the measurement, one column for each of --value; default: the column "error", if there is
+        one.
+    static : str or list of str, optional
+        values that are constant within a series (redshift, age), joined by commas.
+    duplicates : {"warn", "keep", "mean", "error"}, optional
+        several values of one series at the same time and channel: "keep" all, take the "mean", or raise an "error";
+        default: keep all and print a warning.
+    """
+
+    id: str | None = None
+    time: str | None = None
+    channel: str | None = None
+    value: Names | None = None
+    error: Names | None = None
+    static: Names | None = None
+    duplicates: Literal["warn", "keep", "mean", "error"] | None = None
+
+    def resolve(self, trained: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Return the column arguments of ``from_frame``.
+
+        Parameters
+        ----------
+        trained : mapping, optional
+            Columns that a run was trained with, by argument. They replace the defaults, and flags replace both.
+
+        Returns
+        -------
+        dict
+            Names of columns by argument: ``{"id": "id", "time": "time", "value": ["hr", "sbp"]}``.
+        """
+        is_single = ("id", "time", "channel", "duplicates")
+        given = {name: value if name in is_single else split_names(value) for name, value in asdict(self).items()}
+        defaults = {"id": "id", "time": "time", "value": ["value"]}
+        return {**defaults, **(trained or {}), **{k: v for k, v in given.items() if v is not None}}
+
+
+@dataclass(frozen=True)
+class TrainingFlags:
+    """Model and training. A setting without a default is chosen from the data.
+
+    Attributes
+    ----------
+    init : str, optional
+        initial weights: run folder, checkpoint folder or Hugging Face model ("owner/name"); default: random.
+    size : str, optional
+        tiny-shallow, tiny, small, base or large; default: the size of --init, else "tiny" on a GPU and "tiny-shallow"
+        on a CPU.
+    layout : {"auto", "measurements", "steps"}
+        "measurements" makes one token per measurement, "steps" one token per time step with all its channels; "auto"
+        takes steps if at least half of their cells are observed.
+    epochs : int, optional
+        number of epochs.
+    learning_rate : float, optional
+        highest learning rate; the schedule rises to it and then falls to 0.
+    batch_size : int, optional
+        samples per update of the weights.
+    dropout : float, optional
+        dropout probability during training.
+    context : int, optional
+        number of neighbours on each side that are projected together with a token (local context); 0 is the paper's
+        model.
+    unit : float or "auto"
+        time difference that counts as 1, in the unit of --time; "auto" takes the typical spacing.
+    validation_fraction : float
+        fraction of the samples in the validation set, which selects the best checkpoint.
+    early_stopping : bool
+        stop when the validation metric has not improved for many epochs.
+    max_minutes : float, optional
+        approximate limit of the training time; the speed is measured first and the schedule shortened if necessary.
+    compile : bool
+        compile the model first; this takes minutes and makes each update faster.
+    precision : {"fp32", "bf16"}
+        number format of the computation; "bf16" is faster on GPUs that support it.
+    device : str
+        "auto", "cpu", "cuda" or "cuda:N".
+    seed : int
+        seed of all random numbers; on a CPU the same seed gives the same run.
+    verbose : bool
+        show progress.
+    model : dict, optional
+        any other setting of the model, as --model.NAME VALUE: n_predicted, width, heads, depth, hidden, cls, pooling,
+        positions, rope_base, rope_fraction, timescales, queries, distribution, normalize_targets, compress, window,
+        window_axis, drop_path, norm_eps, and decoder.width, decoder.heads, decoder.depth, decoder.hidden.
+    training : dict, optional
+        any other setting of training, as --training.NAME VALUE: max_steps, max_seconds, max_tokens, accumulate,
+        optimizer, warmup_fraction, warmup_steps, betas, momentum, weight_decay, clip, average, keep, hiding.strategy,
+        hiding.fraction, hiding.least_fraction, augmentation.scale (noise, shift, stretch, thinning), label_smoothing,
+        evaluate_every, monitor, patience, save_seconds, num_workers, trackers.
     """
 
     init: str | None = None
@@ -62,7 +138,7 @@ class Fitting:
     training: dict[str, Any] | None = None
 
     def check(self) -> None:
-        """Raise ValueError for a name or value that the model or the training does not know, before any work."""
+        """Raise ValueError for an unknown name or wrong value in ``model`` or ``training``, before any work."""
         from rotary_mae._settings import check_keys
         from rotary_mae.models.config import DecoderConfig, RoMAEConfig
         from rotary_mae.training.config import TrainingConfig
@@ -71,69 +147,37 @@ class Fitting:
         check_keys(DecoderConfig, (self.model or {}).get("decoder", {}))
         TrainingConfig.from_dict(self.training or {})
 
-    def parameters(self, is_shown: bool) -> dict[str, Any]:
-        """Arguments of an estimator; ``is_shown`` is False where another process shows the progress."""
-        same = (
-            "init size layout epochs learning_rate batch_size dropout context unit validation_fraction early_stopping "
-            "max_minutes compile precision device"
-        )
-        return {
-            **{name: getattr(self, name) for name in same.split()},
-            "random_state": self.seed,
-            "verbose": int(self.verbose and is_shown),
-            "model": self.model,
-            "training": self.training,
-        }
+    def estimator_parameters(self, is_shown: bool) -> dict[str, Any]:
+        """Return the arguments of an estimator.
+
+        Parameters
+        ----------
+        is_shown : bool
+            False in all processes but the one that shows progress.
+        """
+        renamed = {"seed": "random_state"}
+        parameters = {renamed.get(name, name): value for name, value in vars(self).items()}
+        return {**parameters, "verbose": int(self.verbose and is_shown)}
 
 
-Names = str | list[str]
-
-
-@dataclass(frozen=True)
-class Columns:
-    """Columns of DATA. A run remembers those it was trained with.
-
-    Not needed for files that hold samples already (TokenSet.to_parquet, write_cache).
-
-    Attributes:
-        id: names the series (object, patient, recording) that a row belongs to; "id" if not said.
-        time: when it was measured, numbers or time stamps; "time" if not said.
-        channel: what was measured (band, sensor, variable), where every measurement has a row of its own; a column
-            called "channel" if not said.
-        value: the measured value; where every variable has a column of its own all of these, joined by commas.
-            Empty cells are taken as not observed. "value" if not said.
-        error: the standard deviation of the measurement, one column for each of --value; a column called "error"
-            if not said.
-        static: what does not change within a series (redshift, age), joined by commas.
-        duplicates: where a series has several values at one time and channel, "keep" all of them, take their "mean",
-            or "error"; all are kept, with a warning, if not said.
-    """
-
-    id: str | None = None
-    time: str | None = None
-    channel: str | None = None
-    value: Names | None = None
-    error: Names | None = None
-    static: Names | None = None
-    duplicates: Literal["warn", "keep", "mean", "error"] | None = None
-
-    def named(self, remembered: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """Arguments of ``from_frame``: what was said here, else what a run remembers, else the defaults."""
-        said = {k: v if k in ("id", "time", "channel", "duplicates") else split(v) for k, v in asdict(self).items()}
-        defaults = {"id": "id", "time": "time", "value": ["value"]}
-        return {**defaults, **(remembered or {}), **{k: v for k, v in said.items() if v is not None}}
-
-
-def split(names: Names | None) -> list[str] | None:
-    """``"hr,sbp"`` as a list; a list, as a configuration file may give it, as it is."""
+def split_names(names: Names | None) -> list[str] | None:
+    """Return ``"hr,sbp"`` as a list; a list or None is returned unchanged."""
     if names is None or isinstance(names, list):
         return names
     return [name.strip() for name in names.split(",") if name.strip()]
 
 
-def flag_of(column: str, named: Mapping[str, Any]) -> str:
-    """The flag that named a column: "--value"; the labels of a run by their own flags."""
-    for flag, names in named.items():
+def flag_for_column(column: str, columns: Mapping[str, Any]) -> str:
+    """Return the flag that names a column, such as ``--value``.
+
+    Parameters
+    ----------
+    column : str
+        Name of a column.
+    columns : mapping
+        Names of columns by argument, as ``ColumnFlags.resolve`` returns them; may contain ``target``.
+    """
+    for flag, names in columns.items():
         if column in ([names] if isinstance(names, str) else names or ()):
             return "--label (or --target)" if flag == "target" else f"--{flag}"
     return "--value"

@@ -1,83 +1,114 @@
-"""The command that writes the report of a run."""
+"""Commands that describe a run or a data file: report, info."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-from rotary_mae.cli.flags import Columns, Names
+from rotary_mae.cli.flags import ColumnFlags, Names
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from rotary_mae.evaluation.held_out import HeldOutPredictions
 
 
 def report(
     run: Path,
     *,
-    columns: Columns,
+    columns: ColumnFlags,
     data: Path | None = None,
     out: Path | None = None,
     label: Names | None = None,
     labels: Path | None = None,
 ) -> None:
-    """One HTML page about a run, to open anywhere without a network.
+    """Write one HTML page about a run, which opens anywhere without a network.
 
-    What it was trained on, learning curves, metrics with intervals, confusion and calibration or coverage,
-    interpolations to leaf through, and a map of the embeddings; of a run that has not ended, what there is so far.
+    It shows the training data, learning curves, metrics with intervals, the confusion matrix, calibration or coverage,
+    single samples with their predictions, and a map of the embeddings. For an unfinished run it shows what there is.
 
-    Args:
-        run: folder of a run.
-        data: judge on these samples, not on the validation part: CSV or Parquet file, file of samples, or cache folder.
-        out: file to write; report.html in the run's folder if not said.
-        label: column of DATA with the class or number; as in training if not said. Of a pretrain or fit-interpolator
-            run it colours the map.
-        labels: a second file with a row a series, which has the columns --id and --label.
+    Parameters
+    ----------
+    run : Path
+        folder of a run.
+    columns : ColumnFlags
+        columns of a table.
+    data : Path, optional
+        samples to evaluate the run on, instead of its validation set: CSV or Parquet file, file of samples, or cache
+        folder.
+    out : Path, optional
+        file to write; default: report.html in the folder of the run.
+    label : str or list of str, optional
+        column of the class or number in DATA; default: the one of the training. For a pretrain or fit-interpolator run
+        it colours the map.
+    labels : Path, optional
+        second file with the labels: one row per series, with the columns --id and --label.
     """
     from rotary_mae.report.page import require_plotly
 
     require_plotly()
-    from rotary_mae.cli.data import described_data, read_to_judge
     from rotary_mae.data.files import check_output
-    from rotary_mae.estimators.held_out import predict_held_out
-    from rotary_mae.estimators.loading import load
     from rotary_mae.estimators.run_description import describe_run, is_run
     from rotary_mae.evaluation.held_out import HeldOutPredictions
     from rotary_mae.report.run_report import write_run_report
 
     if not is_run(run):
-        raise ValueError(f"{run} is not the folder of a run; give what a training command was given as --out")
+        raise ValueError(f"{run} is not the folder of a run; give the folder that a training command wrote (its --out)")
     if data is None and (label is not None or labels is not None):
-        raise ValueError("--label and --labels say what the answers are in --data: give that too")
+        raise ValueError("--label and --labels belong to --data; add --data, or leave them out")
     page = check_output(run / "report.html" if out is None else out, data, labels)
-    evidence = HeldOutPredictions.load(run)
+    predictions = HeldOutPredictions.load(run)
     if data is not None:
-        estimator = load(run)
-        source, y = read_to_judge(estimator, data, columns, label, labels)
-        trained_on = {} if evidence is None else {k: evidence.about[k] for k in ("source", "data")}
-        is_same = data.resolve() == Path(trained_on.get("source", "")).resolve()
-        about = {**described_data(data, source), **trained_on, "part": str(data), "is_trained_on": is_same}
-        evidence = predict_held_out(estimator, source, about, y)
-    write_run_report(page, run, describe_run(run), evidence)
+        predictions = _predict_data(run, data, columns, label, labels, predictions)
+    write_run_report(page, run, describe_run(run), predictions)
     print(f"{page}: open it in a browser", file=sys.stderr)
 
 
-def info(path: Path, *, columns: Columns) -> None:
-    """What a run is (model, data, last and best metrics), or what a data file holds.
+def _predict_data(
+    run: Path,
+    data: Path,
+    columns: ColumnFlags,
+    label: Names | None,
+    labels: Path | None,
+    validation: HeldOutPredictions | None,
+) -> HeldOutPredictions:
+    """Predict the samples in ``data``; ``validation`` tells which data the run was trained on."""
+    from rotary_mae.cli.data import describe_data, read_with_labels
+    from rotary_mae.estimators.held_out import predict_held_out
+    from rotary_mae.estimators.loading import load
 
-    Args:
-        path: folder of a run or checkpoint; or a CSV or Parquet file, file of samples, or cache folder.
+    estimator = load(run)
+    source, y = read_with_labels(estimator, data, columns, label, labels)
+    trained_on = {} if validation is None else {k: validation.about[k] for k in ("source", "data")}
+    is_trained_on = data.resolve() == Path(trained_on.get("source", "")).resolve()
+    about = {**describe_data(data, source), **trained_on, "part": str(data), "is_trained_on": is_trained_on}
+    return predict_held_out(estimator, source, about, y)
+
+
+def info(path: Path, *, columns: ColumnFlags) -> None:
+    """Describe a run (model, data, last and best metrics) or the contents of a data file.
+
+    Parameters
+    ----------
+    path : Path
+        folder of a run or checkpoint; or a CSV or Parquet file, file of samples, or cache folder.
+    columns : ColumnFlags
+        columns of a table.
     """
     from rich.console import Console
     from rich.table import Table
 
-    from rotary_mae.cli.data import named_as_usual, read
+    from rotary_mae.cli.data import read_source, with_default_columns
     from rotary_mae.data.summary import summarise
     from rotary_mae.estimators.run_description import describe_run, is_run
 
     console = Console()
     if is_run(path):
-        console.print(_lines(path, describe_run(path)))
+        console.print(_two_columns(path, describe_run(path)))
         return
-    summary = summarise(read(path, named_as_usual(path, columns.named())))
-    console.print(_lines(path, summary.lines()))
+    summary = summarise(read_source(path, with_default_columns(path, columns.resolve())))
+    console.print(_two_columns(path, summary.lines()))
     if summary.channels:
         table = Table("channel", "samples", "values", "lowest", "median", "highest", box=None)
         for channel in summary.channels:
@@ -86,11 +117,11 @@ def info(path: Path, *, columns: Columns) -> None:
         console.print(table)
 
 
-def _lines(path: Path, lines: dict[str, str]) -> Any:
-    """A rich table of them."""
+def _two_columns(path: Path, texts: dict[str, str]) -> Table:
+    """Return a table of texts by name, with the path as its title."""
     from rich.table import Table
 
     table = Table(title=str(path), show_header=False, box=None, title_justify="left")
-    for name, text in lines.items():
+    for name, text in texts.items():
         table.add_row(name, text)
     return table

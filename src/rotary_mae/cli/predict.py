@@ -1,4 +1,4 @@
-"""Commands that ask a trained run: predict, embed, interpolate, evaluate."""
+"""Commands that apply a trained run to data: predict, embed, interpolate, evaluate."""
 
 from __future__ import annotations
 
@@ -6,78 +6,106 @@ import json
 from pathlib import Path
 from typing import Any
 
-from rotary_mae.cli.flags import Columns, Names
+from rotary_mae.cli.flags import ColumnFlags, Names
+
+TRAINING_COMMANDS = {
+    "RoMAEEmbedder": "pretrain",
+    "RoMAEClassifier": "classify",
+    "RoMAERegressor": "regress",
+    "RoMAEInterpolator": "fit-interpolator",
+}
+"""The command that trains each class of estimators."""
 
 
-def predict(run: Path, data: Path, *, out: Path, columns: Columns) -> None:
-    """Classes or numbers for new series, by a classify or regress run.
+def predict(run: Path, data: Path, *, out: Path, columns: ColumnFlags) -> None:
+    """Predict the class or the numbers of each series with a classify or regress run.
 
-    The table has a row a series: id, prediction, and for classes the probability of each (p_CLASS).
+    The output has one row per series: id, prediction, and for classes the probability of each (p_CLASS).
 
-    Args:
-        run: folder of a classify or regress run.
-        data: CSV or Parquet file, file of samples, or cache folder.
-        out: file to write, .csv or .parquet.
+    Parameters
+    ----------
+    run : Path
+        folder of a classify or regress run.
+    data : Path
+        CSV or Parquet file, file of samples, or cache folder.
+    out : Path
+        file to write, .csv or .parquet.
+    columns : ColumnFlags
+        columns of a table.
     """
-    from rotary_mae.cli.data import read_for
-    from rotary_mae.data.files import check_suffix, write_table
+    from rotary_mae.cli.data import read_for_estimator
+    from rotary_mae.data.files import check_table_output, write_table
     from rotary_mae.estimators.prediction_tables import prediction_table
 
-    check_suffix(out, data)
-    estimator = _load(run, "predict")
-    write_table(prediction_table(estimator, read_for(estimator, data, columns)), out)
+    check_table_output(out, data)
+    estimator = _load(run, "predict", "RoMAEClassifier", "RoMAERegressor")
+    write_table(prediction_table(estimator, read_for_estimator(estimator, data, columns)), out)
 
 
-def embed(run: Path, data: Path, *, out: Path, columns: Columns) -> None:
-    """Series as vectors, by a pretrain run: near each other where the model finds them alike.
+def embed(run: Path, data: Path, *, out: Path, columns: ColumnFlags) -> None:
+    """Turn each series into a vector with a pretrain run; similar series get similar vectors.
 
-    The table has a row a series: id, e0, e1, ...
+    The output has one row per series: id, e0, e1, ...
 
-    Args:
-        run: folder of a pretrain run.
-        data: CSV or Parquet file, file of samples, or cache folder.
-        out: file to write, .csv or .parquet.
+    Parameters
+    ----------
+    run : Path
+        folder of a pretrain run.
+    data : Path
+        CSV or Parquet file, file of samples, or cache folder.
+    out : Path
+        file to write, .csv or .parquet.
+    columns : ColumnFlags
+        columns of a table.
     """
-    from rotary_mae.cli.data import read_for
-    from rotary_mae.data.files import check_suffix, write_table
+    from rotary_mae.cli.data import read_for_estimator
+    from rotary_mae.data.files import check_table_output, write_table
     from rotary_mae.estimators.prediction_tables import embedding_table
 
-    check_suffix(out, data)
-    estimator = _load(run, "embed")
-    write_table(embedding_table(estimator, read_for(estimator, data, columns)), out)
+    check_table_output(out, data)
+    estimator = _load(run, "embed", "RoMAEEmbedder")
+    write_table(embedding_table(estimator, read_for_estimator(estimator, data, columns)), out)
 
 
-def interpolate(run: Path, data: Path, *, at: str, out: Path, columns: Columns, plot: Path | None = None) -> None:
-    """Values at any time and channel, given the series in DATA, by a fit-interpolator run.
+def interpolate(run: Path, data: Path, *, at: str, out: Path, columns: ColumnFlags, plot: Path | None = None) -> None:
+    """Predict values at any time and channel of the series in DATA with a fit-interpolator run.
 
-    The table has a row a question, with the value and its standard deviation (std). Each answer depends on
-    the series alone, never on what else is asked.
+    The output has one row per query, with the value and its standard deviation (std). A prediction depends on its
+    series alone, not on the other queries.
 
-    Args:
-        run: folder of a fit-interpolator run.
-        data: CSV or Parquet file, file of samples, or cache folder.
-        at: a file of questions, with the columns id, time and channel named as in DATA; or grid:N for N even times
-            over each series' span, in every channel.
-        out: file to write, .csv or .parquet.
-        plot: a picture of the first three series to write too, .png, .pdf or .svg.
+    Parameters
+    ----------
+    run : Path
+        folder of a fit-interpolator run.
+    data : Path
+        CSV or Parquet file, file of samples, or cache folder.
+    at : str
+        file of queries, with the columns id, time and channel named as in DATA; or grid:N for N equally spaced times
+        between the first and the last measurement of each series, in every channel.
+    out : Path
+        file to write, .csv or .parquet.
+    columns : ColumnFlags
+        columns of a table.
+    plot : Path, optional
+        picture of the first three series to write as well, .png, .pdf or .svg.
     """
-    from rotary_mae.cli.data import read_for
-    from rotary_mae.data.files import check_suffix, read_table, write_table
+    from rotary_mae.cli.data import read_for_estimator
+    from rotary_mae.data.files import check_table_output, read_table, write_table
     from rotary_mae.estimators.query_grids import grid_frame
     from rotary_mae.report.plots import check_picture, plot_interpolation, save_figure
 
-    n_times = _grid(at)
-    check_suffix(out, data, at if n_times is None else None)
+    n_times = _grid_size(at)
+    check_table_output(out, data, at if n_times is None else None)
     if plot is not None:
         check_picture(plot)
-    estimator = _load(run, "interpolate")
-    named = columns.named(estimator.columns)
-    questions = None if n_times is not None else read_table(at, named["id"])
-    source = read_for(estimator, data, columns)
+    estimator = _load(run, "interpolate", "RoMAEInterpolator")
+    names = columns.resolve(estimator.columns)
+    queries = None if n_times is not None else read_table(at, names["id"])
+    source = read_for_estimator(estimator, data, columns)
     if n_times is not None:
-        questions = grid_frame(source[:], n_times, named)
-    estimator.set_params(columns=named)
-    write_table(estimator.predict(source, at=questions, return_std=True), out)
+        queries = grid_frame(source[:], n_times, names)
+    estimator.set_params(columns=names)
+    write_table(estimator.predict(source, at=queries, return_std=True), out)
     if plot is not None:
         save_figure(plot_interpolation(estimator, source), plot)
 
@@ -86,33 +114,40 @@ def evaluate(
     run: Path,
     data: Path,
     *,
-    columns: Columns,
+    columns: ColumnFlags,
     label: Names | None = None,
     labels: Path | None = None,
     out: Path | None = None,
 ) -> None:
-    """How good a run is on data it was not trained on.
+    """Compute the metrics of a run on data that it was not trained on.
 
-    Classes: accuracy, balanced accuracy, macro F1. Numbers: mean squared error and R2. Pre-training and
-    interpolation: how well hidden values are filled in (in scaled units), beside the mean of the channel and straight
-    lines between neighbours.
+    Classifier: accuracy, balanced accuracy, macro F1. Regressor: mean squared error and R2. Pre-trained model and
+    interpolator: errors on masked values in scaled units, beside those of the channel mean and of linear interpolation.
 
-    Args:
-        run: folder of a run.
-        data: CSV or Parquet file, file of samples, or cache folder.
-        label: column of the class or number (several numbers joined by commas); as in training if not said.
-        labels: a second file with a row a series, which has the columns --id and --label.
-        out: file to write the metrics to, as JSON.
+    Parameters
+    ----------
+    run : Path
+        folder of a run.
+    data : Path
+        CSV or Parquet file, file of samples, or cache folder.
+    columns : ColumnFlags
+        columns of a table.
+    label : str or list of str, optional
+        column of the class or number (several numbers are joined by commas); default: the one of the training.
+    labels : Path, optional
+        second file with the labels: one row per series, with the columns --id and --label.
+    out : Path, optional
+        file to write the metrics to, as JSON.
     """
     from rotary_mae._atomic import replacing_file
-    from rotary_mae.cli.data import read_to_judge
+    from rotary_mae.cli.data import read_with_labels
     from rotary_mae.data.files import check_output
     from rotary_mae.estimators.evaluate import evaluate_estimator
 
     if out is not None:
         check_output(out, data, labels)
-    estimator = _load(run, "evaluate")
-    source, y = read_to_judge(estimator, data, columns, label, labels)
+    estimator = _load(run, "evaluate", *TRAINING_COMMANDS)
+    source, y = read_with_labels(estimator, data, columns, label, labels)
     metrics = evaluate_estimator(estimator, source, y)
     width = max(len(name) for name in metrics)
     for name, value in metrics.items():
@@ -122,37 +157,23 @@ def evaluate(
             partial.write_text(json.dumps({"run": str(run), "data": str(data), **metrics}, indent=1) + "\n")
 
 
-# what each command needs a run to be able to do, and the commands that train such runs
-_ABLE = {
-    "predict": ({"RoMAEClassifier", "RoMAERegressor"}, "a classify or regress run"),
-    "embed": ({"RoMAEEmbedder"}, "a pretrain run"),
-    "interpolate": ({"RoMAEInterpolator"}, "a fit-interpolator run"),
-}
-
-_MADE_BY = {
-    "RoMAEEmbedder": "pretrain",
-    "RoMAEClassifier": "classify",
-    "RoMAERegressor": "regress",
-    "RoMAEInterpolator": "fit-interpolator",
-}
-
-
-def _load(run: Path, command: str) -> Any:
+def _load(run: Path, command: str, *classes: str) -> Any:
+    """Load an estimator; raises ValueError if its class is not one of ``classes``."""
     from rotary_mae.estimators.loading import load
 
     estimator = load(run)
-    kind = type(estimator).__name__
-    able, wanted = _ABLE.get(command, (set(_MADE_BY), "a run"))
-    if kind not in able:
+    name = type(estimator).__name__
+    if name not in classes:
+        expected = " or ".join(TRAINING_COMMANDS[known] for known in classes)
         raise ValueError(
-            f"romae {command} needs {wanted}, but {run} is a {_MADE_BY[kind]} run; train one that starts from it "
-            f"with --init {run}, or ask {run} for what it learned"
+            f"romae {command} needs a {expected} run, but {run} is a {TRAINING_COMMANDS[name]} run; train such a run, "
+            f"with --init {run} to start from its weights"
         )
     return estimator
 
 
-def _grid(at: str) -> int | None:
-    """N of ``grid:N``; None for a file."""
+def _grid_size(at: str) -> int | None:
+    """Return N of ``grid:N``; None for a file."""
     if not at.startswith("grid:"):
         return None
     try:

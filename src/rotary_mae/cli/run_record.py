@@ -1,4 +1,4 @@
-"""What a run was asked to do, in its folder: so that it can be resumed, and said again, without repeating flags."""
+"""The settings of a command, saved in the folder of its run: a run is resumed or repeated without its flags."""
 
 from __future__ import annotations
 
@@ -11,12 +11,28 @@ from rotary_mae.cli.data import is_main_process
 from rotary_mae.training.run_folder import RunFolder
 
 RECORD = "command.yaml"
+"""Name of the file, which is a valid ``--config``."""
 
 
 def recorded_settings(out: str, command: str) -> Path | None:
-    """The settings of the run in ``out``, a configuration file of ``command``; None if there are none.
+    """Return the file with the settings of a run.
 
-    Raises ValueError for a run of another command.
+    Parameters
+    ----------
+    out : str
+        Folder of the run.
+    command : str
+        Command that resumes it.
+
+    Returns
+    -------
+    Path or None
+        A file for ``--config``; None if the folder has none.
+
+    Raises
+    ------
+    ValueError
+        If the run belongs to another command.
     """
     path = Path(out) / RECORD
     if not path.is_file():
@@ -24,15 +40,37 @@ def recorded_settings(out: str, command: str) -> Path | None:
     first = path.read_text().splitlines()[:1]
     if first != [_heading(command)]:
         made_by = " ".join(first).removeprefix("# ").partition(" --")[0]
-        raise ValueError(f"{out} is a run of another command, {made_by}; resume it with that")
+        raise ValueError(f"{out} is a run of another command, {made_by}; resume it with that command")
     return path
 
 
 @contextmanager
 def recording(out: Path, command: str, settings: str, data: Path, resume: bool) -> Iterator[None]:
-    """Train into ``out``: refuses a folder with another run before any work, and leaves none behind an early error.
+    """Save the settings of a training command while it runs.
 
-    An interruption says where the state is, and how to go on.
+    Parameters
+    ----------
+    out : Path
+        Folder of the run.
+    command : str
+        The training command.
+    settings : str
+        Its settings as YAML.
+    data : Path
+        Data of the run, for the message after Ctrl-C.
+    resume : bool
+        True if the folder may contain a run; its record is kept.
+
+    Raises
+    ------
+    FileExistsError
+        If the folder contains another run or other files; raised before any work.
+    KeyboardInterrupt
+        With a message that says where the state is saved and how to resume.
+
+    Notes
+    -----
+    If the command fails before training starts, the record and an otherwise empty folder are removed.
     """
     folder = RunFolder(out)
     folder.check_free(resume)
@@ -43,13 +81,13 @@ def recording(out: Path, command: str, settings: str, data: Path, resume: bool) 
                 partial.write_text(f"{_heading(command)}\n{settings}")
         yield
     except KeyboardInterrupt:
-        raise KeyboardInterrupt(_how_to_go_on(folder, command, data)) from None
+        raise KeyboardInterrupt(_resume_instructions(folder, command, data)) from None
     finally:
         try:
-            _forget(folder)
+            _remove_unstarted(folder)
         except KeyboardInterrupt:
-            # on a busy machine Ctrl-C can come as late as this, when another error has ended the command already
-            _forget(folder)
+            # on a busy machine Ctrl-C can arrive here, after another error has ended the command
+            _remove_unstarted(folder)
             raise
 
 
@@ -57,15 +95,15 @@ def _heading(command: str) -> str:
     return f"# romae {command} --config {RECORD}"
 
 
-def _how_to_go_on(folder: RunFolder, command: str, data: Path) -> str:
+def _resume_instructions(folder: RunFolder, command: str, data: Path) -> str:
     running = folder.in_progress
     if running is None or not running.last.exists():
-        return f"no state had been saved in {folder.path} yet"
-    return f"the state is in {running.last}; go on with: romae {command} {data} --out {folder.path} --resume"
+        return f"no state was saved in {folder.path} yet"
+    return f"the state is saved in {running.last}; resume with: romae {command} {data} --out {folder.path} --resume"
 
 
-def _forget(folder: RunFolder) -> None:
-    """Take away what was noted about a run, if it never began."""
+def _remove_unstarted(folder: RunFolder) -> None:
+    """Remove the record of a run whose training did not start."""
     if not is_main_process() or folder.in_progress is not None:
         return
     for name in (RECORD, "estimator.json"):

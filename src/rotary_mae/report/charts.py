@@ -1,4 +1,4 @@
-"""Charts of training and of held-out answers, as plain data for Plotly."""
+"""Charts of training and of held-out predictions, as plain data for Plotly."""
 
 from __future__ import annotations
 
@@ -9,39 +9,56 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rotary_mae.report.bootstrap import Estimate, number
+from rotary_mae.report.bootstrap import Estimate, format_number
 from rotary_mae.report.page import Chart, plain
 
 Array = npt.NDArray[Any]
 
 N_COLOURS = 8
+"""Colours $c0 to $c7 of page.css."""
 
 SYMBOLS = ("circle", "square", "diamond", "cross", "x", "triangle-up")
+"""Tell classes of the same colour apart, if there are more classes than colours."""
 
-# light to dark through one hue: read the same by the colour-blind, and in both themes
-FADE = [[0.0, "$card"], [1.0, "$accent"]]
+COLOUR_SCALE = [[0.0, "$card"], [1.0, "$accent"]]
+"""One hue from light to dark, which the colour-blind can read and which suits both themes."""
+
+SAMPLES_PER_DOT, MAX_DOTS = 20, 10
+"""Samples per dot of the reliability chart, whose 95 % interval is then at most 0.4 wide; most dots. Not tuned."""
 
 
-def curve_chart(history: Sequence[Mapping[str, Any]], name: str, title: str) -> Chart:
-    """A metric over epochs, in training and on the validation part; a ring marks the epoch that was kept.
+def learning_curve_chart(history: Sequence[Mapping[str, Any]], name: str, title: str) -> Chart:
+    """Draw a metric over epochs for the training set and the validation set.
 
-    name: "loss", or a metric of the validation part alone.
+    Parameters
+    ----------
+    history : sequence of mapping
+        Metrics of each epoch, as ``metrics.jsonl`` has them.
+    name : str
+        "loss", or a metric that is measured on the validation set only.
+    title : str
+        Label of the axis.
+
+    Returns
+    -------
+    Chart
+        A ring marks the epoch with the lowest validation loss, whose weights are kept.
     """
     traces: list[dict[str, Any]] = []
     if name == "loss":
         traces.append(_curve(history, "loss", "training", "$soft", "dot"))
-    checked = [line for line in history if line.get(f"validation_{name}") is not None]
-    if checked:
-        traces.append(_curve(checked, f"validation_{name}", "validation", "$accent", "solid"))
-        losses = [line.get("validation_loss", np.inf) for line in checked]
-        best = checked[int(np.argmin(losses))]
+    validated = [epoch for epoch in history if epoch.get(f"validation_{name}") is not None]
+    if validated:
+        traces.append(_curve(validated, f"validation_{name}", "validation", "$accent", "solid"))
+        losses = [epoch.get("validation_loss", np.inf) for epoch in validated]
+        best = validated[int(np.argmin(losses))]
         traces.append(
             {
                 "type": "scatter",
                 "mode": "markers",
                 "x": [best["epoch"]],
                 "y": [best[f"validation_{name}"]],
-                "name": "least validation loss",
+                "name": "lowest validation loss",
                 "marker": {"size": 11, "color": "rgba(0, 0, 0, 0)", "line": {"width": 2, "color": "$other"}},
                 "hoverinfo": "skip",
             }
@@ -49,22 +66,35 @@ def curve_chart(history: Sequence[Mapping[str, Any]], name: str, title: str) -> 
     return Chart(traces, {"height": 320, "xaxis": {"title": {"text": "epoch"}}, "yaxis": {"title": {"text": title}}})
 
 
-def _curve(lines: Sequence[Mapping[str, Any]], key: str, name: str, colour: str, dash: str) -> dict[str, Any]:
+def _curve(epochs: Sequence[Mapping[str, Any]], key: str, name: str, colour: str, dash: str) -> dict[str, Any]:
     return {
         "type": "scatter",
-        "mode": "lines" if len(lines) > 1 else "markers",
-        "x": [line["epoch"] for line in lines],
-        "y": [line[key] for line in lines],
+        "mode": "lines" if len(epochs) > 1 else "markers",
+        "x": [epoch["epoch"] for epoch in epochs],
+        "y": [epoch[key] for epoch in epochs],
         "name": name,
         "line": {"color": colour, "width": 2, "dash": dash},
         "hovertemplate": "epoch %{x}: %{y:.4g}<extra>" + name + "</extra>",
     }
 
 
-def confusion_chart(truth: Array, guess: Array, classes: Sequence[str]) -> Chart:
-    """truth, guess: (n,) numbers of classes. Colour is the share of the true class, the numbers are counts."""
+def confusion_chart(truth: Array, predicted: Array, classes: Sequence[str]) -> Chart:
+    """Draw a confusion matrix.
+
+    Parameters
+    ----------
+    truth, predicted : array of shape (B,)
+        Indices of the true and of the predicted classes.
+    classes : sequence of str
+        Names of the classes.
+
+    Returns
+    -------
+    Chart
+        A row per true class; numbers are samples, and the colour is their share of the row.
+    """
     counts = np.zeros((len(classes), len(classes)), np.int64)
-    np.add.at(counts, (truth, guess), 1)
+    np.add.at(counts, (truth, predicted), 1)
     shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
     names = [plain(name) for name in classes]
     heat: dict[str, Any] = {
@@ -73,13 +103,13 @@ def confusion_chart(truth: Array, guess: Array, classes: Sequence[str]) -> Chart
         "y": names,
         "z": shares,
         "customdata": counts,
-        "colorscale": FADE,
+        "colorscale": COLOUR_SCALE,
         "zmin": 0.0,
         "zmax": 1.0,
         "showscale": False,
         "xgap": 2,
         "ygap": 2,
-        "hovertemplate": "%{customdata} of %{y} taken for %{x} (%{z:.0%})<extra></extra>",
+        "hovertemplate": "%{customdata} samples of %{y} predicted as %{x} (%{z:.0%})<extra></extra>",
     }
     if len(classes) <= 12:
         heat |= {"text": counts, "texttemplate": "%{text}"}
@@ -93,31 +123,41 @@ def confusion_chart(truth: Array, guess: Array, classes: Sequence[str]) -> Chart
     return Chart([heat], layout)
 
 
-def reliability_chart(chance: Array, is_right: Array, title: str) -> Chart:
-    """How often predictions of each stated probability came true, in groups of equally many samples."""
-    n_groups = int(np.clip(len(chance) // 20, 1, 10))
-    groups = np.array_split(np.argsort(chance, kind="stable"), n_groups)
+def reliability_chart(probability: Array, is_correct: Array, title: str) -> Chart:
+    """Draw the observed frequency against the predicted probability, in groups of equally many samples.
+
+    Parameters
+    ----------
+    probability : array of shape (B,)
+        Predicted probabilities.
+    is_correct : array of shape (B,)
+        1.0 where the prediction was correct, else 0.0.
+    title : str
+        Label of the axis of probabilities.
+    """
+    n_groups = int(np.clip(len(probability) // SAMPLES_PER_DOT, 1, MAX_DOTS))
+    groups = np.array_split(np.argsort(probability, kind="stable"), n_groups)
     count = np.array([len(group) for group in groups])
-    stated = np.array([chance[group].mean() for group in groups])
-    found = np.array([is_right[group].mean() for group in groups])
-    low, high = wilson(found, count)
+    predicted = np.array([probability[group].mean() for group in groups])
+    observed = np.array([is_correct[group].mean() for group in groups])
+    low, high = wilson_interval(observed, count)
     points = {
         "type": "scatter",
         "mode": "lines+markers",
-        "x": stated,
-        "y": found,
+        "x": predicted,
+        "y": observed,
         "customdata": count,
         "name": "model",
         "line": {"color": "$accent", "width": 2},
         "marker": {"size": 9, "color": "$accent"},
-        "error_y": _bars(found, low, high),
-        "hovertemplate": "stated %{x:.0%}, came true %{y:.0%}<br>%{customdata} samples<extra></extra>",
+        "error_y": _error_bars(observed, low, high),
+        "hovertemplate": "predicted %{x:.0%}, observed %{y:.0%}<br>%{customdata} samples<extra></extra>",
     }
-    return Chart([_diagonal(), points], _unit_square(title, "share that came true"))
+    return Chart([_diagonal(), points], _unit_square(title, "observed frequency"))
 
 
-def wilson(share: Array, n: Array) -> tuple[Array, Array]:
-    """Ends of the 95 % interval of shares of n (Wilson 1927)."""
+def wilson_interval(share: Array, n: Array) -> tuple[Array, Array]:
+    """Return the ends of the 95 % interval of shares of n samples (Wilson 1927)."""
     z = 1.959964
     centre = (share + z**2 / (2 * n)) / (1 + z**2 / n)
     half = z / (1 + z**2 / n) * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
@@ -125,9 +165,10 @@ def wilson(share: Array, n: Array) -> tuple[Array, Array]:
 
 
 def coverage_chart(found: Mapping[float, Estimate]) -> Chart:
-    """The share of hidden values inside intervals against what the intervals promise."""
-    share = np.array([e.value for e in found.values()])
-    low, high = (np.array([getattr(e, end) for e in found.values()]) for end in ("low", "high"))
+    """Draw the observed coverage of intervals against the nominal coverage, which is the key of ``found``."""
+    share = np.array([estimate.value for estimate in found.values()])
+    low = np.array([estimate.low for estimate in found.values()])
+    high = np.array([estimate.high for estimate in found.values()])
     points = {
         "type": "scatter",
         "mode": "lines+markers",
@@ -136,14 +177,14 @@ def coverage_chart(found: Mapping[float, Estimate]) -> Chart:
         "name": "model",
         "line": {"color": "$accent", "width": 2},
         "marker": {"size": 9, "color": "$accent"},
-        "error_y": _bars(share, low, high),
-        "hovertemplate": "promised %{x:.0%}, found %{y:.1%}<extra></extra>",
+        "error_y": _error_bars(share, low, high),
+        "hovertemplate": "nominal %{x:.0%}, observed %{y:.1%}<extra></extra>",
     }
-    return Chart([_diagonal(), points], _unit_square("promised by the interval", "share of values inside"))
+    return Chart([_diagonal(), points], _unit_square("nominal coverage", "observed coverage"))
 
 
-def channel_chart(errors: Mapping[str, Mapping[str, float]]) -> Chart:
-    """Errors by channel, a bar a method; ``errors`` by method and then by channel."""
+def channel_error_chart(errors: Mapping[str, Mapping[str, float]]) -> Chart:
+    """Draw the errors of each channel, one bar per method; ``errors`` are given by method and then by channel."""
     colours = ("$accent", "$soft/0.7", "$soft/0.35")
     traces = []
     for (method, by_channel), colour in zip(errors.items(), cycle(colours), strict=False):
@@ -164,14 +205,24 @@ def channel_chart(errors: Mapping[str, Mapping[str, float]]) -> Chart:
     return Chart(traces, {"height": 320, "barmode": "group", "bargap": 0.35, **axes})
 
 
-def truth_chart(truth: Array, answer: Array, ids: Sequence[str], name: str) -> Chart:
-    """Predicted against true numbers, with the diagonal on which they are equal."""
-    ends = [float(min(truth.min(), answer.min())), float(max(truth.max(), answer.max()))]
+def regression_chart(truth: Array, prediction: Array, ids: Sequence[str], name: str) -> Chart:
+    """Draw predicted against true numbers, and the diagonal on which they are equal.
+
+    Parameters
+    ----------
+    truth, prediction : array of shape (B,)
+        True and predicted numbers.
+    ids : sequence of str
+        Ids of the samples, shown under the mouse.
+    name : str
+        Name of the number.
+    """
+    ends = [float(min(truth.min(), prediction.min())), float(max(truth.max(), prediction.max()))]
     points = {
         "type": "scatter",
         "mode": "markers",
         "x": truth,
-        "y": answer,
+        "y": prediction,
         "text": [plain(i) for i in ids],
         "name": "samples",
         "marker": {"size": 7, "color": "$accent", "opacity": 0.6},
@@ -184,30 +235,43 @@ def truth_chart(truth: Array, answer: Array, ids: Sequence[str], name: str) -> C
     return Chart([_diagonal(ends), points], {"height": 420, "showlegend": False, **axes}, title=name)
 
 
-def map_chart(places: Array, shares: Array, ids: Sequence[str], labels: Sequence[Any] | None, name: str) -> Chart:
-    """Embeddings (n, 2), a dot a sample, coloured by label; hovering shows id and label.
+def embedding_chart(
+    vectors: Array, shares: Array, ids: Sequence[str], labels: Sequence[Any] | None, name: str
+) -> Chart:
+    """Draw embeddings as one dot per sample, coloured by label.
 
-    shares: (2,) of the variance, of each axis. labels: text for classes, numbers for a scale of colours, or None.
+    Parameters
+    ----------
+    vectors : array of shape (B, 2)
+        First two principal components.
+    shares : array of shape (2,)
+        Their shares of the variance.
+    ids : sequence of str
+        Ids of the samples, shown under the mouse.
+    labels : sequence or None
+        Text for classes, float for a colour scale, or None.
+    name : str
+        Name of the label.
     """
     hover = [plain(i) for i in ids]
     if labels is None:
-        traces = [_dots(places, hover, "", {"color": "$accent"}, "")]
+        traces = [_dots(vectors, hover, "", {"color": "$accent"}, "")]
     elif isinstance(labels[0], float):
         marker = {
             "color": list(labels),
             "colorscale": [[0.0, "$c1"], [1.0, "$c0"]],
             "colorbar": {"title": {"text": plain(name)}},
         }
-        shown = [f"{text}<br>{plain(name)} {number(label)}" for text, label in zip(hover, labels, strict=True)]
-        traces = [_dots(places, shown, "", marker, "")]
+        shown = [f"{text}<br>{plain(name)} {format_number(label)}" for text, label in zip(hover, labels, strict=True)]
+        traces = [_dots(vectors, shown, "", marker, "")]
     else:
         names = np.asarray([str(label) for label in labels])
         traces = []
         for k, label in enumerate(np.unique(names)):
             mine = np.flatnonzero(names == label)
             marker = {"color": f"$c{k % N_COLOURS}", "symbol": SYMBOLS[k // N_COLOURS % len(SYMBOLS)]}
-            word = plain(label)
-            traces.append(_dots(places[mine], [hover[i] for i in mine], word, marker, f"<br>{word}"))
+            class_name = plain(label)
+            traces.append(_dots(vectors[mine], [hover[i] for i in mine], class_name, marker, f"<br>{class_name}"))
     axes = {
         f"{axis}axis": {"title": {"text": f"component {k + 1} ({shares[k]:.0%} of the variance)"}, "nticks": 6}
         for k, axis in enumerate("xy")
@@ -216,12 +280,12 @@ def map_chart(places: Array, shares: Array, ids: Sequence[str], labels: Sequence
     return Chart(traces, {"height": 520, "showlegend": is_named, **axes})
 
 
-def _dots(places: Array, hover: list[str], name: str, marker: dict[str, Any], after: str) -> dict[str, Any]:
+def _dots(vectors: Array, hover: list[str], name: str, marker: dict[str, Any], after: str) -> dict[str, Any]:
     return {
         "type": "scatter",
         "mode": "markers",
-        "x": places[:, 0],
-        "y": places[:, 1],
+        "x": vectors[:, 0],
+        "y": vectors[:, 1],
         "text": [text + after for text in hover],
         "name": name,
         "marker": {"size": 8, "opacity": 0.8, **marker},
@@ -229,8 +293,18 @@ def _dots(places: Array, hover: list[str], name: str, marker: dict[str, Any], af
     }
 
 
-def score_chart(scores: Mapping[str, Sequence[float]], name: str, chance: float | None) -> Chart:
-    """Bars of scores, a dot a repetition; ``chance`` is where guessing stands."""
+def score_chart(scores: Mapping[str, Sequence[float]], name: str, chance_level: float) -> Chart:
+    """Draw the mean score of each method as a bar, and single repetitions as dots.
+
+    Parameters
+    ----------
+    scores : mapping of str to sequence of float
+        Scores in [0, 1] of each repetition, by method; the first method is highlighted.
+    name : str
+        Name of the metric.
+    chance_level : float
+        Score of random guesses, drawn as a dashed line.
+    """
     names, means = list(scores), [float(np.mean(values)) for values in scores.values()]
     bars = {
         "type": "bar",
@@ -264,11 +338,9 @@ def score_chart(scores: Mapping[str, Sequence[float]], name: str, chance: float 
         "yaxis": {"type": "category", "autorange": "reversed", "showgrid": False, "ticksuffix": "  "},
         "margin": {"l": 56, "r": 12, "t": 8, "b": 48},
     }
-    if chance is not None:
-        line = {"color": "$ink", "width": 1, "dash": "dash"}
-        layout["shapes"] = [
-            {"type": "line", "x0": chance, "x1": chance, "y0": 0, "y1": 1, "yref": "paper", "line": line}
-        ]
+    line = {"color": "$ink", "width": 1, "dash": "dash"}
+    ends = {"x0": chance_level, "x1": chance_level, "y0": 0, "y1": 1, "yref": "paper"}
+    layout["shapes"] = [{"type": "line", **ends, "line": line}]
     return Chart(traces, layout)
 
 
@@ -284,7 +356,7 @@ def _diagonal(ends: Sequence[float] = (0.0, 1.0)) -> dict[str, Any]:
     }
 
 
-def _bars(middle: Array, low: Array, high: Array) -> dict[str, Any]:
+def _error_bars(middle: Array, low: Array, high: Array) -> dict[str, Any]:
     return {
         "type": "data",
         "symmetric": False,

@@ -1,4 +1,4 @@
-"""Pictures of interpolations for pages and slides, with matplotlib and no window."""
+"""Matplotlib figures of interpolations and reconstructions, drawn without a window."""
 
 from __future__ import annotations
 
@@ -15,23 +15,38 @@ from matplotlib.figure import Figure
 Array = npt.NDArray[np.float64]
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-"""Told apart by the colour-blind too (Okabe and Ito)."""
+"""Palette of Okabe and Ito, which the colour-blind can tell apart."""
 
 
 @dataclass(frozen=True)
-class Line:
-    """One channel of one object.
+class ChannelSeries:
+    """One channel of one sample with its predictions.
 
-    seen, hidden: (n, 2) times and values given to the model, and kept from it. times, answer: (q,). low, high: (q,)
-    ends of the 90 % interval. linear: (q,) straight lines between what was seen. truth: (q,) without noise, where it
-    is known.
+    Attributes
+    ----------
+    channel : str
+        Name of the channel.
+    visible : array of shape (n, 2)
+        Times and values given to the model.
+    masked : array of shape (m, 2)
+        Times and values that were masked; m may be 0.
+    times : array of shape (q,)
+        Times of the predictions.
+    prediction : array of shape (q,)
+        Median of the predictive distribution.
+    low, high : array of shape (q,)
+        Ends of the 90 % interval.
+    linear : array of shape (q,)
+        Linear interpolation between the visible values.
+    truth : array of shape (q,), optional
+        Values without noise, if they are known.
     """
 
     channel: str
-    seen: Array
-    hidden: Array
+    visible: Array
+    masked: Array
     times: Array
-    answer: Array
+    prediction: Array
     low: Array
     high: Array
     linear: Array
@@ -40,54 +55,76 @@ class Line:
 
 @dataclass(frozen=True)
 class Example:
-    """An object with its channels."""
+    """A sample to draw.
+
+    Attributes
+    ----------
+    title : str
+        Name of the sample.
+    channels : sequence of ChannelSeries
+        Its channels, one panel each.
+    """
 
     title: str
-    lines: Sequence[Line]
-
-
-def _figure(width: float, height: float, rows: int = 1, columns: int = 1, **options: Any) -> tuple[Figure, Any]:
-    figure = Figure(figsize=(width, height), layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure, figure.subplots(rows, columns, squeeze=False, **options)
+    channels: Sequence[ChannelSeries]
 
 
 def interpolation_figure(examples: Sequence[Example], value_name: str, time_name: str, is_inverted: bool) -> Figure:
-    """A row an object, a panel a channel: what was seen, what was hidden, and the answer with its 90 % band.
+    """Draw observed values and predictions with their 90 % intervals.
 
-    is_inverted: smaller values up, as magnitudes are drawn.
+    Parameters
+    ----------
+    examples : sequence of Example
+        Samples, one row each with one panel per channel.
+    value_name, time_name : str
+        Labels of the axes.
+    is_inverted : bool
+        True if smaller values are drawn at the top, as is usual for magnitudes.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        The figure, which belongs to no window.
     """
-    n_columns = max(len(example.lines) for example in examples)
+    n_columns = max(len(example.channels) for example in examples)
     figure, axes = _figure(3.6 * n_columns, 2.5 * len(examples), len(examples), n_columns)
     for row, example in enumerate(examples):
         for column in range(n_columns):
             panel = axes[row, column]
-            if column >= len(example.lines):
+            if column >= len(example.channels):
                 panel.set_axis_off()
                 continue
-            _draw_line(panel, example.lines[column], COLOURS[column % len(COLOURS)])
-            panel.set_title(f"{example.title}, {example.lines[column].channel}", fontsize=9)
+            _draw_channel(panel, example.channels[column], COLOURS[column % len(COLOURS)])
+            panel.set_title(f"{example.title}, {example.channels[column].channel}", fontsize=9)
             if is_inverted:
                 panel.invert_yaxis()
         axes[row, 0].set_ylabel(value_name)
     for panel in axes[-1]:
         panel.set_xlabel(time_name)
-    handles, labels = axes[0, 0].get_legend_handles_labels()
+    # a panel without masked values has a shorter legend
+    handles, labels = max((panel.get_legend_handles_labels() for panel in axes.flat), key=lambda legend: len(legend[1]))
     figure.legend(handles, labels, loc="outside upper center", ncols=len(labels), fontsize=9, frameon=False)
     return figure
 
 
-def _draw_line(panel: Any, line: Line, colour: str) -> None:
-    panel.fill_between(line.times, line.low, line.high, color=colour, alpha=0.2, lw=0, label="90 %")
-    if line.truth is not None:
-        panel.plot(line.times, line.truth, color="black", lw=0.8, ls=":", label="truth")
-    panel.plot(line.times, line.linear, color="grey", lw=0.8, label="linear")
-    panel.plot(line.times, line.answer, color=colour, lw=1.6, label="RoMAE")
-    panel.plot(*line.seen.T, "o", color=colour, ms=4, label="seen")
-    if len(line.hidden):
-        panel.plot(*line.hidden.T, "o", mfc="white", mec=colour, ms=4, label="hidden")
+def _figure(width: float, height: float, rows: int, columns: int) -> tuple[Figure, Any]:
+    """Return a figure (inches) without pyplot, which would keep it in a global list, and its panels (rows, columns)."""
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure, figure.subplots(rows, columns, squeeze=False)
+
+
+def _draw_channel(panel: Any, series: ChannelSeries, colour: str) -> None:
+    panel.fill_between(series.times, series.low, series.high, color=colour, alpha=0.2, lw=0, label="90 % interval")
+    if series.truth is not None:
+        panel.plot(series.times, series.truth, color="black", lw=0.8, ls=":", label="truth without noise")
+    panel.plot(series.times, series.linear, color="grey", lw=0.8, label="linear interpolation")
+    panel.plot(series.times, series.prediction, color=colour, lw=1.6, label="RoMAE")
+    panel.plot(*series.visible.T, "o", color=colour, ms=4, label="observed")
+    if len(series.masked):
+        panel.plot(*series.masked.T, "o", mfc="white", mec=colour, ms=4, label="masked")
     panel.tick_params(labelsize=8)
-    shown = np.concatenate([line.seen[:, 1], line.hidden[:, 1], line.answer])
+    shown = np.concatenate([series.visible[:, 1], series.masked[:, 1], series.prediction])
     margin = 0.25 * max(float(np.ptp(shown)), 1e-6)
     panel.set_ylim(shown.min() - margin, shown.max() + margin)
 
@@ -95,39 +132,55 @@ def _draw_line(panel: Any, line: Line, colour: str) -> None:
 def reconstruction_figure(
     original: Sequence[npt.NDArray[Any]], masked: Sequence[npt.NDArray[Any]], filled: Sequence[npt.NDArray[Any]]
 ) -> Figure:
-    """A row a sample: as it is, what the model saw (NaN = hidden), and what it made of that.
+    """Draw originals, their visible parts and reconstructions, one row per sample.
 
-    Images (height, width, 1 or 3 colours), colours between 0 and 1; or spectrograms (frames, bands), drawn with time
-    to the right and all on the scale of the original.
+    Parameters
+    ----------
+    original : sequence of array
+        Images (height, width, 1 or 3) with colours in [0, 1], or spectrograms (frames, bands).
+    masked : sequence of array
+        The originals with NaN where they were masked.
+    filled : sequence of array
+        The reconstructions.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Spectrograms have time on the x axis, and all three panels have the colour scale of the original.
+
+    Raises
+    ------
+    ValueError
+        If the samples are neither images nor spectrograms.
     """
     shapes = {np.ndim(picture) for picture in original}
     if not original or shapes - {2, 3}:
         raise ValueError(
             f"expected at least one image (height, width, colours) or spectrogram (frames, bands), got {len(original)} "
-            f"pictures with {sorted(shapes)} axes; of videos take single frames"
+            f"arrays with {sorted(shapes)} axes; take single frames of a video"
         )
-    is_sound = shapes == {2}
-    wide, high = (3.4, 1.8) if is_sound else (1.5, 1.5)
-    figure, axes = _figure(3 * wide, high * len(original) + 0.3, len(original), 3)
+    is_spectrogram = shapes == {2}
+    width, height = (3.4, 1.8) if is_spectrogram else (1.5, 1.5)
+    figure, axes = _figure(3 * width, height * len(original) + 0.3, len(original), 3)
     for row, pictures in zip(axes, zip(original, masked, filled, strict=True), strict=True):
-        low, top = float(pictures[0].min()), float(pictures[0].max())
+        low, high = float(pictures[0].min()), float(pictures[0].max())
         for panel, picture in zip(row, pictures, strict=True):
             panel.set_facecolor("#b8bec6")
             panel.set(xticks=[], yticks=[])
-            if is_sound:
-                panel.imshow(picture.T, origin="lower", aspect="auto", cmap="magma", vmin=low, vmax=top)
+            if is_spectrogram:
+                panel.imshow(picture.T, origin="lower", aspect="auto", cmap="magma", vmin=low, vmax=high)
             elif picture.shape[2] == 1:
-                panel.imshow(picture[..., 0], cmap="gray", vmin=low, vmax=top)
+                panel.imshow(picture[..., 0], cmap="gray", vmin=low, vmax=high)
             else:
-                is_seen = ~np.isnan(picture).any(2)
-                panel.imshow(np.dstack([np.nan_to_num(picture).clip(0, 1), is_seen]))
-    for panel, name in zip(axes[0], ("original", "seen", "reconstruction"), strict=True):
+                is_visible = ~np.isnan(picture).any(2)
+                panel.imshow(np.dstack([np.nan_to_num(picture).clip(0, 1), is_visible]))
+    for panel, name in zip(axes[0], ("original", "visible", "reconstruction"), strict=True):
         panel.set_title(name, fontsize=10)
     return figure
 
 
 def png_bytes(figure: Figure, dpi: int = 110) -> bytes:
-    """The figure as a PNG file."""
+    """Return the figure as the content of a PNG file."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=dpi, facecolor="white")
     return buffer.getvalue()

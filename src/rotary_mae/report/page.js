@@ -1,9 +1,10 @@
 "use strict";
 const figures = JSON.parse(document.getElementById("figures").textContent);
 const dark = window.matchMedia("(prefers-color-scheme: dark)");
-const shown = {};
+// index of the current chart by the name of its figure
+const current = {};
 
-// "$accent" and "$accent/0.2" are colours of the page, which change with light and dark
+// "$accent" and "$accent/0.2" are variables of page.css, which differ between the light and the dark theme
 function colour(text) {
   const [, name, alpha] = text.match(/^\$(\w+)(?:\/([\d.]+))?$/);
   const hex = getComputedStyle(document.documentElement).getPropertyValue("--" + name).trim();
@@ -12,14 +13,14 @@ function colour(text) {
   return `rgba(${r}, ${g}, ${b}, ${alpha})`;
 }
 
-// what people named themselves is never a colour
-const words = new Set(["x", "y", "z", "text", "name", "customdata"]);
+// values of these keys come from the user's data and are never colours
+const DATA_KEYS = new Set(["x", "y", "z", "text", "name", "customdata"]);
 
-function painted(value) {
+function withColours(value) {
   if (typeof value === "string") return /^\$\w+(\/[\d.]+)?$/.test(value) ? colour(value) : value;
-  if (Array.isArray(value)) return value.every((v) => typeof v === "number") ? value : value.map(painted);
+  if (Array.isArray(value)) return value.every((v) => typeof v === "number") ? value : value.map(withColours);
   if (value === null || typeof value !== "object") return value;
-  const entries = Object.entries(value).map(([key, inner]) => [key, words.has(key) ? inner : painted(inner)]);
+  const entries = Object.entries(value).map(([key, inner]) => [key, DATA_KEYS.has(key) ? inner : withColours(inner)]);
   return Object.fromEntries(entries);
 }
 
@@ -40,43 +41,44 @@ function layoutOf(chart, width) {
     const axis = { gridcolor: "$line", linecolor: "$line", zeroline: false, automargin: true, fixedrange: true };
     layout[key] = { ...axis, ...given[key], title: { standoff: 8, ...given[key].title } };
   }
-  return painted(layout);
+  return withColours(layout);
 }
 
 function draw(name) {
-  const chart = figures[name][shown[name] || 0];
-  const place = document.getElementById(name);
+  const chart = figures[name][current[name] || 0];
+  const element = document.getElementById(name);
   const config = { displayModeBar: false, responsive: true };
-  return Plotly.react(place, painted(chart.data), layoutOf(chart, place.clientWidth), config);
+  return Plotly.react(element, withColours(chart.data), layoutOf(chart, element.clientWidth), config);
 }
 
-function leaf(bar) {
+// connects the list and the buttons of a figure with several charts; returns a function that moves by some charts
+function setUpChooser(bar) {
   const name = bar.dataset.for;
   const charts = figures[name];
-  const [pick, place] = [bar.querySelector("select"), bar.querySelector(".place")];
-  charts.forEach((chart) => pick.add(new Option(chart.title)));
+  const [list, count] = [bar.querySelector("select"), bar.querySelector(".count")];
+  charts.forEach((chart) => list.add(new Option(chart.title)));
   const show = (index) => {
-    shown[name] = (index + charts.length) % charts.length;
-    pick.selectedIndex = shown[name];
-    place.textContent = `${shown[name] + 1} of ${charts.length}`;
+    current[name] = (index + charts.length) % charts.length;
+    list.selectedIndex = current[name];
+    count.textContent = `${current[name] + 1} of ${charts.length}`;
     return draw(name);
   };
-  pick.addEventListener("change", () => show(pick.selectedIndex));
-  bar.querySelector(".previous").addEventListener("click", () => show(shown[name] - 1));
-  bar.querySelector(".next").addEventListener("click", () => show(shown[name] + 1));
+  list.addEventListener("change", () => show(list.selectedIndex));
+  bar.querySelector(".previous").addEventListener("click", () => show(current[name] - 1));
+  bar.querySelector(".next").addEventListener("click", () => show(current[name] + 1));
   show(0);
-  return (step) => show(shown[name] + step);
+  return (step) => show(current[name] + step);
 }
 
-const turns = [...document.querySelectorAll(".leaf")].map(leaf);
-for (const name of Object.keys(figures)) if (!(name in shown)) draw(name);
+const moves = [...document.querySelectorAll(".chooser")].map(setUpChooser);
+for (const name of Object.keys(figures)) if (!(name in current)) draw(name);
 
-// the arrows of the keyboard leaf through the first figure that has leaves, except where they choose from a list
+// the arrow keys move through the first figure with several charts, except inside a list or a text field
 document.addEventListener("keydown", (event) => {
   const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
-  if (!step || !turns.length || event.target.matches("select, input, textarea")) return;
+  if (!step || !moves.length || event.target.matches("select, input, textarea")) return;
   if (event.altKey || event.ctrlKey || event.metaKey || event.shiftKey) return;
   event.preventDefault();
-  turns[0](step);
+  moves[0](step);
 });
 dark.addEventListener("change", () => Object.keys(figures).forEach(draw));

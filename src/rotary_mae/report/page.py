@@ -1,4 +1,4 @@
-"""One self-contained HTML page: words, numbers, tables and charts that answer to the mouse, no network."""
+"""One self-contained HTML page of texts, tables and interactive charts, which needs no network."""
 
 from __future__ import annotations
 
@@ -17,8 +17,18 @@ from rotary_mae._atomic import replacing_file
 
 
 @dataclass(frozen=True)
-class Number:
-    """A number worth a glance, already written out, what it is, and a word about it."""
+class HeadlineNumber:
+    """A number shown in large type at the top of the page.
+
+    Attributes
+    ----------
+    value : str
+        The number as text.
+    name : str
+        Name of the metric.
+    note : str
+        A small line below, such as the interval.
+    """
 
     value: str
     name: str
@@ -27,9 +37,17 @@ class Number:
 
 @dataclass(frozen=True)
 class Chart:
-    """A chart of Plotly as plain data; a colour ``$name`` or ``$name/0.2`` is the page's, in light or in dark.
+    """A Plotly chart as plain data.
 
-    title: what the list to choose from calls it, where a figure has several.
+    Attributes
+    ----------
+    traces : sequence of mapping
+        Plotly traces. A colour ``$name`` or ``$name/0.2`` (with opacity) is a variable of page.css, which differs
+        between the light and the dark theme.
+    layout : mapping
+        Plotly layout.
+    title : str
+        Entry of the list of charts, if a figure has several.
     """
 
     traces: Sequence[Mapping[str, Any]]
@@ -39,7 +57,19 @@ class Chart:
 
 @dataclass(frozen=True)
 class Figure:
-    """A chart, or several to leaf through, and a sentence below. name: what the page's own addresses call it."""
+    """A chart, or several to choose from, with a caption.
+
+    Attributes
+    ----------
+    name : str
+        Id of the HTML element, unique on the page.
+    charts : sequence of Chart
+        One chart, or several of which the reader sees one at a time.
+    caption : str
+        Text below.
+    is_wide : bool
+        True if the figure takes the full width.
+    """
 
     name: str
     charts: Sequence[Chart]
@@ -49,7 +79,23 @@ class Figure:
 
 @dataclass(frozen=True)
 class Section:
-    """A part of the page: paragraphs, facts by name, a table (its first row the header), figures, tables to unfold."""
+    """A section of the page; its parts are shown in this order.
+
+    Attributes
+    ----------
+    title : str
+        Heading.
+    texts : sequence of str
+        Paragraphs.
+    facts : mapping of str to str
+        Short facts by name.
+    table : sequence of rows
+        A table whose first row is the header.
+    figures : sequence of Figure
+        The figures.
+    details : mapping of str to rows
+        Tables by name that the reader unfolds.
+    """
 
     title: str
     texts: Sequence[str] = ()
@@ -61,24 +107,53 @@ class Section:
 
 @dataclass(frozen=True)
 class Page:
-    """All of it. notes: what is missing or must be known first."""
+    """The whole page.
+
+    Attributes
+    ----------
+    title : str
+        Heading and title of the document.
+    lead : str
+        First sentence.
+    sections : sequence of Section
+        The sections.
+    numbers : sequence of HeadlineNumber
+        Numbers at the top.
+    notes : sequence of str
+        Warnings at the top, such as what is missing.
+    footer : str
+        Last line.
+    """
 
     title: str
     lead: str
     sections: Sequence[Section]
-    numbers: Sequence[Number] = ()
+    numbers: Sequence[HeadlineNumber] = ()
     notes: Sequence[str] = ()
     footer: str = ""
 
 
 def require_plotly() -> None:
-    """Raise ValueError that says how to install what the page needs; cheap, before any work."""
+    """Raise ValueError with install instructions if Plotly is missing; called before any work."""
     if find_spec("plotly") is None:
         raise ValueError("the report needs plotly, which is not installed: pip install 'rotary-mae[report]'")
 
 
 def write_page(path: Path, page: Page) -> None:
-    """Write the page, whole or not at all."""
+    """Write a page as one HTML file.
+
+    Parameters
+    ----------
+    path : Path
+        File to write, completely or not at all.
+    page : Page
+        Content of the page.
+
+    Raises
+    ------
+    ValueError
+        If Plotly is not installed.
+    """
     require_plotly()
     from plotly.offline import get_plotlyjs
 
@@ -103,12 +178,12 @@ def write_page(path: Path, page: Page) -> None:
 
 
 def plain(text: Any) -> str:
-    """Text that Plotly shall show as it is: it reads tags and entities."""
+    """Escape text for Plotly, which would interpret tags and entities."""
     return html.escape(str(text), quote=False)
 
 
 def as_json(value: Any) -> Any:
-    """Arrays as lists, numbers to six digits, and null for what JSON has no number for."""
+    """Convert to what JSON can hold: arrays to lists, numbers to eight digits, NaN and infinity to null."""
     if isinstance(value, Mapping):
         return {str(k): as_json(v) for k, v in value.items()}
     if isinstance(value, np.ndarray):
@@ -118,6 +193,6 @@ def as_json(value: Any) -> Any:
     if isinstance(value, np.generic):
         return as_json(value.item())
     if isinstance(value, float):
-        # not the digits of float32 noise: they are most of a page's size
+        # more digits are float32 noise, and would be most of the page's size
         return float(f"{value:.8g}") if math.isfinite(value) else None
     return value

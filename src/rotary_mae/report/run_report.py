@@ -1,88 +1,97 @@
-"""The report of one run: whatever its folder holds, and what is missing from it."""
+"""The report of one run, from the files in its folder."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from rotary_mae import __version__
 from rotary_mae.evaluation.held_out import HeldOutPredictions
-from rotary_mae.report.bootstrap import METHODS, Estimate, number
-from rotary_mae.report.page import Number, Page, Section, write_page
+from rotary_mae.report.bootstrap import METHOD_NAMES, Estimate, format_number
+from rotary_mae.report.page import HeadlineNumber, Page, Section, write_page
 from rotary_mae.report.sections import (
-    class_sections,
-    curve_section,
-    data_section,
-    hidden_sections,
-    map_section,
-    number_sections,
-    simple_section,
+    baseline_section,
+    classification_sections,
+    embedding_section,
+    learning_curve_section,
+    reconstruction_sections,
+    regression_sections,
+    training_data_section,
 )
 from rotary_mae.training.run_folder import RunFolder
 
-WORDS = {
-    "RoMAEEmbedder": "a model pre-trained without labels",
+KIND_NAMES = {
+    "RoMAEEmbedder": "a pre-trained model",
     "RoMAEClassifier": "a classifier",
     "RoMAERegressor": "a regressor",
     "RoMAEInterpolator": "an interpolator",
 }
 
-AT_A_GLANCE = {
+HEADLINE_METRICS = {
     "balanced accuracy": "balanced accuracy",
     "accuracy": "accuracy",
     "AUC": "area under the ROC curve",
-    "R²": "R², the share of the variance explained",
+    "R²": "R², the explained share of the variance",
     "root mean squared error": "root mean squared error",
-    METHODS["answer"]: "error of the model on hidden values (0 is perfect)",
-    METHODS["line"]: "error of straight lines between neighbours",
+    METHOD_NAMES["answer"]: "root mean squared error of the model on masked values (0 is perfect)",
+    METHOD_NAMES["line"]: "the same error of linear interpolation",
 }
+"""Metrics at the top of the page, with their text there."""
 
 
-def write_run_report(path: Path, run: Path, lines: Mapping[str, str], evidence: HeldOutPredictions | None) -> None:
-    """Write the page about the run in this folder.
+def write_run_report(path: Path, run: Path, facts: Mapping[str, str], predictions: HeldOutPredictions | None) -> None:
+    """Write the page about a run.
 
-    lines: what the run is, in words by name. evidence: answers to judge it by, None if there are none.
+    Parameters
+    ----------
+    path : Path
+        HTML file to write.
+    run : Path
+        Folder of the run, finished or not.
+    facts : mapping of str to str
+        ``describe_run(run)``.
+    predictions : HeldOutPredictions or None
+        Predictions to evaluate the run by; None if there are none.
     """
     folder = RunFolder(run)
-    history, state = folder.history(), lines.get("state", "")
-    described = _read(folder.description)
-    about = {} if evidence is None else evidence.about
-    sections = [data_section(about, _learned(described, lines, has_data="data" in about))]
+    history, state = folder.history(), facts.get("state", "")
+    description = _read(folder.description)
+    about = {} if predictions is None else predictions.about
+    sections = [training_data_section(about, _training_facts(description, facts, has_data="data" in about))]
     if history:
-        sections.append(curve_section({"training": history}, is_stopped=not state.startswith("finished")))
-    found: dict[str, Estimate] = {}
-    if evidence is not None:
-        judged, found = _judged(evidence)
-        if summary := _read(folder.path / "estimator.json").get("summary"):
-            judged[1:1] = simple_section(summary)
-        sections += judged
-        if (places := map_section(evidence, _label_name(about))) is not None:
-            sections.append(places)
-    sections.append(_settings(described, lines))
+        sections.append(learning_curve_section({"training": history}, is_stopped=not state.startswith("finished")))
+    estimates: dict[str, Estimate] = {}
+    if predictions is not None:
+        (first, *others), estimates = _evaluation_sections(predictions)
+        summary = _read(folder.path / "estimator.json").get("summary") or {}
+        sections += [first, *baseline_section(summary), *others]
+        if (embeddings := embedding_section(predictions, _label_name(about))) is not None:
+            sections.append(embeddings)
+    sections.append(_settings_section(description, facts))
     page = Page(
-        title=f"{Path(run).resolve().name}: {WORDS.get(lines.get('estimator', ''), 'a model')}",
-        lead=_lead(described, about, state),
+        title=f"{Path(run).resolve().name}: {KIND_NAMES.get(facts.get('estimator', ''), 'a model')}",
+        lead=_lead(description, about, state),
         sections=sections,
         numbers=[
-            Number(number(found[name].value), words, f"95 % interval {found[name].between}")
-            for name, words in AT_A_GLANCE.items()
-            if name in found
+            HeadlineNumber(format_number(estimates[name].value), text, f"95 % interval {estimates[name].interval}")
+            for name, text in HEADLINE_METRICS.items()
+            if name in estimates
         ],
-        notes=_notes(run, evidence, history, state),
-        footer=f"rotary-mae {__version__}. This page is one file and needs no network.",
+        notes=_notes(run, predictions is not None, bool(history), state),
+        footer=f"rotary-mae {version('rotary-mae')}. This page is one file and needs no network.",
     )
     write_page(path, page)
 
 
-def _judged(evidence: HeldOutPredictions) -> tuple[list[Section], dict[str, Estimate]]:
-    kind = evidence.about["kind"]
+def _evaluation_sections(predictions: HeldOutPredictions) -> tuple[list[Section], dict[str, Estimate]]:
+    kind = predictions.about["kind"]
     if kind == "RoMAEClassifier":
-        return class_sections(evidence)
+        return classification_sections(predictions)
     if kind == "RoMAERegressor":
-        return number_sections(evidence)
-    return hidden_sections(evidence)
+        return regression_sections(predictions)
+    return reconstruction_sections(predictions)
 
 
 def _label_name(about: Mapping[str, Any]) -> str:
@@ -90,58 +99,60 @@ def _label_name(about: Mapping[str, Any]) -> str:
     return str(targets[0]) if targets else "label"
 
 
-def _learned(described: Mapping[str, Any], lines: Mapping[str, str], has_data: bool) -> dict[str, str]:
-    """What is known of the training; and of its data what the model remembers, if nothing else does."""
-    found = {} if has_data else {k: lines[k] for k in ("columns", "layout", "unit", "channels") if k in lines}
-    if not described:
-        return found
-    model, data = described["model"], described["data"]
+def _training_facts(description: Mapping[str, Any], facts: Mapping[str, str], has_data: bool) -> dict[str, str]:
+    """Return facts about the training, and about its data if there is no summary of the data."""
+    data_facts = {} if has_data else {k: facts[k] for k in ("columns", "layout", "unit", "channels") if k in facts}
+    if not description:
+        return data_facts
+    model, data = description["model"], description["data"]
     return {
-        **found,
-        "learned from": f"{data['n_samples']:,} samples",
+        **data_facts,
+        "training set": f"{data['n_samples']:,} samples",
         "model": f"{model['size']}, {data['n_parameters']:,} parameters",
-        "training": lines.get("state", ""),
+        "training": facts.get("state", ""),
     }
 
 
-def _lead(described: Mapping[str, Any], about: Mapping[str, Any], state: str) -> str:
-    if not described:
+def _lead(description: Mapping[str, Any], about: Mapping[str, Any], state: str) -> str:
+    if not description:
         return "Nothing has been trained here yet."
-    where = f" of {about['source']}" if "source" in about else ""
-    return f"Trained on {described['data']['n_samples']:,} samples{where}; {state.split(';')[0]}."
+    source = f" of {about['source']}" if "source" in about else ""
+    return f"Trained on {description['data']['n_samples']:,} samples{source}; {state.split(';')[0]}."
 
 
-def _notes(run: Path, evidence: HeldOutPredictions | None, history: list[dict[str, Any]], state: str) -> list[str]:
+def _notes(run: Path, has_predictions: bool, has_history: bool, state: str) -> list[str]:
     notes = []
-    if not history:
-        notes.append("No epoch is done yet, so there are no curves.")
-    if evidence is None:
+    if not has_history:
+        notes.append("No epoch has finished yet, so there are no learning curves.")
+    if not has_predictions:
         notes.append(
-            "There are no held-out answers in this run, so metrics, calibration, interpolations and the map of "
-            "embeddings are missing. A training command writes them when it ends, if there is a validation part (of 20 "
-            "samples or more): go on with the run (--resume), or judge it as it is with "
-            f"romae report {run} --data DATA." + (f" Its state: {state}." if state else "")
+            "This run has no held-out predictions, so metrics, calibration, single samples and the map of the "
+            "embeddings are missing. A training command writes them when it finishes, if there is a validation set (20 "
+            "samples or more). Resume the run (--resume), or evaluate it as it is: "
+            f"romae report {run} --data DATA." + (f" State of the run: {state}." if state else "")
         )
     return notes
 
 
-def _settings(described: Mapping[str, Any], lines: Mapping[str, str]) -> Section:
-    """Everything that is known, to unfold."""
-    details = {"The run in words": [["", ""], *([name, text] for name, text in lines.items())]}
-    for name in ("model", "training", "versions"):
-        if name in described:
-            rows = [[key, _setting(value)] for key, value in described[name].items()]
-            details[f"All settings of the {name}" if name != "versions" else "Versions"] = [["", ""], *rows]
-    machine = [f"{described['machine']}, Python {described['python']}."] if "machine" in described else []
+def _settings_section(description: Mapping[str, Any], facts: Mapping[str, str]) -> Section:
+    """Return tables of all settings, which the reader unfolds."""
+    details = {"Summary of the run": [["", ""], *([name, text] for name, text in facts.items())]}
+    titles = {"model": "Settings of the model", "training": "Settings of the training", "versions": "Versions"}
+    for name, title in titles.items():
+        if name in description:
+            rows = [[key, _setting_text(value)] for key, value in description[name].items()]
+            details[title] = [["", ""], *rows]
+    machine = [f"{description['machine']}, Python {description['python']}."] if "machine" in description else []
     return Section("Settings and versions", machine, details=details)
 
 
-def _setting(value: Any) -> str:
+def _setting_text(value: Any) -> str:
     return ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict) else str(value)
 
 
 def _read(path: Path) -> dict[str, Any]:
+    """Return the content of a JSON file; {} if there is no such file."""
     if not path.is_file():
         return {}
-    found: dict[str, Any] = json.loads(path.read_text())
-    return found
+    content: dict[str, Any] = json.loads(path.read_text())
+    return content

@@ -1,4 +1,4 @@
-"""Parts of a report: what each figure is, said to somebody who has not read the paper."""
+"""Sections of a report, with texts for readers who do not know the paper."""
 
 from __future__ import annotations
 
@@ -7,26 +7,28 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 from sklearn.decomposition import PCA
 
 from rotary_mae.evaluation.held_out import HeldOutPredictions
 from rotary_mae.report.bootstrap import (
+    METHOD_NAMES,
     Estimate,
     channel_errors,
-    class_estimates,
+    classification_estimates,
     coverage,
-    hidden_estimates,
-    number,
-    number_estimates,
+    format_number,
+    reconstruction_estimates,
+    regression_estimates,
 )
 from rotary_mae.report.charts import (
-    channel_chart,
+    channel_error_chart,
     confusion_chart,
     coverage_chart,
-    curve_chart,
-    map_chart,
+    embedding_chart,
+    learning_curve_chart,
+    regression_chart,
     reliability_chart,
-    truth_chart,
 )
 from rotary_mae.report.object_charts import per_object_charts
 from rotary_mae.report.page import Chart, Figure, Section
@@ -34,214 +36,252 @@ from rotary_mae.report.page import Chart, Figure, Section
 Array = npt.NDArray[Any]
 
 N_CHANNELS = 12
+"""Most channels in the chart of errors by channel; more bars cannot be read. Not tuned."""
 
-INTERVALS = (
-    "Behind each number stands its 95 % interval: where it may lie by the luck of which samples were held out "
-    "(bootstrap, 1000 draws)."
+BOOTSTRAP_NOTE = (
+    "The 95 % intervals show how much a metric depends on the choice of the held-out samples (bootstrap, 1000 draws)."
 )
 
 
-def data_section(about: Mapping[str, Any], learned: Mapping[str, str]) -> Section:
-    """What it was trained on: the summary in ``about["data"]``, if it is there, and what is known of the training."""
+def training_data_section(about: Mapping[str, Any], training: Mapping[str, str]) -> Section:
+    """Describe the training data.
+
+    Parameters
+    ----------
+    about : mapping
+        ``HeldOutPredictions.about``; its "data", if present, is a summary of the data.
+    training : mapping of str to str
+        Further facts about the training, by name.
+    """
     data = about.get("data", {})
     details = {"Channels": data["channels"]} if len(data.get("channels", ())) > 1 else {}
-    return Section("What it was trained on", facts={**data.get("lines", {}), **learned}, details=details)
+    return Section("Training data", facts={**data.get("lines", {}), **training}, details=details)
 
 
-def curve_section(histories: Mapping[str, Sequence[Mapping[str, Any]]], is_stopped: bool = False) -> Section:
-    """How it learned, a figure a training and for each what is best read of its validation part."""
+def learning_curve_section(histories: Mapping[str, Sequence[Mapping[str, Any]]], is_stopped: bool = False) -> Section:
+    """Show the loss over epochs, and for a single training the validation metric as well.
+
+    Parameters
+    ----------
+    histories : mapping of str to sequence of mapping
+        Metrics of each epoch, by training.
+    is_stopped : bool
+        True if the training has not finished.
+    """
     figures = []
     for k, (name, history) in enumerate(histories.items()):
-        words = f"Loss of {name}, lower is better." if len(histories) > 1 else "Loss, lower is better."
-        figures.append(Figure(f"loss{k}", [curve_chart(history, "loss", "loss")], words))
-        judged = [m for m in ("balanced_accuracy", "r2") if any(h.get(f"validation_{m}") is not None for h in history)]
-        for metric in judged if len(histories) == 1 else ():
-            title = {"balanced_accuracy": "Balanced accuracy", "r2": "R²"}[metric]
-            figures.append(
-                Figure(
-                    metric, [curve_chart(history, metric, title)], f"{title} on the validation part, higher is better."
-                )
-            )
+        caption = f"Loss of {name}; lower is better." if len(histories) > 1 else "Loss; lower is better."
+        figures.append(Figure(f"loss{k}", [learning_curve_chart(history, "loss", "loss")], caption))
+    if len(histories) == 1:
+        (history,) = histories.values()
+        for metric, title in (("balanced_accuracy", "Balanced accuracy"), ("r2", "R²")):
+            if any(epoch.get(f"validation_{metric}") is not None for epoch in history):
+                chart = learning_curve_chart(history, metric, title)
+                figures.append(Figure(metric, [chart], f"{title} on the validation set; higher is better."))
     texts = [
-        "An epoch is one pass over the training samples. The validation part is not trained on: while its loss falls, "
-        "what is learned holds for other samples too. The weights of the ringed epoch are the ones that are kept."
+        "An epoch uses each training sample once. The validation set is not used for training: its loss shows how well "
+        "the model works on other samples. The ring marks the epoch with the lowest validation loss."
     ]
     if is_stopped:
-        texts.append("This training has not come to its end; the curves show it so far.")
-    return Section("How it learned", texts, figures=figures)
+        texts.append("This training has not finished; the curves show the epochs so far.")
+    return Section("Learning curves", texts, figures=figures)
 
 
-def class_sections(evidence: HeldOutPredictions) -> tuple[list[Section], dict[str, Estimate]]:
-    """Metrics, confusion and calibration of a classifier; and the metrics themselves."""
-    classes = [str(name) for name in evidence.about["classes"]]
-    label = evidence.samples["label"].to_pylist()
-    truth = np.array([classes.index(name) for name in label])
-    chances = np.column_stack([evidence.samples[f"p_{k}"].to_numpy() for k in range(len(classes))])
-    guess, found = chances.argmax(1), class_estimates(truth, chances)
+def classification_sections(predictions: HeldOutPredictions) -> tuple[list[Section], dict[str, Estimate]]:
+    """Return the sections about a classifier (metrics, confusion and calibration), and the metrics by name."""
+    classes = [str(name) for name in predictions.about["classes"]]
+    truth = np.array([classes.index(name) for name in predictions.samples["label"].to_pylist()])
+    probabilities = np.column_stack([predictions.samples[f"p_{k}"].to_numpy() for k in range(len(classes))])
+    predicted, estimates = probabilities.argmax(1), classification_estimates(truth, probabilities)
     if len(classes) == 2:
-        stated, came, what = chances[:, 1], truth == 1, f"stated probability of {classes[1]}"
+        probability, is_correct, axis = probabilities[:, 1], truth == 1, f"predicted probability of {classes[1]}"
     else:
-        stated, came, what = chances.max(1), guess == truth, "stated probability of the predicted class"
+        probability, is_correct = probabilities.max(1), predicted == truth
+        axis = "predicted probability of the predicted class"
     confusion = Figure(
         "confusion",
-        [confusion_chart(truth, guess, classes)],
-        "A row a true class, a column a prediction: right answers lie on the diagonal. Numbers are samples, colour is "
-        "the share of the row.",
+        [confusion_chart(truth, predicted, classes)],
+        "Confusion matrix: a row per true class, a column per predicted class. Correct predictions are on the "
+        "diagonal. Numbers are samples, and the colour is their share of the row.",
     )
     reliability = Figure(
         "reliability",
-        [reliability_chart(stated, came.astype(np.float64), what)],
-        "On the dashed line a stated 80 % comes true 8 times in 10. Below it the model is too sure of itself, above it "
-        "too shy. Every dot stands for equally many samples; bars are 95 % intervals.",
+        [reliability_chart(probability, is_correct.astype(np.float64), axis)],
+        "Calibration: on the dashed line a predicted 80 % is correct 8 times in 10. Below it the model is "
+        "overconfident, above it underconfident. Every dot has the same number of samples; bars are 95 % intervals.",
     )
-    table = [["metric", "value", "95 % interval"], *_rows(found)]
-    texts = [_who(evidence), INTERVALS]
+    table = [["metric", "value", "95 % interval"], *_rows(estimates)]
     return [
-        Section("How good it is", texts, table=table),
-        Section(
-            "Which classes it confuses, and whether its probabilities can be trusted", figures=[confusion, reliability]
-        ),
-    ], found
+        Section("Metrics", [_evaluation_text(predictions.about), BOOTSTRAP_NOTE], table=table),
+        Section("Confusion matrix and calibration", figures=[confusion, reliability]),
+    ], estimates
 
 
-def simple_section(summary: Mapping[str, Any]) -> list[Section]:
-    """The validation score beside those of simple methods, as the estimator's summary has it; none if it has none."""
+def baseline_section(summary: Mapping[str, Any]) -> list[Section]:
+    """Return a table of the validation scores of the model and of the baselines, or [] without such scores.
+
+    Parameters
+    ----------
+    summary : mapping
+        ``FitSummary.to_json()`` of the estimator.
+    """
     scores, baselines = summary.get("scores", {}), summary.get("baselines", {})
     if not scores or not baselines:
         return []
-    header = ["on the validation part", *(name.replace("_", " ") for name in scores)]
-    rows = [[name, *(number(float(of.get(m, np.nan))) for m in scores)] for name, of in baselines.items()]
-    table = [header, ["RoMAE", *(number(float(score)) for score in scores.values())], *rows]
-    texts = [
-        "Simple methods, learned from the same training samples: a model is worth its trouble where it beats them."
+    header = ["on the validation set", *(name.replace("_", " ") for name in scores)]
+    rows = [
+        [name, *(format_number(float(of_method.get(metric, np.nan))) for metric in scores)]
+        for name, of_method in {"RoMAE": scores, **baselines}.items()
     ]
-    return [Section("Beside simple methods", [*texts, *filter(None, [summary.get("note")])], table=table)]
+    texts = [
+        "Baselines are simpler methods trained on the same samples. Use one of them where the model is not better.",
+        *filter(None, [summary.get("note")]),
+    ]
+    return [Section("Comparison with baselines", texts, table=[header, *rows])]
 
 
-def number_sections(evidence: HeldOutPredictions) -> tuple[list[Section], dict[str, Estimate]]:
-    """Metrics, and predicted against true numbers, of a regressor; and the metrics of the first number."""
-    names = [str(name) for name in evidence.about["targets"]]
-    ids = evidence.samples["id"].to_pylist()
+def regression_sections(predictions: HeldOutPredictions) -> tuple[list[Section], dict[str, Estimate]]:
+    """Return the sections about a regressor, and the metrics of its first number by name."""
+    names = [str(name) for name in predictions.about["targets"]]
+    ids = predictions.samples["id"].to_pylist()
     table: list[list[str]] = [["number", "metric", "value", "95 % interval"]]
     charts: list[Chart] = []
     first: dict[str, Estimate] = {}
     for k, name in enumerate(names):
-        truth = evidence.samples[f"truth_{k}"].to_numpy()
-        answer = evidence.samples[f"prediction_{k}"].to_numpy()
-        found = number_estimates(truth, answer)
-        first = first or found
-        table += [[name, *row] for row in _rows(found)]
-        charts.append(truth_chart(truth, answer, ids, name))
-    figure = Figure(
-        "truth",
-        charts,
-        "A dot a sample, its id under the mouse: on the dashed line the prediction is right.",
-        is_wide=True,
-    )
+        truth = predictions.samples[f"truth_{k}"].to_numpy()
+        predicted = predictions.samples[f"prediction_{k}"].to_numpy()
+        estimates = regression_estimates(truth, predicted)
+        first = first or estimates
+        table += [[name, *row] for row in _rows(estimates)]
+        charts.append(regression_chart(truth, predicted, ids, name))
+    caption = "One dot per sample; its id is shown under the mouse. On the dashed line the prediction is exact."
     return [
-        Section("How good it is", [_who(evidence), INTERVALS], table=table),
-        Section("Predicted against true", figures=[figure]),
+        Section("Metrics", [_evaluation_text(predictions.about), BOOTSTRAP_NOTE], table=table),
+        Section("Predicted and true values", figures=[Figure("predicted", charts, caption, is_wide=True)]),
     ], first
 
 
-def hidden_sections(
-    evidence: HeldOutPredictions, value_name: str = "value", is_inverted: bool = False
+def reconstruction_sections(
+    predictions: HeldOutPredictions, value_name: str = "value", is_inverted: bool = False
 ) -> tuple[list[Section], dict[str, Estimate]]:
-    """Errors of hidden values, objects to leaf through, and the coverage of intervals; and the errors by method."""
-    about = evidence.about
-    hiding = f"Of each sample a part was hidden, as in training, and the model was asked for it: {about['hiding']}."
-    if evidence.masked is None:
-        metrics = [["metric, in scaled units", "value"]]
-        metrics += [[name.replace("_", " "), number(float(value))] for name, value in about["metrics"].items()]
-        return [Section("How well it fills in what was hidden", [_who(evidence), hiding], table=metrics)], {}
-    errors = hidden_estimates(evidence.masked)
-    table = [["root mean squared error of", "value", "95 % interval"], *_rows(errors)]
-    unit = "Errors are in standard deviations of each channel, so that channels count alike: 0 is perfect."
-    by_channel = channel_errors(evidence.masked, N_CHANNELS)
-    figures = []
-    if len(by_channel["the model"]) > 1:
-        figures.append(Figure("channels", [channel_chart(by_channel)], "The same by channel.", is_wide=True))
-    sections = [
-        Section(
-            "How well it fills in what was hidden",
-            [_who(evidence), hiding, unit, INTERVALS],
-            table=table,
-            figures=figures,
-        )
+    """Return the sections about masked values, and the errors by method.
+
+    Parameters
+    ----------
+    predictions : HeldOutPredictions
+        Predictions of an embedder or interpolator.
+    value_name : str
+        Label of the value axis, if the channel has no name.
+    is_inverted : bool
+        True if smaller values are drawn at the top, as is usual for magnitudes.
+
+    Returns
+    -------
+    sections : list of Section
+        Errors, single samples, and for an interpolator the coverage of its intervals.
+    errors : dict
+        Root mean squared errors by method; empty if there are only overall metrics, as for images.
+    """
+    about = predictions.about
+    texts = [
+        _evaluation_text(about),
+        f"Part of each sample was masked, as in training, and predicted from the rest: {about['hiding']}.",
     ]
-    charts = per_object_charts(evidence, value_name, is_inverted)
+    title = "Prediction of masked values"
+    if predictions.masked is None:
+        metrics = [["metric, in scaled units", "value"]]
+        metrics += [[name.replace("_", " "), format_number(float(value))] for name, value in about["metrics"].items()]
+        return [Section(title, texts, table=metrics)], {}
+    errors = reconstruction_estimates(predictions.masked)
+    table = [["root mean squared error of", "value", "95 % interval"], *_rows(errors)]
+    unit = "Errors are in standard deviations of each channel, so that all channels count equally; 0 is perfect."
+    figures = _channel_figures(predictions.masked)
+    sections = [Section(title, [*texts, unit, BOOTSTRAP_NOTE], table=table, figures=figures)]
+    charts = per_object_charts(predictions, value_name, is_inverted)
     if charts:
-        words = "The line is the answer. Half of the rings should lie in the dark band, nine in ten in the light one."
-        if evidence.curves is None:
-            words = "Crosses are the answers for the rings; their spread is what romae fit-interpolator learns."
-        leaves = Figure(
-            "leaves", charts, "Dots were seen by the model, rings were hidden from it. " + words, is_wide=True
-        )
-        how = "Choose an object from the list, or leaf through with the arrows, on the page or on the keyboard."
-        sections.append(Section("Object by object", [how] if len(charts) > 1 else [], figures=[leaves]))
+        sections.append(_single_samples_section(charts, has_curves=predictions.curves is not None))
     if about["quantiles"]:
-        sections.append(_coverage_section(evidence))
+        found = coverage(predictions.masked, list(about["quantiles"]))
+        sections.append(_coverage_section(found, is_calibration_set=about["part"] == "validation"))
     return sections, errors
 
 
-def _coverage_section(evidence: HeldOutPredictions) -> Section:
-    assert evidence.masked is not None
-    found = coverage(evidence.masked, list(evidence.about["quantiles"]))
-    table = [["interval", "holds so many of the hidden values", "95 % interval"]]
-    table += [[f"{p:.0%}", f"{e.value:.1%}", f"{e.low:.1%} to {e.high:.1%}"] for p, e in found.items()]
-    figure = Figure(
-        "coverage",
-        [coverage_chart(found)],
-        "On the dashed line intervals hold what they promise. Below it they are too narrow, above it too wide.",
-    )
-    texts = ["An interval that promises 90 % should hold nine in ten of the values that were hidden."]
-    if evidence.about["part"] == "validation":
-        texts.append(
-            "The intervals were calibrated on these very samples, so they should do well here; whether they hold on "
-            "new ones is what romae report RUN --data DATA tells."
+def _channel_figures(masked: pa.Table) -> list[Figure]:
+    by_channel = channel_errors(masked, N_CHANNELS)
+    if len(by_channel[METHOD_NAMES["answer"]]) < 2:
+        return []
+    return [Figure("channels", [channel_error_chart(by_channel)], "The same errors by channel.", is_wide=True)]
+
+
+def _single_samples_section(charts: Sequence[Chart], has_curves: bool) -> Section:
+    caption = "Filled dots were given to the model, rings were masked. "
+    if has_curves:
+        caption += (
+            "The line is the prediction. Half of the rings should lie in the dark band (50 % interval) and nine in ten "
+            "in the light band (90 % interval)."
         )
-    return Section("Whether its intervals hold what they promise", texts, table=table, figures=[figure])
+    else:
+        caption += "Crosses are the predictions for the rings; romae fit-interpolator trains a model with intervals."
+    how = "Choose a sample from the list, or use the arrow buttons or the arrow keys."
+    figure = Figure("samples", charts, caption, is_wide=True)
+    return Section("Predictions for single samples", [how] if len(charts) > 1 else [], figures=[figure])
 
 
-def map_section(evidence: HeldOutPredictions, label_name: str = "label") -> Section | None:
-    """The two directions in which embeddings differ most; None for fewer than three samples."""
-    samples = evidence.samples
-    vectors = np.column_stack([samples[name].to_numpy() for name in _embedding_columns(evidence)])
+def _coverage_section(found: Mapping[float, Estimate], is_calibration_set: bool) -> Section:
+    table = [["interval", "masked values inside", "95 % interval"]]
+    table += [[f"{level:.0%}", f"{e.value:.1%}", f"{e.low:.1%} to {e.high:.1%}"] for level, e in found.items()]
+    caption = (
+        "On the dashed line the intervals have their nominal coverage. Below it they are too narrow, above it too wide."
+    )
+    texts = ["A 90 % interval should contain nine in ten of the masked values."]
+    if is_calibration_set:
+        texts.append(
+            "The intervals were calibrated on these samples, so their coverage is good here. romae report RUN --data "
+            "DATA measures it on other samples."
+        )
+    figure = Figure("coverage", [coverage_chart(found)], caption)
+    return Section("Coverage of the prediction intervals", texts, table=table, figures=[figure])
+
+
+def embedding_section(predictions: HeldOutPredictions, label_name: str = "label") -> Section | None:
+    """Return a map of the embeddings, their first two principal components; None for fewer than three samples."""
+    samples = predictions.samples
+    columns = [name for name in samples.column_names if name[0] == "e" and name[1:].isdigit()]
+    vectors = np.column_stack([samples[name].to_numpy() for name in columns])
     if len(vectors) < 3:
         return None
-    parts = PCA(2, svd_solver="full").fit(vectors.astype(np.float64))
+    pca = PCA(2, svd_solver="full").fit(vectors.astype(np.float64))
     labels = samples["label"].to_pylist() if "label" in samples.column_names else None
-    chart = map_chart(
-        parts.transform(vectors), parts.explained_variance_ratio_, samples["id"].to_pylist(), labels, label_name
+    chart = embedding_chart(
+        pca.transform(vectors), pca.explained_variance_ratio_, samples["id"].to_pylist(), labels, label_name
     )
-    caption = "A dot a sample, its id under the mouse (or finger)."
     texts = [
-        f"The model turns each sample into {vectors.shape[1]} numbers. Here are the two directions in which they "
-        "differ most (principal components): near each other lies what the model finds alike."
+        f"The model turns each sample into a vector of {vectors.shape[1]} numbers. The map shows the two directions in "
+        "which these vectors differ most (principal components). Samples that are close are similar to the model."
     ]
     if labels is None:
         texts.append(
-            "Without labels all dots have one colour; romae report RUN --data DATA --label COLUMN colours them."
+            "There are no labels to colour the dots by; romae report RUN --data DATA --label COLUMN adds them."
         )
-    return Section("How samples lie to each other", texts, figures=[Figure("map", [chart], caption, is_wide=True)])
+    caption = "One dot per sample; its id is shown under the mouse (or finger)."
+    return Section("Map of the embeddings", texts, figures=[Figure("map", [chart], caption, is_wide=True)])
 
 
-def _embedding_columns(evidence: HeldOutPredictions) -> list[str]:
-    return [name for name in evidence.samples.column_names if name[0] == "e" and name[1:].isdigit()]
+def _rows(estimates: Mapping[str, Estimate]) -> list[list[str]]:
+    return [[name, format_number(estimate.value), estimate.interval] for name, estimate in estimates.items()]
 
 
-def _rows(found: Mapping[str, Estimate]) -> list[list[str]]:
-    return [[name, number(e.value), e.between] for name, e in found.items()]
-
-
-def _who(evidence: HeldOutPredictions) -> str:
-    about = evidence.about
-    n, judged = int(about["n_samples"]), int(about["n_judged"])
-    drawn = f" ({judged:,} of them, drawn at random)" if judged < n else ""
+def _evaluation_text(about: Mapping[str, Any]) -> str:
+    """Return which samples the numbers are measured on, and why they may be optimistic."""
+    n, n_evaluated = int(about["n_samples"]), int(about["n_judged"])
+    drawn = f" ({n_evaluated:,} of them, drawn at random)" if n_evaluated < n else ""
     if about["part"] == "validation":
         return (
-            f"Judged on the validation part: {n:,} samples{drawn} that were not trained on. They did choose which "
-            "epoch is kept, so numbers flatter a little; romae report RUN --data DATA judges on samples of your own."
+            f"Evaluated on the validation set: {n:,} samples{drawn} that were not used for training. They may have "
+            "selected the best epoch, which makes the metrics slightly optimistic. romae report RUN --data DATA "
+            "evaluates other samples."
         )
-    known = " Among them are those it was trained on, so the numbers flatter." if about.get("is_trained_on") else ""
-    return f"Judged on {about['part']}: {n:,} samples{drawn}.{known}"
+    text = f"Evaluated on {about['part']}: {n:,} samples{drawn}."
+    if about.get("is_trained_on"):
+        text += " They include the training samples, so the metrics are optimistic."
+    return text
