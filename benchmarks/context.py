@@ -75,7 +75,7 @@ def score(name: str, tokens: rm.TokenSet, context: int, seed: int) -> dict[str, 
     }
     if name in FILLED:
         found = reconstruction_metrics(
-            rm.RoMAEInterpolator(**settings).fit(tokens[training]), tokens[held], Masking("uniform", 0.5)
+            rm.RoMAEInterpolator(**settings).fit(tokens[training]).trained_models, tokens[held], Masking("uniform", 0.5)
         )
         return {key: found[key] for key in ("mse", "log_likelihood")}
     classifier = rm.RoMAEClassifier(class_weight="balanced", **settings).fit(tokens[training])

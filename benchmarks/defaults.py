@@ -159,7 +159,7 @@ def filling(name: str, seed: int) -> dict[str, Any]:
     tokens, training, held = split(name, seed)
     started, cpu = time.perf_counter(), time.process_time()
     interpolator = rm.RoMAEInterpolator(random_state=seed).fit(tokens[training])
-    found = reconstruction_metrics(interpolator, tokens[held], Masking("uniform", 0.5))
+    found = reconstruction_metrics(interpolator.trained_models, tokens[held], Masking("uniform", 0.5))
     clocks = {"seconds": round(time.perf_counter() - started), "cpu": round(time.process_time() - cpu)}
     return {**{key: round(found[key], 4) for key in ("mse", "mse_linear", "mse_mean")}, **clocks}
 

@@ -17,7 +17,7 @@ from rotary_mae.estimators._fit.defaults import PRETRAIN, mean_length, model_con
 from rotary_mae.estimators._fit.initialization import scaling_for, seeded_model
 from rotary_mae.estimators._fit.split import split_validation
 from rotary_mae.estimators._predict.batched import predict_batched
-from rotary_mae.estimators._predict.masked import hiding_summary
+from rotary_mae.estimators._predict.masked import masked_summary
 from rotary_mae.estimators._predict.patch_reconstruction import Reconstruction, reconstruct
 from rotary_mae.estimators.estimator import RoMAEEstimator, restore_on_failure
 from rotary_mae.models.autoencoder import RoMAEForPreTraining
@@ -41,7 +41,7 @@ class RoMAEEmbedder(TransformerMixin, RoMAEEstimator):
         self._start_from(initial, model)
         parts = split_validation(len(source), self.validation_fraction, seed, groups=groups)
         self._train(model, source, parts, scaling, PRETRAIN, seed)
-        self._finish(hiding_summary(self, source, parts))
+        self._finish(masked_summary(self.trained_models, source, parts.validation, self.hiding_of_training))
         return self
 
     def transform(self, X: Any) -> Any:
@@ -71,8 +71,7 @@ class RoMAEEmbedder(TransformerMixin, RoMAEEstimator):
         """
         source = self._source(X)
         hiding = self.hiding_of_training if fraction is None else Masking(fraction=fraction)
-        model = cast(RoMAEForPreTraining, self.model_)
-        return reconstruct(model, source[np.arange(len(source))], self.scaling_, hiding, seed, self.device)
+        return reconstruct(self.trained_models, source[np.arange(len(source))], hiding, seed)
 
     def get_feature_names_out(self, input_features: Any = None) -> npt.NDArray[Any]:
         """(width,) names e0, e1, ... of what ``transform`` gives; ``input_features`` are not looked at."""

@@ -28,6 +28,7 @@ from rotary_mae.estimators._fit.ensemble import TrainingJob, train_members
 from rotary_mae.estimators._fit.initialization import initial_model
 from rotary_mae.estimators._fit.split import TrainValidationSplit
 from rotary_mae.estimators._fit.time_budget import fit_in_time
+from rotary_mae.estimators._predict.batched import TrainedModels
 from rotary_mae.estimators.data_shift import DataProfile, DataShiftWarning, difference_of
 from rotary_mae.estimators.inputs import as_source
 from rotary_mae.estimators.saving import DESCRIPTION, save_estimator, write_description
@@ -200,6 +201,11 @@ class RoMAEEstimator(BaseEstimator):
         if scaling is None:
             raise ValueError("this model was trained without scaling; it cannot take raw data")
         return scaling
+
+    @property
+    def trained_models(self) -> TrainedModels:
+        """The fitted models with what prediction needs."""
+        return TrainedModels(self.models_, self.scaling_, self.device, bool(self.verbose))
 
     @property
     def _seed(self) -> int:

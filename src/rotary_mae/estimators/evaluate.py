@@ -38,7 +38,7 @@ def evaluate_estimator(estimator: RoMAEEstimator, source: Source, y: Any = None)
         targets = known.labels.astype(np.float64)
         return prediction_metrics(estimator.predict(known.source).reshape(len(targets), -1), targets)
     if isinstance(estimator, RoMAEEmbedder | RoMAEInterpolator):
-        return reconstruction_metrics(estimator, source, estimator.hiding_of_training)
+        return reconstruction_metrics(estimator.trained_models, source, estimator.hiding_of_training)
     raise TypeError(f"expected a fitted estimator of this library, got {type(estimator).__name__}")
 
 

@@ -105,9 +105,10 @@ def _hidden(estimator: Any, part: Subset, about: dict[str, Any]) -> dict[str, pa
     lengths = part[:].lengths if part.lengths is None else part.lengths
     n_kept = max(1, int(np.searchsorted(np.cumsum(lengths), MAX_TOKENS, side="right")))
     tokens = align(part[:n_kept].with_targets(None), estimator.scaling_.schema)
-    answers = MaskedPredictions(estimator, tokens)
-    about |= {"metrics": {}, "hiding": _in_words(answers.hiding), "quantiles": list(answers.quantiles)}
-    if not answers.is_hidden.any():
+    hiding = estimator.hiding_of_training
+    answers = MaskedPredictions(estimator.trained_models, tokens, hiding)
+    about |= {"metrics": {}, "hiding": _in_words(hiding), "quantiles": list(answers.quantiles)}
+    if not answers.is_masked.any():
         return {}
     about["metrics"] = answers.metrics()
     # what lies at several axes, patches of images above all, cannot be drawn as a line
@@ -116,9 +117,9 @@ def _hidden(estimator: Any, part: Subset, about: dict[str, Any]) -> dict[str, pa
     drawn = _drawable(tokens)
     curves = None
     if isinstance(estimator, RoMAEInterpolator):
-        curves = _curves(estimator, tokens, answers.seen, drawn)
+        curves = _curves(estimator, tokens, answers.visible, drawn)
     values = answers.table(channel_names(tokens))
-    return {"masked": values, "visible": _rows(answers.seen[drawn], drawn), "curves": curves}
+    return {"masked": values, "visible": _rows(answers.visible[drawn], drawn), "curves": curves}
 
 
 def _in_words(hiding: Masking) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -12,33 +12,31 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from rotary_mae.batches.masking import Masking
+from rotary_mae.data.alignment import align
 from rotary_mae.data.sources import Source
-from rotary_mae.data.timestamps import describe_time
 from rotary_mae.data.tokens import TokenSet
 from rotary_mae.estimators._fit.defaults import INTERPOLATE, model_config
 from rotary_mae.estimators._fit.initialization import scaling_for, seeded_model
 from rotary_mae.estimators._fit.split import TrainValidationSplit, split_validation
 from rotary_mae.estimators._predict.anomalies import anomaly_scores, root_mean_square
-from rotary_mae.estimators._predict.batched import MAX_TOKENS, batches_by_length
-from rotary_mae.estimators._predict.distribution import Of, PredictiveDistribution, errors_at, quantile_name
-from rotary_mae.estimators._predict.ensemble import ensemble_predictor
-from rotary_mae.estimators._predict.imputation import Cells
-from rotary_mae.estimators._predict.masked import hiding_summary
+from rotary_mae.estimators._predict.batched import TrainedModels, length_sorted_batches
+from rotary_mae.estimators._predict.distribution import Of, Statistics
+from rotary_mae.estimators._predict.imputation import ValueCells
+from rotary_mae.estimators._predict.masked import masked_summary
 from rotary_mae.estimators._predict.queries import (
     Queries,
-    batch_with_queries,
-    frame_answers,
-    frame_queries,
-    list_queries,
+    check_future,
+    format_predictions,
+    interpolate,
+    read_queries,
 )
 from rotary_mae.estimators.estimator import RoMAEEstimator, restore_on_failure
 from rotary_mae.estimators.inputs import is_frame
 from rotary_mae.evaluation.conformal import Calibration, HeldOut, count_channels
-from rotary_mae.evaluation.conformal_scores import evenly_spread, fit_on_masked_values, withhold_values
+from rotary_mae.evaluation.conformal_scores import calibration_series, fit_on_masked_values, withhold_values
 from rotary_mae.models.autoencoder import RoMAEForPreTraining
 from rotary_mae.models.pretrained import Pretrained
 from rotary_mae.training.config import TrainingConfig
-from rotary_mae.training.progress import progress_bar
 
 Array = npt.NDArray[Any]
 
@@ -84,7 +82,7 @@ class RoMAEInterpolator(RoMAEEstimator):
         config = model_config(self, scaling, initial, queries="independent", distribution="gaussian")
         model = seeded_model(seed, lambda: RoMAEForPreTraining(config))
         self._start_from(initial, model)
-        self.calibration_ = Calibration.none(count_channels(scaling.schema))
+        self.calibration_ = Calibration.uncalibrated(count_channels(scaling.schema))
         parts = split_validation(len(source), self._held_fraction(len(source)), seed, groups=groups)
         learned, is_held = source, None
         if self.validation_fraction and not len(parts.validation):
@@ -94,7 +92,7 @@ class RoMAEInterpolator(RoMAEEstimator):
         hiding = asdict(self.hiding_of_training)
         self._train(model, learned, parts, scaling, INTERPOLATE, seed, initial=initial, hiding=hiding)
         self._calibrate(source, parts, is_held, seed)
-        self._finish(hiding_summary(self, source, parts))
+        self._finish(masked_summary(self.trained_models, source, parts.validation, self.hiding_of_training))
         return self
 
     def _held_fraction(self, n_samples: int) -> float:
@@ -106,12 +104,19 @@ class RoMAEInterpolator(RoMAEEstimator):
         self, source: Source, parts: TrainValidationSplit, is_held: npt.NDArray[np.bool_] | None, seed: int
     ) -> None:
         chosen = parts.validation if len(parts.validation) else parts.training
-        tokens = evenly_spread(source, chosen) if is_held is None else source[chosen]
+        tokens = calibration_series(source, chosen) if is_held is None else source[chosen]
         held_out: HeldOut = "series" if len(parts.validation) else "nothing" if is_held is None else "values"
-        scaled, hiding = self.scaling_.apply(tokens), self.hiding_of_training
-        with ensemble_predictor(self.models_, self.device) as answer:
+        scaled, hiding, trained = self.scaling_.apply(tokens), self.hiding_of_training, self.trained_models
+        with trained.predictor() as predictor:
             self.calibration_ = fit_on_masked_values(
-                answer, scaled, hiding, seed, held_out, is_held, self._is_normalized
+                predictor,
+                scaled,
+                lambda: length_sorted_batches(scaled),
+                hiding,
+                seed,
+                held_out,
+                is_held,
+                trained.is_normalized,
             )
 
     @property
@@ -127,11 +132,16 @@ class RoMAEInterpolator(RoMAEEstimator):
 
     def _restore(self, fitted: dict[str, Any], model: Pretrained) -> None:
         super()._restore(fitted, model)
-        self.calibration_ = Calibration.none(count_channels(self.scaling_.schema))
+        self.calibration_ = Calibration.uncalibrated(count_channels(self.scaling_.schema))
         if "calibration" in fitted:
             self.calibration_ = Calibration.from_dict(fitted["calibration"])
 
-    # -- asking -----------------------------------------------------------------------------------------------
+    # -- predicting -------------------------------------------------------------------------------------------
+
+    @property
+    def trained_models(self) -> TrainedModels:
+        """The fitted models with what prediction needs, the calibration among it."""
+        return replace(super().trained_models, calibration=self.calibration_)
 
     def predict(
         self,
@@ -142,54 +152,51 @@ class RoMAEInterpolator(RoMAEEstimator):
         quantiles: Sequence[float] | None = None,
         of: Of = "measurement",
     ) -> Any:
-        """Values at positions ``at``, given the observations ``X``.
+        """Predict values at positions, given the observations.
 
-        Args:
-            X: samples, as in ``fit``.
-            at: a list with one (q, D) array a sample, D in the tokens' own axes and units (channel as its index in
-                ``channels``); or a frame with columns id, time and channel (without, steps answer for all channels).
-            return_std: give the standard deviation too: that of the normal distribution whose central 90 % is as wide
-                as the calibrated interval.
-            quantiles: give these quantiles instead, each in (0, 1), calibrated on held-out data.
-            of: what the spread is of. "measurement": of what would be measured there, with the error that is usual
-                in its series and channel; this is what was calibrated. "value": of the value behind it, where errors
-                are given; as good as they are.
+        A prediction depends on the observations of its sample only, not on other queries.
 
-        Returns:
-            For a list: a list of (q, V) arrays, V the channels as at fit (1 where channels are an axis); with
-            return_std a pair of such, with quantiles a list of them.
-            For a frame: that frame with ``value`` (and ``std``, or ``q05`` ...); ``value_<channel>`` of all channels.
+        Parameters
+        ----------
+        X : TokenSet, Source, DataFrame, array, or list of array
+            Observations of B samples, as in ``fit``.
+        at : list of array, or DataFrame
+            The positions. A list has one array (q, D) a sample, with the axes and units of the tokens, a channel as its
+            index in ``channels``. A frame has columns id, time and channel, named by ``columns``; without a channel the
+            prediction of steps has all channels.
+        return_std : bool
+            True to return the standard deviation too. It is that of the normal distribution whose central 90 % interval
+            is as wide as the calibrated one.
+        quantiles : sequence of float, optional
+            Probabilities in (0, 1) of the quantiles to return instead of values. They are calibrated on held-out data.
+        of : {"measurement", "value"}
+            Quantity whose standard deviation or quantiles are returned. "measurement" is a measurement at the position,
+            with the error that is usual in its sample and channel; this is what was calibrated. "value" is the value
+            without that error, where errors are given.
+
+        Returns
+        -------
+        list of array, tuple of two such lists, or list of such lists
+            For a list of positions: arrays (q, V), V the channels as at fit (1 where channels are an axis). With
+            ``return_std`` a pair, values and standard deviations; with ``quantiles`` one list a quantile.
+        DataFrame
+            For a frame: the same frame with columns ``value`` and ``std``, or ``q05`` and so on; for several channels
+            ``value_<channel>`` and so on.
+
+        Raises
+        ------
+        ValueError
+            If positions or settings are not valid, or the data does not fit the model.
+
+        Examples
+        --------
+        >>> mean, std = itp.predict(tokens, at=[[[3.5, 0]]] * len(tokens), return_std=True)
         """
+        statistics = Statistics(return_std, quantiles, of)
         source = self._source(X)
         tokens = source[np.arange(len(source))]
-        is_framed = is_frame(at)
-        if is_framed:
-            queries = frame_queries(at, tokens, self.scaling_.schema, self.columns)
-        else:
-            queries = list_queries(at, tokens, self.scaling_.schema)
-        if of not in ("measurement", "value"):
-            raise ValueError(f"of must be 'measurement' or 'value', got {of!r}")
-        if quantiles is not None and return_std:
-            raise ValueError("give return_std or quantiles, not both")
-        if quantiles is not None and np.ndim(quantiles) == 0:
-            raise ValueError(f"quantiles must be a list of them, got {quantiles!r}")
-        if quantiles is not None and not all(0.0 < q < 1.0 for q in quantiles):
-            raise ValueError(f"quantiles must be in (0, 1), got {list(quantiles)}")
-        answered = self._answer(tokens, queries, of)
-        if quantiles is not None:
-            self._warn_if_not_calibrated()
-            names, answers = [quantile_name(q) for q in quantiles], [answered.quantile(q) for q in quantiles]
-        else:
-            if return_std:
-                self._warn_if_not_calibrated()
-            names = ["value", "std"] if return_std else ["value"]
-            answers = [answered.value(), answered.std()] if return_std else [answered.value()]
-        if is_framed:
-            return frame_answers(at, queries, dict(zip(names, answers, strict=True)), self.scaling_.schema)
-        lists = [np.split(answer, queries.starts[1:]) for answer in answers]
-        if quantiles is not None:
-            return lists
-        return tuple(lists) if return_std else lists[0]
+        queries = read_queries(at, tokens, self.scaling_.schema, self.columns)
+        return self._predicted(tokens, queries, statistics)
 
     def forecast(
         self,
@@ -200,115 +207,129 @@ class RoMAEInterpolator(RoMAEEstimator):
         quantiles: Sequence[float] | None = None,
         of: Of = "measurement",
     ) -> Any:
-        """Like ``predict``, for positions after each sample's last observation only; fit with hiding="future".
+        """Predict values after the last observation of each sample.
 
-        at, return_std, quantiles, of: as in ``predict``.
+        Fit with ``hiding="future"`` for forecasts.
 
-        Raises ValueError for a position that is not in the future of its sample.
+        Parameters
+        ----------
+        X : TokenSet, Source, DataFrame, array, or list of array
+            Observations of B samples, as in ``fit``.
+        at : list of array, or DataFrame
+            Positions, as in ``predict``, each later than the last observation of its sample.
+        return_std, quantiles, of
+            As in ``predict``.
+
+        Returns
+        -------
+        list of array, tuple, or DataFrame
+            As in ``predict``.
+
+        Raises
+        ------
+        ValueError
+            If a position is not after the last observation of its sample, and as in ``predict``.
         """
+        statistics = Statistics(return_std, quantiles, of)
         source = self._source(X)
         tokens = source[np.arange(len(source))]
-        schema = self.scaling_.schema
-        queries = frame_queries(at, tokens, schema, self.columns) if is_frame(at) else list_queries(at, tokens, schema)
-        time = schema.time_axis
-        last = np.maximum.reduceat(tokens.positions[:, time], tokens.starts)
-        early = queries.positions[:, time] <= np.repeat(last, queries.lengths)
-        if early.any():
-            sample = int(np.repeat(np.arange(len(tokens)), queries.lengths)[early][0])
-            raise ValueError(
-                f"{int(early.sum())} positions are not after the last observation of their sample, first for id "
-                f"{tokens.ids.tolist()[sample]!r} (last at {describe_time(last[sample], tokens.schema.times)}); use "
-                "predict to ask between observations"
-            )
+        queries = read_queries(at, tokens, self.scaling_.schema, self.columns)
+        check_future(queries, tokens)
         if not _hides_the_future(self.hiding_of_training):
             warnings.warn(
-                "this model was not trained to forecast, nor are its intervals calibrated for it; fit one with "
-                "hiding='future'",
+                "this model was not trained to forecast, and its intervals are not calibrated for forecasts; fit one "
+                "with hiding='future'",
                 stacklevel=2,
             )
-        return self.predict(tokens, at, return_std=return_std, quantiles=quantiles, of=of)
+        return self._predicted(tokens, queries, statistics)
+
+    def _predicted(self, tokens: TokenSet, queries: Queries, statistics: Statistics) -> Any:
+        """Return the statistics at the queries, in the form of the queries."""
+        if statistics.are_calibrated:
+            self._warn_if_not_calibrated(stacklevel=4)
+        distribution = interpolate(self.trained_models, tokens, queries)
+        return format_predictions(distribution, queries, statistics, self.scaling_.schema)
 
     def impute(self, df: Any) -> Any:
-        """The same frame with its empty value cells filled, and a column ``std`` (wide: ``<column>_std``).
+        """Fill the empty value cells of a frame.
 
-        df: long (with rows whose value is empty) or wide, its columns named by the estimator's ``columns``. Order,
-        ids, time stamps and units stay; the standard deviation, of what would be measured, is NaN where a value was.
+        Parameters
+        ----------
+        df : DataFrame
+            Long frame, with rows whose value is empty, or wide frame, its columns named by ``columns``.
+
+        Returns
+        -------
+        DataFrame
+            The same frame with predictions in the empty cells and a column ``std`` (wide: ``<column>_std``): the
+            standard deviation of a measurement there, NaN where a value was observed. The order of the rows, ids, time
+            stamps and units stay.
+
+        Raises
+        ------
+        ValueError
+            If ``df`` is not such a frame, or its data does not fit the model.
         """
-        gaps = Cells(df, self.columns, self.scaling_.schema, is_empty=True)
-        if not len(gaps.row):
-            return gaps.filled(pa.table({"value": np.zeros(0), "std": np.zeros(0)}))
-        return gaps.filled(self.predict(df, gaps.questions(), return_std=True))
+        cells = ValueCells(df, self.columns, self.scaling_.schema, is_empty=True)
+        if not len(cells.row):
+            return cells.filled(pa.table({"value": np.zeros(0), "std": np.zeros(0)}))
+        return cells.filled(self.predict(df, cells.queries(), return_std=True))
 
     def anomaly_score(self, X: Any, *, per: Literal["measurement", "series"] = "measurement", n_folds: int = 10) -> Any:
-        """How surprising each observed value is, given the others of its series.
+        """Score every observed value by its distance from the prediction of the other values of its sample.
 
-        Every observation is hidden once, in ``n_folds`` turns with every ``n_folds``-th other in time, and compared
-        with the answer, its own measurement error allowed for: the distance in standard deviations, calibrated so
-        that of ordinary values about 68 % lie below 1 and 95 % below 2; or some more, as here more of a series is seen
-        than where half of it was hidden to calibrate.
+        Every observation is masked once, together with every ``n_folds``-th other in time, and predicted from the rest.
+        Its score is the distance from the prediction in standard deviations, its own measurement error included,
+        calibrated so that about 68 % of ordinary scores are below 1 and 95 % below 2. Usually it is some more, because
+        fewer values are masked here than for the calibration.
 
-        Returns:
-            per="measurement": a list with one array a sample, in the order of its tokens (from frames and arrays: by
-            time, then channel); (t,), or (t, V) where a token has several values. NaN: not observed, a static
-            covariate, or the only observation of its sample. For a frame: that frame with a column
-            ``anomaly_score`` (wide: ``<column>_anomaly_score``).
-            per="series": (n,) the root mean square over the observations of each sample, about 1 for ordinary ones.
+        Parameters
+        ----------
+        X : TokenSet, Source, DataFrame, array, or list of array
+            Observations of B samples, as in ``fit``.
+        per : {"measurement", "series"}
+            One score a value, or one a sample.
+        n_folds : int
+            Number of masks, at least 2.
+
+        Returns
+        -------
+        list of array
+            For ``per="measurement"``: one array (t,) a sample, or (t, V) where a token has several values, in the order
+            of its tokens (from frames and arrays: by time, then channel). NaN is not observed, a static covariate, or
+            the only observation of its sample.
+        DataFrame
+            For ``per="measurement"`` and a frame: that frame with a column ``anomaly_score`` (wide:
+            ``<column>_anomaly_score``).
+        array of shape (B,)
+            For ``per="series"``: the root mean square of the scores of each sample, about 1 for ordinary samples.
+
+        Raises
+        ------
+        ValueError
+            If ``per`` or ``n_folds`` is not valid, or the data does not fit the model.
         """
         if per not in ("measurement", "series"):
             raise ValueError(f"per must be 'measurement' or 'series', got {per!r}")
         if n_folds < 2:
             raise ValueError(f"n_folds must be at least 2, got {n_folds}")
         source = self._source(X)
-        self._warn_if_not_calibrated()
-        tokens = source[np.arange(len(source))].conform(self.scaling_.schema)
-        scaled = self.scaling_.apply(tokens)
-        with ensemble_predictor(self.models_, self.device) as answer:
-            scores = np.abs(anomaly_scores(answer, scaled, self.calibration_, n_folds, self._is_normalized))
+        self._warn_if_not_calibrated(stacklevel=3)
+        schema = self.scaling_.schema
+        tokens = align(source[np.arange(len(source))], schema)
+        scores = np.abs(anomaly_scores(self.trained_models, self.scaling_.apply(tokens), n_folds))
         if per == "series":
-            return root_mean_square(scores, scaled.lengths)
+            return root_mean_square(scores, tokens.lengths)
         if is_frame(X):
-            return Cells(X, self.columns, self.scaling_.schema, is_empty=False).scored(tokens, scores)
-        return np.split(scores[:, 0] if scores.shape[1] == 1 else scores, scaled.starts[1:])
+            return ValueCells(X, self.columns, schema, is_empty=False).scored(tokens, scores)
+        return np.split(scores[:, 0] if scores.shape[1] == 1 else scores, tokens.starts[1:])
 
-    # -- answering --------------------------------------------------------------------------------------------
-
-    @property
-    def _is_normalized(self) -> bool:
-        return bool(self.model_.config.normalize_targets)
-
-    def _answer(self, tokens: TokenSet, queries: Queries, of: Of) -> PredictiveDistribution:
-        scaling = self.scaling_
-        observed = scaling.apply(tokens)
-        starts = scaling.starts(scaling.conform(tokens))
-        asked = scaling.apply_positions(queries.positions, queries.lengths, starts)
-        mean = np.zeros((len(asked), scaling.schema.n_predicted))
-        spread = np.ones(mean.shape)
-        with (
-            ensemble_predictor(self.models_, self.device) as answer,
-            progress_bar("answer", len(observed), bool(self.verbose)) as done,
-        ):
-            # a query costs about what an observed token does
-            for chosen in batches_by_length(observed.lengths + queries.lengths, MAX_TOKENS):
-                rows = queries.rows(chosen)
-                done(len(chosen))
-                if not len(rows):
-                    continue
-                means, stds = answer(batch_with_queries(observed[chosen], asked[rows], queries.lengths[chosen]))
-                mean[rows] = means.numpy()
-                if stds is not None:
-                    spread[rows] = stds.numpy()
-        if of == "measurement":
-            spread = np.hypot(spread, errors_at(queries, observed, self.calibration_)[:, None])
-        axis = scaling.schema.channel_axis
-        channel = None if axis is None else queries.positions[:, axis].astype(np.int64)
-        return PredictiveDistribution(mean, spread, channel, scaling, self.calibration_)
-
-    def _warn_if_not_calibrated(self) -> None:
+    def _warn_if_not_calibrated(self, stacklevel: int) -> None:
         if not self.calibration_.is_fitted:
             warnings.warn(
-                "spread and quantiles are the model's own, not calibrated: nothing could be hidden at fit, or the fit "
-                "was stopped before its end (resume it)",
-                stacklevel=3,
+                "standard deviations and quantiles are those of the model, not calibrated: no value could be masked at "
+                "fit, or the fit was stopped before its end (resume it)",
+                stacklevel=stacklevel,
             )
 
 

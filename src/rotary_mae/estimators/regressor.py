@@ -19,7 +19,7 @@ from rotary_mae.estimators._fit.initialization import scaling_for, seeded_model
 from rotary_mae.estimators._fit.pretraining import pretrained_on_all
 from rotary_mae.estimators._fit.split import any_weight, split_validation
 from rotary_mae.estimators._predict.batched import predict_batched
-from rotary_mae.estimators._predict.ensemble import mixture_moments
+from rotary_mae.estimators._predict.distribution import mixture_moments
 from rotary_mae.estimators.estimator import RoMAEEstimator, restore_on_failure
 from rotary_mae.estimators.labels import LabelledSubset, needed_labels
 from rotary_mae.evaluation.fit_summary import NOT_VALIDATED, FitSummary

@@ -1,4 +1,4 @@
-"""How surprising each observed value is, given the others of its series."""
+"""Anomaly scores: the distance of every observed value from its prediction by the other values of its series."""
 
 from __future__ import annotations
 
@@ -9,67 +9,73 @@ import numpy.typing as npt
 
 from rotary_mae.batches.batch import TokenBatch
 from rotary_mae.batches.masking import order_in_time
-from rotary_mae.data.tokens import TokenSet, token_indices
-from rotary_mae.estimators._predict.batched import batches_by_length
-from rotary_mae.evaluation.conformal import Calibration
-from rotary_mae.evaluation.conformal_scores import Predictor
+from rotary_mae.data.tokens import TokenSet
+from rotary_mae.estimators._predict.batched import TrainedModels, predict_masked
+from rotary_mae.evaluation.conformal import Calibration, count_channels
 from rotary_mae.evaluation.reconstruction import observed_targets
 
 Array = npt.NDArray[Any]
 
 
-def anomaly_scores(
-    answer: Predictor, scaled: TokenSet, calibration: Calibration, n_folds: int, is_normalized: bool = False
-) -> Array:
-    """(T, n_predicted) distance of each value from its answer, signed, in standard deviations of a normal one.
+def anomaly_scores(trained: TrainedModels, scaled: TokenSet, n_folds: int) -> Array:
+    """Return the signed distance of each value from its prediction, in calibrated standard deviations.
 
-    Every token is hidden once, with every ``n_folds``-th other in time. NaN: not observed, a static covariate, or the
-    only token of its series. answer, is_normalized: as ``calibrate`` takes them.
+    Every token is masked once, together with every ``n_folds``-th other token of its sample in time.
+
+    Parameters
+    ----------
+    trained : TrainedModels
+        Calibrated autoencoders.
+    scaled : TokenSet
+        T tokens in scaled units.
+    n_folds : int
+        Number of masks; at least 2.
+
+    Returns
+    -------
+    array of float, shape (T, n_predicted)
+        NaN where nothing was observed, for static covariates, and for the only token of a sample.
     """
-    fold = _folds(scaled, n_folds)
-    found = np.full((scaled.n_tokens, scaled.schema.n_predicted), np.nan)
-    for indices in batches_by_length(scaled.lengths):
-        tokens = token_indices(scaled.starts[indices], scaled.lengths[indices])
-        whole = TokenBatch.collate(scaled[indices].with_targets(None))
-        for k in range(n_folds):
-            hidden = fold[tokens] == k
-            if hidden.any():
-                found[tokens[hidden]] = _of_hidden(answer, whole.hide(is_hidden=hidden), calibration, is_normalized)
-    return found
+    schema, fold = scaled.schema, _folds(scaled, n_folds)
+    mean, std = np.full((scaled.n_tokens, schema.n_predicted), np.nan), np.ones((scaled.n_tokens, schema.n_predicted))
+    for k in range(n_folds):
+        is_masked = fold == k
+        fold_mean, fold_std = predict_masked(trained, scaled, is_masked)
+        mean[is_masked] = fold_mean
+        if fold_std is not None:
+            std[is_masked] = fold_std
+    if column := schema.columns("error"):
+        std = np.hypot(std, scaled.values[:, column])
+    batch = TokenBatch.collate(scaled.with_targets(None))
+    truth, is_observed, channel = observed_targets(batch, trained.is_normalized)
+    if schema.patch is not None:
+        # all values of a patch of an image are one channel
+        channel = np.zeros_like(channel)
+    is_scored = is_observed & (fold >= 0)[:, None]
+    residual = ((truth - mean) / std)[is_scored]
+    calibration = trained.calibration or Calibration.uncalibrated(count_channels(schema))
+    scores = np.full(truth.shape, np.nan)
+    scores[is_scored] = calibration.to_standard_normal(residual, channel[is_scored])
+    return scores
 
 
 def _folds(scaled: TokenSet, n_folds: int) -> npt.NDArray[np.int64]:
-    """(T,) when each token is hidden; -1 where it never is. Neighbours in time are hidden apart."""
-    axis, free = scaled.schema.channel_axis, ~scaled.is_static
-    channel = None if axis is None else scaled.positions[free, axis]
-    # a token that is alone has nothing to be judged by; of two or more, some must stay visible
-    sample = scaled.sample_idx[free]
+    """Return the mask (T,) that each token belongs to, -1 for none; neighbours in time belong to different masks."""
+    axis, is_free = scaled.schema.channel_axis, ~scaled.is_static
+    channel = None if axis is None else scaled.positions[is_free, axis]
+    sample = scaled.sample_idx[is_free]
     n_free = np.bincount(sample, minlength=len(scaled))
     fold = np.full(scaled.n_tokens, -1)
-    rank = order_in_time(sample, scaled.positions[free, scaled.schema.time_axis], channel)
-    fold[free] = np.where(scaled.lengths[sample] > 1, rank % np.minimum(n_folds, n_free)[sample], -1)
+    rank = order_in_time(sample, scaled.positions[is_free, scaled.schema.time_axis], channel)
+    # a single token has nothing to be predicted from; of two or more, some must stay visible
+    fold[is_free] = np.where(scaled.lengths[sample] > 1, rank % np.minimum(n_folds, n_free)[sample], -1)
     return fold
 
 
-def _of_hidden(answer: Predictor, batch: TokenBatch, calibration: Calibration, is_normalized: bool) -> Array:
-    """(M, n_predicted) of the hidden tokens."""
-    hidden = batch.split.hidden_idx.numpy()
-    truth, is_known, channel = (of[hidden] for of in observed_targets(batch, is_normalized))
-    mean, std = answer(batch)
-    spread = np.ones(mean.shape) if std is None else std.numpy().astype(np.float64)
-    if column := batch.schema.columns("error"):
-        spread = np.hypot(spread, batch.values[hidden][:, column].numpy())
-    if batch.schema.patch is not None:
-        channel = np.zeros_like(channel)
-    found = np.full(truth.shape, np.nan)
-    found[is_known] = calibration.to_standard_normal(((truth - mean.numpy()) / spread)[is_known], channel[is_known])
-    return found
-
-
 def root_mean_square(values: Array, lengths: npt.NDArray[np.int64]) -> Array:
-    """(B,) of each sample's tokens (T, V), NaN left out; NaN for a sample without any."""
-    is_there = np.isfinite(values)
+    """Return the root mean square (B,) of the values (T, V) of each sample, without NaN; NaN for a sample of NaN."""
+    is_finite = np.isfinite(values)
     starts = np.cumsum(lengths) - lengths
-    total = np.add.reduceat(np.where(is_there, values, 0.0) ** 2, starts).sum(1)
-    count = np.add.reduceat(is_there.astype(np.int64), starts).sum(1)
+    total = np.add.reduceat(np.where(is_finite, values, 0.0) ** 2, starts).sum(1)
+    count = np.add.reduceat(is_finite.astype(np.int64), starts).sum(1)
     return np.sqrt(np.divide(total, count, out=np.full(len(lengths), np.nan), where=count > 0))

@@ -1,4 +1,4 @@
-"""Hiding patches of images or sound from a fitted embedder, and what it makes of them, as pictures."""
+"""Reconstruction of masked patches of images and audio, and the pictures of it."""
 
 from __future__ import annotations
 
@@ -12,20 +12,24 @@ from rotary_mae.batches.batch import TokenBatch
 from rotary_mae.batches.masking import Masking
 from rotary_mae.data.audio import spectrograms_from_tokens
 from rotary_mae.data.images import images_from_tokens
-from rotary_mae.data.scaling import Scaling
-from rotary_mae.data.tokens import TokenSet, token_indices
-from rotary_mae.estimators._predict.batched import batches_by_length, pick_device
-from rotary_mae.models.autoencoder import RoMAEForPreTraining
-from rotary_mae.training.validation import evaluation_mode
+from rotary_mae.data.tokens import TokenSet
+from rotary_mae.estimators._predict.batched import TrainedModels, predict_masked
 
 Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)
 class Reconstruction:
-    """Samples, which of their patches were hidden, and the same samples with these filled in by the model.
+    """Samples of patches, and the same samples with the masked patches replaced by their predictions.
 
-    original, filled: in the user's units. is_hidden: (T,) True = hidden.
+    Attributes
+    ----------
+    original : TokenSet
+        B samples with T patches, in the user's units.
+    is_hidden : array of bool, shape (T,)
+        True for masked patches.
+    filled : TokenSet
+        The samples with the predictions in place of the masked patches, in the user's units.
     """
 
     original: TokenSet
@@ -33,44 +37,61 @@ class Reconstruction:
     filled: TokenSet
 
     def pictures(self) -> tuple[list[Array], list[Array], list[Array]]:
-        """The originals, the originals with NaN where they were hidden, and the reconstructions, one a sample.
+        """Return the samples as pictures.
 
-        Images (height, width, colours), videos (frames, height, width, colours), spectrograms (frames, 128).
+        Returns
+        -------
+        original : list of array
+            One picture a sample: an image (height, width, colours), a video (frames, height, width, colours) or a
+            spectrogram (frames, 128).
+        visible : list of array
+            The same pictures with NaN in place of the masked patches.
+        filled : list of array
+            The same pictures with predictions in place of the masked patches.
         """
         original, filled = _pictures(self.original), _pictures(self.filled)
         flags = np.broadcast_to(self.is_hidden[:, None], self.original.values.shape)
-        is_hidden = _pictures(self.original.replace(values=flags))
-        seen = [np.where(hidden > 0, np.nan, picture) for picture, hidden in zip(original, is_hidden, strict=True)]
-        return original, seen, filled
+        masks = _pictures(self.original.replace(values=flags))
+        visible = [np.where(mask > 0, np.nan, picture) for picture, mask in zip(original, masks, strict=True)]
+        return original, visible, filled
 
 
-def reconstruct(
-    model: RoMAEForPreTraining, tokens: TokenSet, scaling: Scaling, hiding: Masking, seed: int, device: str = "auto"
-) -> Reconstruction:
-    """Hide patches of ``tokens`` and fill them in; which are hidden depends on ``seed`` alone.
+def reconstruct(trained: TrainedModels, tokens: TokenSet, masking: Masking, seed: int) -> Reconstruction:
+    """Mask patches and predict them from the others.
 
-    A model that was trained on patches each brought to mean 0 and deviation 1 says nothing of these two numbers:
-    for the picture they are taken from the true patch, as is usual (He et al. 2022, arXiv 2111.06377).
+    Models of normalised patches predict neither mean nor standard deviation of a patch. Both are then taken from the
+    true patch, as is usual for pictures (He et al. 2022, arXiv 2111.06377).
+
+    Parameters
+    ----------
+    trained : TrainedModels
+        Autoencoder of patches.
+    tokens : TokenSet
+        Patches of images, videos or audio, in the user's units.
+    masking : Masking
+        Fraction and strategy of the mask.
+    seed : int
+        Seed of the mask, which depends on nothing else.
+
+    Raises
+    ------
+    ValueError
+        If the tokens are not patches.
     """
     if tokens.schema.patch is None:
-        raise ValueError(f"only patches of images and sound make pictures, got {tokens!r}; series can be interpolated")
-    where = pick_device(device)
-    model.to(where)
-    scaled = scaling.apply(tokens)
-    values, is_hidden = scaled.values.astype(np.float64), np.zeros(tokens.n_tokens, bool)
-    with evaluation_mode(model):
-        for chosen in batches_by_length(tokens.lengths):
-            batch = TokenBatch.collate(scaled[chosen].with_targets(None), keys=chosen)
-            batch = batch.hide(hiding.fraction, strategy=hiding.strategy, seed=seed)
-            hidden = token_indices(tokens.starts[chosen], tokens.lengths[chosen])[batch.split.hidden_idx.numpy()]
-            answers = model(batch.to(where)).prediction.float().cpu().numpy()
-            is_hidden[hidden] = True
-            values[hidden] = _denormalized(answers, values[hidden]) if model.config.normalize_targets else answers
-    return Reconstruction(tokens, is_hidden, tokens.replace(values=scaling.undo(values)))
+        raise ValueError(f"only patches of images and audio make pictures, got {tokens!r}; series can be interpolated")
+    scaled = trained.scaling.apply(tokens)
+    batch = TokenBatch.collate(scaled.with_targets(None)).hide(masking.fraction, strategy=masking.strategy, seed=seed)
+    is_masked = np.zeros(tokens.n_tokens, bool)
+    is_masked[batch.split.hidden_idx.numpy()] = True
+    prediction, _ = predict_masked(trained, scaled, is_masked)
+    values = scaled.values.astype(np.float64)
+    values[is_masked] = _denormalized(prediction, values[is_masked]) if trained.is_normalized else prediction
+    return Reconstruction(tokens, is_masked, tokens.replace(values=trained.scaling.undo(values)))
 
 
-def _denormalized(answers: Array, truth: Array) -> Array:
-    return answers * np.sqrt(truth.var(1, ddof=1, keepdims=True) + 1e-6) + truth.mean(1, keepdims=True)
+def _denormalized(prediction: Array, truth: Array) -> Array:
+    return prediction * np.sqrt(truth.var(1, ddof=1, keepdims=True) + 1e-6) + truth.mean(1, keepdims=True)
 
 
 def _pictures(tokens: TokenSet) -> list[Array]:

@@ -1,4 +1,4 @@
-"""Positions a user asks about, from lists or frames, and answers in the same shape."""
+"""Queries: the positions to predict at, read from lists or frames; and predictions in the same form."""
 
 from __future__ import annotations
 
@@ -11,69 +11,110 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from rotary_mae.batches.batch import TokenBatch
-from rotary_mae.data.alignment import describe_clock
+from rotary_mae.data.alignment import align, describe_clock
 from rotary_mae.data.columns import channel_name
 from rotary_mae.data.schema import Schema
-from rotary_mae.data.timestamps import is_timelike, to_seconds
-from rotary_mae.data.tokens import TokenSet, token_indices
+from rotary_mae.data.timestamps import describe_time, is_timelike, to_seconds
+from rotary_mae.data.tokens import TokenSet
+from rotary_mae.estimators._predict.batched import TrainedModels, predict_masked
+from rotary_mae.estimators._predict.distribution import PredictiveDistribution, Statistics
+from rotary_mae.estimators.inputs import is_frame
+from rotary_mae.evaluation.conformal import Calibration, count_channels
+from rotary_mae.evaluation.conformal_scores import typical_errors
 
 Array = npt.NDArray[Any]
+
+Ints = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class Queries:
-    """positions: (Q, D) sample after sample, in the user's units, channels as indices of the model's. lengths: (B,).
-    order: (Q,) row of the frame each query came from, or None. channel: (Q,) the one asked for where steps answer all,
-    or None."""
+    """Positions to predict at, sample after sample.
+
+    Attributes
+    ----------
+    positions : array of float, shape (Q, D)
+        Positions in the user's units, channels as indices of the model's channels.
+    lengths : array of int, shape (B,)
+        Number of queries of each sample.
+    frame : DataFrame or None
+        The frame that the queries were read from, as narwhals has it; None if they came from a list.
+    order : array of int, shape (Q,), or None
+        Row of the frame that each query came from.
+    channel : array of int, shape (Q,), or None
+        The only channel that is returned for each query, where tokens are steps; None returns all channels.
+    """
 
     positions: Array
-    lengths: npt.NDArray[np.int64]
-    order: npt.NDArray[np.int64] | None = None
-    channel: npt.NDArray[np.int64] | None = None
+    lengths: Ints
+    frame: nw.DataFrame[Any] | None = None
+    order: Ints | None = None
+    channel: Ints | None = None
 
     @property
-    def starts(self) -> npt.NDArray[np.int64]:
-        """(B,) index of each sample's first query."""
-        return np.cumsum(self.lengths) - self.lengths
+    def sample_idx(self) -> Ints:
+        """(Q,) the sample of each query."""
+        return np.repeat(np.arange(len(self.lengths)), self.lengths)
 
-    def rows(self, samples: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-        """Indices of the queries of these samples, in their order."""
-        return token_indices(self.starts[samples], self.lengths[samples])
+
+def read_queries(at: Any, tokens: TokenSet, schema: Schema, columns: Mapping[str, Any] | None) -> Queries:
+    """Return the queries of a list or a frame.
+
+    Parameters
+    ----------
+    at : list of array, or DataFrame
+        One array (q, D) a sample, or one row a query (see ``RoMAEInterpolator.predict``).
+    tokens : TokenSet
+        The B samples that the queries are about.
+    schema : Schema
+        Schema of the model.
+    columns : mapping of str to str, or None
+        Names of the columns id, time and channel in the frame.
+
+    Raises
+    ------
+    ValueError
+        If the queries do not fit the samples or the model.
+    """
+    return frame_queries(at, tokens, schema, columns) if is_frame(at) else list_queries(at, tokens, schema)
+
+
+# -- lists --------------------------------------------------------------------------------------------------
 
 
 def list_queries(at: Sequence[npt.ArrayLike], tokens: TokenSet, schema: Schema) -> Queries:
-    """From a list with one (q, D) array a sample; (q,) is taken as (q, 1) where there is one axis.
+    """Return the queries of a list with one array (q, D) a sample; (q,) is read as (q, 1) where there is one axis.
 
-    Channels are indices of those of ``tokens``; ``schema`` is the model's.
+    Channels are indices of ``tokens.channels``; ``schema`` is that of the model.
     """
     if tokens.axes != schema.axes or not set(tokens.channels) <= set(schema.channels):
-        tokens[:1].conform(schema)  # says what is wrong with them
+        align(tokens[:1], schema)  # raises an error that names the difference
     n_axes = len(tokens.axes)
     if not hasattr(at, "__len__"):
         raise ValueError(f"at must be a list with an array of positions a sample, or a frame, got {type(at).__name__}")
     if len(at) != len(tokens):
         raise ValueError(f"at needs one array of positions a sample ({len(tokens)}), got {len(at)}")
     if not len(at):
-        raise ValueError("there are no samples to answer for")
-    arrays = [_as_numbers(a, i, tokens) for i, a in enumerate(at)]
-    arrays = [a[:, None] if a.ndim == 1 and (n_axes == 1 or not a.size) else a for a in arrays]
+        raise ValueError("there are no samples to predict for; give at least one")
+    arrays = [_as_numbers(array, i, tokens) for i, array in enumerate(at)]
+    arrays = [array[:, None] if array.ndim == 1 and (n_axes == 1 or not array.size) else array for array in arrays]
     for i, array in enumerate(arrays):
         if array.size and (array.ndim != 2 or array.shape[1] != n_axes):
             raise ValueError(f"at[{i}] must be (q, {n_axes}) for the axes {tokens.axes}, got shape {array.shape}")
-    positions = np.concatenate([a.reshape(-1, n_axes) for a in arrays])
-    _check(positions, tokens)
+    positions = np.concatenate([array.reshape(-1, n_axes) for array in arrays])
+    _check_finite(positions)
     axis = schema.channel_axis
     if axis is not None:
-        table = np.array([schema.channels.index(name) for name in tokens.channels], np.float64)
-        positions[:, axis] = table[positions[:, axis].astype(np.int64)]
-    return Queries(positions, np.array([len(a) for a in arrays], np.int64))
+        _check_channels(positions[:, axis], tokens)
+        model_channel = np.array([schema.channels.index(name) for name in tokens.channels], np.float64)
+        positions[:, axis] = model_channel[positions[:, axis].astype(np.int64)]
+    return Queries(positions, np.array([len(array) for array in arrays], np.int64))
 
 
 def _as_numbers(positions: npt.ArrayLike, sample: int, tokens: TokenSet) -> Array:
     array = np.asarray(positions)
     try:
-        # numpy would make nanoseconds of time stamps
+        # numpy would convert time stamps to nanoseconds
         return array.astype(np.float64, casting="same_kind" if array.dtype.kind in "mM" else "unsafe")
     except (TypeError, ValueError) as error:
         where = f", a channel as its index in {tokens.channels}" if tokens.schema.channel_axis is not None else ""
@@ -83,111 +124,195 @@ def _as_numbers(positions: npt.ArrayLike, sample: int, tokens: TokenSet) -> Arra
         ) from error
 
 
-def frame_queries(at: Any, tokens: TokenSet, schema: Schema, columns: Mapping[str, Any] | None) -> Queries:
-    """From a frame with columns id, time and, if channels are an axis, channel (named as in ``columns``).
+def _check_finite(positions: Array) -> None:
+    if not np.isfinite(positions).all():
+        raise ValueError(f"positions of queries must be finite, {int((~np.isfinite(positions)).any(1).sum())} are not")
 
-    Steps have several channels at each time: a frame with a column channel asks for one a row, one without for all.
+
+def _check_channels(channel: Array, tokens: TokenSet) -> None:
+    is_whole = (channel == np.round(channel)).all()
+    if channel.size and not (is_whole and channel.min() >= 0 and channel.max() < len(tokens.channels)):
+        raise ValueError(
+            f"the channel of a query is its index in {tokens.channels}, 0 to {len(tokens.channels) - 1}; got "
+            f"{channel.min():g} to {channel.max():g}"
+        )
+
+
+# -- frames -------------------------------------------------------------------------------------------------
+
+
+def frame_queries(at: Any, tokens: TokenSet, schema: Schema, columns: Mapping[str, Any] | None) -> Queries:
+    """Return the queries of a frame with columns id, time and, if channels are an axis, channel.
+
+    A step has several channels at one time: with a column channel a row is a query of that channel, without it a query
+    of all channels. ``columns`` names the columns, ``schema`` is that of the model.
     """
     if not set(tokens.axes) <= {"time", "channel"}:
-        raise ValueError(f"a frame asks about times and channels, but here the axes are {tokens.axes}: give a list")
+        raise ValueError(f"a frame has times and channels, but the axes of the samples are {tokens.axes}: give a list")
     frame = nw.from_native(at, eager_only=True)
-    named = column_names(columns)
-    wanted = ["id", "time"] + (["channel"] if "channel" in tokens.axes else [])
-    for name in wanted:
-        if named[name] not in frame.columns:
-            raise ValueError(f"at has no column {named[name]!r} for the {name}; it has {frame.columns}")
-    index = {key: i for i, key in enumerate(tokens.ids.tolist())}
-    if len(index) < len(tokens):
-        twice = next(key for i, key in enumerate(tokens.ids.tolist()) if index[key] != i)
-        raise ValueError(f"a frame asks about samples by id, but {twice!r} is the id of several: give ids of their own")
-    try:
-        sample = np.array([index[key] for key in frame[named["id"]].to_list()], np.int64)
-    except KeyError as error:
-        raise ValueError(
-            f"at asks about id {error.args[0]!r}, which has no observations; the ids begin with {list(index)[:3]}"
-        ) from error
-    parts = {"time": _times(frame[named["time"]], tokens.schema)}
+    names = column_names(columns)
+    for name in ["id", "time"] + (["channel"] if "channel" in tokens.axes else []):
+        if names[name] not in frame.columns:
+            raise ValueError(f"at has no column {names[name]!r} for the {name}; it has {frame.columns}")
+    sample = _samples(frame[names["id"]], tokens)
     order, channel = np.argsort(sample, kind="stable"), None
+    by_axis = {"time": _times(frame[names["time"]], tokens.schema)}
     if "channel" in tokens.axes:
-        parts["channel"] = _channels(frame[named["channel"]], schema).astype(np.float64)
-    elif len(schema.channels) > 1 and named["channel"] in frame.columns:
-        channel = _channels(frame[named["channel"]], schema)[order]
-    positions = np.stack([parts[axis] for axis in tokens.axes], axis=1)
+        by_axis["channel"] = _channels(frame[names["channel"]], schema).astype(np.float64)
+    elif len(schema.channels) > 1 and names["channel"] in frame.columns:
+        channel = _channels(frame[names["channel"]], schema)[order]
+    positions = np.stack([by_axis[axis] for axis in tokens.axes], axis=1)
     _check_finite(positions)
-    return Queries(positions[order], np.bincount(sample, minlength=len(tokens)), order, channel)
-
-
-def _channels(column: Any, schema: Schema) -> npt.NDArray[np.int64]:
-    """(Q,) indices of the named channels: the model's, so that a band without observations can be asked about."""
-    names = [channel_name(name) for name in column.to_list()]
-    if unknown := sorted(set(names) - set(schema.channels)):
-        raise ValueError(f"at asks about channels {unknown}; the model knows {schema.channels}")
-    return np.array([schema.channels.index(name) for name in names], np.int64)
-
-
-def batch_with_queries(observed: TokenSet, asked: Array, lengths: npt.NDArray[np.int64]) -> TokenBatch:
-    """A batch whose hidden tokens are the queries (their values are never read)."""
-    empty = np.zeros((len(asked), observed.values.shape[1]), np.float32)
-    sample = np.concatenate([observed.sample_idx, np.repeat(np.arange(len(observed)), lengths)])
-    order = np.argsort(sample, kind="stable")
-    both = TokenSet(
-        np.concatenate([observed.values, empty])[order],
-        np.concatenate([observed.positions, asked])[order],
-        observed.lengths + lengths,
-        schema=observed.schema,
-    )
-    return TokenBatch.collate(both).hide(is_hidden=(order >= observed.n_tokens))
+    return Queries(positions[order], np.bincount(sample, minlength=len(tokens)), frame, order, channel)
 
 
 def column_names(columns: Mapping[str, Any] | None) -> dict[str, str]:
-    """What the columns id, time and channel are called."""
+    """Return the names of the columns id, time and channel, given the ``columns`` of an estimator."""
     return {"id": "id", "time": "time", "channel": "channel"} | {
         k: v for k, v in (columns or {}).items() if k in ("id", "time", "channel") and v is not None
     }
 
 
-def frame_answers(at: Any, queries: Queries, answers: dict[str, Array], schema: Schema) -> Any:
-    """The frame of queries with a column an answer (for steps: one a channel, ``value_<channel>``, unless it asks for
-    one)."""
-    frame = nw.from_native(at, eager_only=True)
-    new = []
-    for name, every in answers.items():
-        answer = every if queries.channel is None else np.take_along_axis(every, queries.channel[:, None], axis=1)
-        rows = np.empty_like(answer)
-        rows[queries.order] = answer
-        for i in range(rows.shape[1]):
-            # several values of a channel have no names
-            of = str(i + 1) if schema.channel_axis is not None else schema.channels[i]
-            column = name if rows.shape[1] == 1 else f"{name}_{of}"
-            new.append(nw.new_series(column, rows[:, i], backend=frame.implementation))
-    return frame.with_columns(*new).to_native()
+def _samples(column: Any, tokens: TokenSet) -> Ints:
+    """Return the index (Q,) of the sample of each id."""
+    index = {key: i for i, key in enumerate(tokens.ids.tolist())}
+    if len(index) < len(tokens):
+        repeated = next(key for i, key in enumerate(tokens.ids.tolist()) if index[key] != i)
+        raise ValueError(
+            f"the queries of a frame belong to samples by id, but {repeated!r} is the id of several: give each sample "
+            "an id of its own"
+        )
+    try:
+        return np.array([index[key] for key in column.to_list()], np.int64)
+    except KeyError as error:
+        raise ValueError(
+            f"at has id {error.args[0]!r}, which has no observations; the ids begin with {list(index)[:3]}"
+        ) from error
+
+
+def _channels(column: Any, schema: Schema) -> Ints:
+    """Return the index (Q,) of each channel among those of the model; a sample may lack the channel."""
+    names = [channel_name(name) for name in column.to_list()]
+    if unknown := sorted(set(names) - set(schema.channels)):
+        raise ValueError(f"at has channels {unknown}; the model was fitted on {schema.channels}")
+    return np.array([schema.channels.index(name) for name in names], np.int64)
 
 
 def _times(column: Any, schema: Schema) -> Array:
     array = column.to_arrow()
     array = array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
     is_text = pa.types.is_string(array.type) or pa.types.is_large_string(array.type)
-    asked = replace(schema, times=str(array.type) if is_timelike(array.type) else None)
-    if is_text or describe_clock(asked) != describe_clock(schema):
-        wanted = describe_clock(schema).removeprefix("times that are ")
-        raise ValueError(f"the model was fitted on times that are {wanted}, at has {array.type}; give {wanted}")
+    given = replace(schema, times=str(array.type) if is_timelike(array.type) else None)
+    if is_text or describe_clock(given) != describe_clock(schema):
+        expected = describe_clock(schema).removeprefix("times that are ")
+        raise ValueError(f"the model was fitted on times that are {expected}, at has {array.type}; give {expected}")
     if schema.times is not None:
         return to_seconds(array)
     return np.asarray(column.to_numpy(), np.float64)
 
 
-def _check_finite(positions: Array) -> None:
-    if not np.isfinite(positions).all():
-        raise ValueError(f"positions of queries must be finite, {int((~np.isfinite(positions)).any(1).sum())} are not")
+def check_future(queries: Queries, tokens: TokenSet) -> None:
+    """Raise ValueError unless every query is later than the last observation of its sample."""
+    axis = tokens.schema.time_axis
+    last = np.maximum.reduceat(tokens.positions[:, axis], tokens.starts)
+    sample = queries.sample_idx
+    is_early = queries.positions[:, axis] <= last[sample]
+    if is_early.any():
+        first = int(sample[is_early][0])
+        raise ValueError(
+            f"{int(is_early.sum())} positions are not after the last observation of their sample, first for id "
+            f"{tokens.ids.tolist()[first]!r} (last at {describe_time(last[first], tokens.schema.times)}); use "
+            "predict for positions between observations"
+        )
 
 
-def _check(positions: Array, tokens: TokenSet) -> None:
-    _check_finite(positions)
-    axis = tokens.schema.channel_axis
-    if axis is not None and positions.size:
-        channel = positions[:, axis]
-        if (channel != np.round(channel)).any() or channel.min() < 0 or channel.max() >= len(tokens.channels):
-            raise ValueError(
-                f"the channel of a query is its index in {tokens.channels}, 0 to {len(tokens.channels) - 1}; got "
-                f"{channel.min():g} to {channel.max():g}"
-            )
+# -- predictions --------------------------------------------------------------------------------------------
+
+
+def interpolate(trained: TrainedModels, tokens: TokenSet, queries: Queries) -> PredictiveDistribution:
+    """Return the predictive distribution at the queries, given the tokens of their samples (in the user's units).
+
+    Queries are masked tokens beside the visible ones. A prediction depends on the visible tokens of its sample only.
+    """
+    scaling, schema = trained.scaling, trained.scaling.schema
+    aligned = scaling.align(tokens)
+    observed = scaling.apply(aligned)
+    positions = scaling.apply_positions(queries.positions, queries.lengths, scaling.starts(aligned))
+    together, is_query = _with_queries(observed, positions, queries)
+    mean, std = predict_masked(trained, together, is_query, show_progress=trained.verbose)
+    calibration = trained.calibration or Calibration.uncalibrated(count_channels(schema))
+    axis = schema.channel_axis
+    return PredictiveDistribution(
+        mean=mean,
+        model_std=np.ones(mean.shape) if std is None else std,
+        error=_expected_errors(queries, observed, calibration),
+        channel=None if axis is None else queries.positions[:, axis].astype(np.int64),
+        scaling=scaling,
+        calibration=calibration,
+    )
+
+
+def _with_queries(observed: TokenSet, positions: Array, queries: Queries) -> tuple[TokenSet, npt.NDArray[np.bool_]]:
+    """Return the samples with the queries as further tokens at their ends, and a flag of each token that is a query.
+
+    observed: T tokens. positions: (Q, D) of the queries, in scaled units.
+    """
+    empty = np.zeros((len(positions), observed.values.shape[1]), np.float32)
+    order = np.argsort(np.concatenate([observed.sample_idx, queries.sample_idx]), kind="stable")
+    together = TokenSet(
+        np.concatenate([observed.values, empty])[order],
+        np.concatenate([observed.positions, positions])[order],
+        observed.lengths + queries.lengths,
+        schema=observed.schema,
+    )
+    return together, order >= observed.n_tokens
+
+
+def _expected_errors(queries: Queries, observed: TokenSet, calibration: Calibration) -> Array:
+    """Return the expected error (Q,) of a measurement at each query; 0 where no errors are known.
+
+    observed: samples in scaled units, like the result.
+    """
+    axis, column, n = observed.schema.channel_axis, observed.schema.columns("error"), observed.schema.n_predicted
+    if axis is None or not column:
+        return np.zeros(len(queries.positions))
+    return typical_errors(
+        np.asarray(calibration.error),
+        observed.sample_idx,
+        observed.positions[:, axis].astype(np.int64) * n,
+        observed.values[:, column[0]].astype(np.float64),
+        queries.sample_idx,
+        queries.positions[:, axis].astype(np.int64) * n,
+    )
+
+
+def format_predictions(
+    distribution: PredictiveDistribution, queries: Queries, statistics: Statistics, schema: Schema
+) -> Any:
+    """Return statistics of the distribution in the form of the queries (see ``RoMAEInterpolator.predict``)."""
+    arrays = statistics.compute(distribution)
+    if queries.frame is not None:
+        return _as_frame(queries, dict(zip(statistics.names, arrays, strict=True)), schema)
+    ends = np.cumsum(queries.lengths)
+    lists = [np.split(array, ends[:-1]) for array in arrays]
+    if statistics.quantiles is not None:
+        return lists
+    return tuple(lists) if statistics.return_std else lists[0]
+
+
+def _as_frame(queries: Queries, arrays: dict[str, Array], schema: Schema) -> Any:
+    """Return the frame of the queries with a column for each statistic (and each channel, if there are several)."""
+    frame = queries.frame
+    assert frame is not None
+    columns = []
+    for name, values in arrays.items():
+        if queries.channel is not None:
+            values = np.take_along_axis(values, queries.channel[:, None], axis=1)
+        rows = np.empty_like(values)
+        rows[queries.order] = values
+        for i in range(rows.shape[1]):
+            # the values of one channel have no names
+            suffix = str(i + 1) if schema.channel_axis is not None else schema.channels[i]
+            column = name if rows.shape[1] == 1 else f"{name}_{suffix}"
+            columns.append(nw.new_series(column, rows[:, i], backend=frame.implementation))
+    return frame.with_columns(*columns).to_native()
