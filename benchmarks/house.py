@@ -32,6 +32,7 @@ LAYERS = (
     "evaluation",
     "nn",
     "batches",
+    "prior",
     "data",
 )
 """Packages from the top layer to the lowest."""
