@@ -84,7 +84,7 @@ def fit_path() -> list[str]:
 
     tokens = rm.simulate_light_curves(24, seed=0)
     classifier = rm.RoMAEClassifier(size="tiny-shallow", epochs=1, random_state=0)
-    return _files_given_samples(lambda: classifier.fit(tokens), last="loss_parts")
+    return _files_given_samples(lambda: classifier.fit(tokens), last="compute_loss")
 
 
 def predict_path() -> list[str]:

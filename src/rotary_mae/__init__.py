@@ -31,6 +31,7 @@ _HOME = {
     "from_official": "models.official",
     "transfer": "models.transfer",
     "TrainingConfig": "training.config",
+    "TrainingResult": "training.trainer",
     "train": "training.train",
     "RoMAEEmbedder": "estimators.embedder",
     "RoMAEClassifier": "estimators.classifier",

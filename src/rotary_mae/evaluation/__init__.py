@@ -1,1 +1,1 @@
-"""Metrics, calibration and baselines; knows no estimator."""
+"""Quality of predictions: metrics, calibration, reconstruction, baselines. No module here needs an estimator."""

@@ -1,1 +1,1 @@
-"""One training loop for pre-training and fine-tuning, and what it stands on."""
+"""One training loop for pre-training and fine-tuning, with its checkpoints, schedule and processes."""

@@ -1,4 +1,4 @@
-"""What keeps a run: its folder is opened or found again, and the state saved in it now and then."""
+"""Checkpoints of a training run: its complete state on disk, saved now and then and restored to the bit."""
 
 from __future__ import annotations
 
@@ -22,10 +22,64 @@ from rotary_mae.training.seeding import random_state, set_random_state
 from rotary_mae.training.weight_averaging import WeightAverage
 
 
-class Checkpointer:
-    """Keeps model, optimizer, mean weights and counters of a run in the folder ``out``; nothing is kept if it is None.
+@dataclass
+class Counters:
+    """Progress of a training run, as training.json of a checkpoint holds it.
 
-    history: the lines of metrics so far, in every process.
+    Attributes
+    ----------
+    epoch, batch : int
+        The next epoch, and the next update in it.
+    step : int
+        Number of updates done.
+    loss_total, loss_count : float
+        Sum and count of the losses of the epoch so far, over all processes.
+    best : float or None
+        Best value of the monitored metric; None before the first evaluation.
+    best_epoch : int
+        Epoch (1, 2, ...) of the best value.
+    n_worse : int
+        Number of evaluations since the best one.
+    seconds : float
+        Seconds of training so far.
+    n_lines : int
+        Number of lines of metrics written.
+    is_finished : bool
+    extra : dict
+        Not used; part of the file format.
+    """
+
+    epoch: int = 0
+    batch: int = 0
+    step: int = 0
+    loss_total: float = 0.0
+    loss_count: float = 0.0
+    best: float | None = None
+    best_epoch: int = 0
+    n_worse: int = 0
+    seconds: float = 0.0
+    n_lines: int = 0
+    is_finished: bool = False
+    extra: dict[str, Any] = field(default_factory=dict)
+
+
+class Checkpointer:
+    """Saves and restores the state of a run in a folder: model, optimizer, averaged weights, random state, counters.
+
+    Parameters
+    ----------
+    out : str, Path or None
+        Folder of the run; None to write nothing.
+    model : Pretrained
+    optimizer : torch.optim.Optimizer
+    config : TrainingConfig
+    accelerator : Accelerator
+    average : WeightAverage or None
+
+    Attributes
+    ----------
+    history : list of dict
+        Lines of metrics so far, in every process.
     """
 
     def __init__(
@@ -43,8 +97,21 @@ class Checkpointer:
         self.history: list[dict[str, Any]] = []
         self.saved_at = time.perf_counter()
 
-    def open(self, tokens: Source, resume: bool) -> Counters:
-        """Begin a new run in the folder, or put everything back to where the one in it stopped."""
+    def start_or_resume(self, source: Source, resume: bool) -> Counters:
+        """Start a new run in the folder, or with ``resume`` restore the state of the run in it.
+
+        Parameters
+        ----------
+        source : Source
+            The training samples.
+        resume : bool
+            True to restore the last checkpoint, if there is one.
+
+        Raises
+        ------
+        FileExistsError, ValueError
+            See ``RunFolder.check``.
+        """
         if self.folder is None:
             return Counters()
         about: dict[str, Any] = {
@@ -52,40 +119,37 @@ class Checkpointer:
             "model": {
                 "class": type(self.model).__name__,
                 **self.model.config.to_dict(),
-                **self.model._arguments(),
+                **self.model.arguments(),
             },
-            "data": {"n_samples": len(tokens), "n_parameters": self.model.n_parameters()},
+            "data": {"n_samples": len(source), "n_parameters": self.model.n_parameters()},
         }
         if self.accelerator.is_main_process:
-            about["data"]["fingerprint"] = fingerprint(tokens)
-            self.folder.prepare(about, resume)
+            about["data"]["fingerprint"] = fingerprint(source)
+            self.folder.check(about, resume)
         self.accelerator.wait_for_everyone()
         if resume and self.folder.last.exists():
-            return self._go_on()
+            return self._resume(self.folder)
         if self.accelerator.is_main_process:
-            self.folder.begin(about)
+            self.folder.start(about)
         return Counters()
 
-    def _go_on(self) -> Counters:
-        assert self.folder is not None
-        counters = load_state(
-            self.folder.last, self.model, self.optimizer, self.accelerator.process_index, self.average
-        )
-        self.history = self.folder.history()[: counters.n_lines]
+    def _resume(self, folder: RunFolder) -> Counters:
+        counters = load_state(folder.last, self.model, self.optimizer, self.accelerator.process_index, self.average)
+        self.history = folder.history()[: counters.n_lines]
         self.accelerator.wait_for_everyone()
         if self.accelerator.is_main_process:
-            self.folder.keep_lines(counters.n_lines)
+            folder.truncate_metrics(counters.n_lines)
         else:
-            # of all processes together, so one alone takes it up again
+            # the saved sum is over all processes, so that the main process alone continues it
             counters.loss_total = counters.loss_count = 0.0
         return counters
 
     def best_weights(self) -> dict[str, Tensor] | None:
-        """What ``save_best`` wrote, for a run that goes on."""
+        """Return the weights that ``save_best`` wrote, for a resumed run; None without a folder."""
         return None if self.folder is None else read_weights(self.folder.best)
 
     def save_best(self) -> None:
-        """Replace the best checkpoint by the model as it is."""
+        """Replace the best checkpoint by the model as it is now."""
         if self.folder is not None and self.accelerator.is_main_process:
             self.model.save_pretrained(self.folder.best)
 
@@ -96,11 +160,19 @@ class Checkpointer:
             self.folder.log(line)
 
     def is_due(self, seconds: float) -> bool:
-        """Whether so many seconds have gone by since the state was saved."""
+        """Return True if the last checkpoint was saved at least ``seconds`` seconds ago."""
         return self.folder is not None and time.perf_counter() - self.saved_at >= seconds
 
     def save(self, counters: Counters, loss: Tensor) -> None:
-        """Save the state of all processes; ``loss`` is this process's (sum, count) of the epoch so far."""
+        """Save the state of all processes.
+
+        Parameters
+        ----------
+        counters : Counters
+            Progress of the run; its losses and number of lines are set here.
+        loss : Tensor, shape (2,)
+            Sum and count of the losses of this process in the epoch so far.
+        """
         if self.folder is None:
             return
         counters.loss_total, counters.loss_count = self.accelerator.reduce(loss.clone(), "sum").tolist()
@@ -115,31 +187,9 @@ class Checkpointer:
         self.saved_at = time.perf_counter()
 
     @property
-    def where(self) -> str:
-        """Where to go on, for a message."""
-        return "" if self.folder is None else f"; its state is in {self.folder.last}, go on with resume"
-
-
-@dataclass
-class Counters:
-    """Where a run stands.
-
-    epoch, batch: the next one to be done. step: updates done. loss_total, loss_count: of the epoch so far.
-    best: of the monitored metric. n_worse: evaluations since. seconds: spent so far. n_lines: of metrics written.
-    """
-
-    epoch: int = 0
-    batch: int = 0
-    step: int = 0
-    loss_total: float = 0.0
-    loss_count: float = 0.0
-    best: float | None = None
-    best_epoch: int = 0
-    n_worse: int = 0
-    seconds: float = 0.0
-    n_lines: int = 0
-    is_finished: bool = False
-    extra: dict[str, Any] = field(default_factory=dict)
+    def resume_hint(self) -> str:
+        """End of a message that says where the state is; empty without a folder."""
+        return "" if self.folder is None else f"; its state is in {self.folder.last}, continue with resume=True"
 
 
 def save_state(
@@ -147,17 +197,24 @@ def save_state(
     model: Pretrained,
     optimizer: torch.optim.Optimizer,
     counters: Counters,
-    rank_states: list[Tensor],
+    random_states: list[Tensor],
     average: WeightAverage | None = None,
 ) -> None:
-    """Replace ``folder`` by the model and everything needed to go on from here; whole or not at all.
+    """Replace ``folder`` by the complete state of a run, or leave it as it is.
 
-    rank_states: the random state of every process.
+    Parameters
+    ----------
+    folder : Path
+        Folder of the checkpoint.
+    model, optimizer, counters, average
+        State to save.
+    random_states : list of Tensor
+        Random state of every process.
     """
     with replacing_folder(folder) as partial:
-        model._write(partial)
+        model.write_files(partial)
         tensors = _optimizer_tensors(model, optimizer)
-        tensors |= {f"random.{rank}": state for rank, state in enumerate(rank_states)}
+        tensors |= {f"random.{rank}": state for rank, state in enumerate(random_states)}
         if average is not None:
             tensors |= {f"average.{name}": weight.cpu().contiguous() for name, weight in average.weights.items()}
         save_file(tensors, partial / "training.safetensors")
@@ -171,10 +228,23 @@ def load_state(
     rank: int,
     average: WeightAverage | None = None,
 ) -> Counters:
-    """Put model, optimizer, mean weights and this process's random state back to what ``save_state`` wrote."""
+    """Restore what ``save_state`` wrote, with the random state of the process ``rank``.
+
+    Returns
+    -------
+    Counters
+        Progress of the run.
+
+    Raises
+    ------
+    ValueError
+        If the folder holds no training state, or one of fewer processes.
+    """
     recover(folder)
     if not (folder / "training.json").exists():
-        raise ValueError(f"{folder} holds no training state to resume from (no training.json)")
+        raise ValueError(
+            f"{folder} holds no training state to resume from (no training.json); start a new run in another folder"
+        )
     model.load_state_dict(read_weights(folder))
     tensors = load_file(folder / "training.safetensors")
     names = {p: name for name, p in model.named_parameters()}
@@ -182,12 +252,12 @@ def load_state(
         for parameter in group["params"]:
             prefix = f"optimizer.{names[parameter]}."
             state = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
-            # AdamW wants its step count where it was made, on the CPU unless fused on a GPU
+            # fused AdamW needs its step count on the device of the parameter
             optimizer.state[parameter] = {k: v.to(parameter.device) for k, v in state.items()}
     if average is not None:
         average.load({k.removeprefix("average."): v for k, v in tensors.items() if k.startswith("average.")})
     if (key := f"random.{rank}") not in tensors:
-        raise ValueError(f"{folder} was written by fewer processes: resume with as many as it was trained with")
+        raise ValueError(f"{folder} was written by fewer processes; resume with as many as it was trained with")
     set_random_state(tensors[key])
     return Counters(**json.loads((folder / "training.json").read_text()))
 

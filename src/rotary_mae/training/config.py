@@ -1,4 +1,4 @@
-"""How a model is trained, as a frozen dataclass that a JSON or YAML file can hold."""
+"""Settings of training, as a frozen dataclass that a JSON or YAML file can hold."""
 
 from __future__ import annotations
 
@@ -9,49 +9,82 @@ from rotary_mae._settings import check_keys, check_kinds, is_number, is_sequence
 from rotary_mae.batches.augmentation import Augmentation
 from rotary_mae.batches.masking import Masking
 
-
-def is_count(given: Any) -> bool:
-    """Whether this is a whole number, 1 or more."""
-    return is_whole(given) and given >= 1
-
-
-def _two_betas(betas: Any) -> tuple[float, float]:
-    """Of lists, tuples or arrays; ValueError unless each is at least 0 and below 1."""
-    if not is_sequence(betas) or len(betas) != 2 or not all(is_number(b) and 0 <= b < 1 for b in betas):
-        raise ValueError(f"betas must be two numbers of at least 0 and below 1, got {betas!r}")
-    return float(betas[0]), float(betas[1])
+NON_SEMANTIC_FIELDS = frozenset({"num_workers", "device", "trackers", "progress", "save_seconds"})
+"""Settings that do not change what is learned, so that a run may be resumed with others."""
 
 
 @dataclass(frozen=True)
 class TrainingConfig:
     """Settings of ``rotary_mae.train``.
 
-    Attributes:
-        epochs: passes over the training samples. max_steps: stop (and end the schedule) after so many updates.
-        max_seconds: stop after so many seconds of training, wherever the schedule stands; an update is always made.
-        batch_size: samples of a batch, shared out among the processes. max_tokens: fill batches up to so many
-            tokens, of at most ``batch_size`` samples.
-        accumulate: batches whose gradients make one update.
-        optimizer: "adamw", or "sgd" with ``momentum``.
-        learning_rate: at its peak. warmup_fraction: share of the updates over which it rises linearly to the peak
-            (warmup_steps: their number, instead); it then falls along a half cosine.
-        betas, weight_decay: of AdamW; decay acts on matrices only, not on norms, biases, CLS or mask token.
-        clip: largest norm of the gradient; 0 does not clip.
-        average: share of the updates over which weights are averaged, exponentially, for what is evaluated and kept;
-            0 keeps those of single updates. Training itself goes on from its own weights.
-        keep: the weights that training ends with: "best" of the evaluations, or "last", which is wiser where validation
-            is too small to choose; without validation always the last.
-        hiding: what pre-training hides. augmentation: of series, while training.
-        label_smoothing: of the cross entropy, in [0, 1).
-        precision: "fp32", or "bf16" for autocast. compile: compile the token-wise parts of the model.
-        evaluate_every: epochs between evaluations on the validation samples; 0 = about fifty times in all.
-        monitor: the validation metric that chooses the best checkpoint. patience: stop after so many evaluations
-            without a better one; 0 = never.
-        save_seconds: least time between two savings of the last state.
-        seed: of everything random. num_workers: processes that read batches (the batches are the same).
-        device: "auto" takes a GPU if there is one; "cpu", "cuda" or "cuda:N". trackers: names of experiment trackers
-            that accelerate knows.
-        progress: show a progress bar.
+    Attributes
+    ----------
+    epochs : int
+        Number of times that training goes through the samples.
+    max_steps : int or None
+        Number of updates of the weights after which training and its learning-rate schedule end; None for ``epochs``
+        alone.
+    max_seconds : float or None
+        Seconds of training after which it stops, wherever the schedule is; at least one update is made.
+    batch_size : int
+        Number of samples of a batch, over all processes.
+    max_tokens : int or None
+        Number of tokens that a batch is filled up to, with at most ``batch_size`` samples; None for batches of
+        ``batch_size`` samples. A longer sample is a batch of its own.
+    accumulate : int
+        Number of batches whose gradients make one update.
+    optimizer : {"adamw", "sgd"}
+        Optimizer; "sgd" has ``momentum``.
+    learning_rate : float
+        Learning rate at the peak of the schedule.
+    warmup_fraction : float
+        Fraction of the updates over which the learning rate rises linearly to the peak, in [0, 1]. It then falls along
+        a half cosine to 0.
+    warmup_steps : int or None
+        Number of updates of the rise, instead of ``warmup_fraction``.
+    betas : tuple of two floats
+        Decay rates of the moments of AdamW, in [0, 1).
+    momentum : float
+        Momentum of SGD.
+    weight_decay : float
+        Weight decay. It acts on matrices only, not on norms, biases, CLS and mask token.
+    clip : float
+        Largest norm of the gradient; 0 for no clipping.
+    average : float
+        Fraction of the updates that the exponential moving average of the weights reaches back over, in [0, 1].
+        The averaged weights are evaluated and saved as the best, and are the result; the updates continue from the
+        weights themselves. 0 for no averaging.
+    keep : {"best", "last"}
+        Weights that training ends with: the best of all evaluations, or the last. "last" is safer where the validation
+        set is too small to choose. Without a validation set they are the last.
+    hiding : Masking or dict
+        Masking of tokens in pre-training, as a ``Masking`` or a dictionary of its settings.
+    augmentation : Augmentation or dict
+        Augmentation of the training samples, as an ``Augmentation`` or a dictionary of its settings.
+    label_smoothing : float
+        Label smoothing of the cross entropy, in [0, 1].
+    precision : {"fp32", "bf16"}
+        Precision of the forward and the backward computation; "bf16" is autocast.
+    compile : bool
+        True to compile the token-wise parts of the model.
+    evaluate_every : int
+        Number of epochs between evaluations on the validation set; 0 for about fifty evaluations in all.
+    monitor : str
+        Validation metric that chooses the best weights.
+    patience : int
+        Number of evaluations without a better ``monitor`` after which training stops; 0 for never.
+    save_seconds : float
+        Least number of seconds between two checkpoints of the last state.
+    seed : int
+        Seed of all random numbers: batches, masks, augmentation and dropout.
+    num_workers : int
+        Number of processes that read batches; the batches do not depend on it.
+    device : str
+        "auto" (a GPU if there is one), "cpu", "cuda" or "cuda:N".
+    trackers : tuple of str
+        Names of experiment trackers that accelerate supports, for example "tensorboard".
+    progress : bool
+        True to show a progress bar.
     """
 
     epochs: int = 50
@@ -88,14 +121,14 @@ class TrainingConfig:
     def __post_init__(self) -> None:
         for name, cls in (("hiding", Masking), ("augmentation", Augmentation)):
             object.__setattr__(self, name, nested(cls, getattr(self, name), name))
-        object.__setattr__(self, "betas", _two_betas(self.betas))
+        object.__setattr__(self, "betas", _checked_betas(self.betas))
         trackers = [self.trackers] if isinstance(self.trackers, str) else self.trackers
         object.__setattr__(self, "trackers", tuple(trackers))
         for name in ("epochs", "batch_size", "accumulate"):
-            if not is_count(getattr(self, name)):
+            if not _is_positive_whole(getattr(self, name)):
                 raise ValueError(f"{name} must be a whole number of at least 1, got {getattr(self, name)!r}")
         for name in ("max_steps", "max_tokens"):
-            if getattr(self, name) is not None and not is_count(getattr(self, name)):
+            if getattr(self, name) is not None and not _is_positive_whole(getattr(self, name)):
                 raise ValueError(f"{name} must be a whole number of at least 1 or None, got {getattr(self, name)!r}")
         check_kinds(self)
         for name in ("warmup_fraction", "label_smoothing", "average"):
@@ -115,15 +148,22 @@ class TrainingConfig:
             raise ValueError(f"optimizer must be 'adamw' or 'sgd', got {self.optimizer!r}")
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything, as JSON can hold it."""
+        """Return all settings as JSON can hold them."""
         return asdict(self)
 
     @classmethod
     def from_dict(cls, given: dict[str, Any]) -> TrainingConfig:
-        """From a dictionary of exactly these fields; an unknown key is an error that suggests."""
+        """Return the settings in a dictionary; an unknown key raises ValueError with a suggestion."""
         check_keys(cls, given)
         return cls(**given)
 
 
-# Settings that do not change what is learned, so that a run may be resumed with others.
-NON_SEMANTIC_FIELDS = frozenset({"num_workers", "device", "trackers", "progress", "save_seconds"})
+def _is_positive_whole(given: Any) -> bool:
+    return is_whole(given) and given >= 1
+
+
+def _checked_betas(betas: Any) -> tuple[float, float]:
+    """Return a list, tuple or array of two numbers in [0, 1) as a tuple; raise ValueError for anything else."""
+    if not is_sequence(betas) or len(betas) != 2 or not all(is_number(b) and 0 <= b < 1 for b in betas):
+        raise ValueError(f"betas must be two numbers of at least 0 and below 1, got {betas!r}")
+    return float(betas[0]), float(betas[1])

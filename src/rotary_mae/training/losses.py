@@ -1,4 +1,4 @@
-"""Losses as (sum, count), so that a mean over several batches or processes has one denominator."""
+"""Losses as sum and count, so that the mean over several batches or processes has one denominator."""
 
 from __future__ import annotations
 
@@ -14,22 +14,42 @@ from rotary_mae.models.predictor import PredictionOutput
 
 
 @dataclass(frozen=True)
-class LossParts:
-    """Sum of the losses and (weighted) number of them, both scalars."""
+class LossSum:
+    """Sum of the losses of a batch, and the number (or total weight) of them.
+
+    Attributes
+    ----------
+    total, count : Tensor, scalar
+    """
 
     total: Tensor
     count: Tensor
 
 
 def targets_of(output: PredictionOutput, batch: TokenBatch) -> Tensor | None:
-    """What a predictor should have answered: targets of the samples or of the tokens, as its answers are."""
+    """Return the targets of a predictor: of the tokens or of the samples, as its predictions are."""
     return batch.token_targets if output.per == "token" else batch.targets
 
 
-def loss_parts(output: PreTrainingOutput | PredictionOutput, batch: TokenBatch, label_smoothing: float) -> LossParts:
-    """The loss of a batch: reconstruction, cross entropy (whole-number targets) or regression (others)."""
+def compute_loss(output: PreTrainingOutput | PredictionOutput, batch: TokenBatch, label_smoothing: float) -> LossSum:
+    """Return the loss of a batch: reconstruction, cross entropy (integer targets) or regression (other targets).
+
+    Parameters
+    ----------
+    output : PreTrainingOutput or PredictionOutput
+        Output of the model for the batch.
+    batch : TokenBatch
+        Batch with targets, for a predictor.
+    label_smoothing : float
+        Label smoothing of the cross entropy.
+
+    Raises
+    ------
+    ValueError
+        If the targets are missing or of another shape than the predictions.
+    """
     if isinstance(output, PreTrainingOutput):
-        return LossParts(output.loss_sum, output.loss_count)
+        return LossSum(output.loss_sum, output.loss_count)
     targets, logits, weights = targets_of(output, batch), output.logits, batch.weights
     if output.per == "token":
         weights = None if weights is None else weights[batch.sample_idx]
@@ -39,18 +59,25 @@ def loss_parts(output: PreTrainingOutput | PredictionOutput, batch: TokenBatch, 
             if output.per == "token"
             else "training a predictor needs targets that are numbers: give tokens.with_targets(...), classes as 0, 1"
         )
-    if not targets.is_floating_point():
-        losses = F.cross_entropy(logits, targets, reduction="none", label_smoothing=label_smoothing)
+    if targets.is_floating_point():
+        losses = _regression_losses(logits, targets.view(len(targets), -1), output.std)
     else:
-        targets = targets.view(len(targets), -1)
-        if targets.shape != logits.shape:
-            raise ValueError(f"the model gives {tuple(logits.shape)} numbers, targets are {tuple(targets.shape)}")
-        squared = (logits - targets).square()
-        if output.std is not None:
-            # the mean learns as without a spread: by likelihood alone, what is hard to predict would hardly be learned
-            # (Stirn and others 2023, arXiv 2212.09184)
-            squared = 0.5 * (squared + squared.detach() / output.std.square()) + output.std.log()
-        losses = squared.mean(1)
+        losses = F.cross_entropy(logits, targets, reduction="none", label_smoothing=label_smoothing)
     if weights is None:
-        return LossParts(losses.sum(), torch.tensor(float(len(losses)), device=losses.device))
-    return LossParts((losses * weights).sum(), weights.sum())
+        return LossSum(losses.sum(), torch.tensor(float(len(losses)), device=losses.device))
+    return LossSum((losses * weights).sum(), weights.sum())
+
+
+def _regression_losses(mean: Tensor, targets: Tensor, std: Tensor | None) -> Tensor:
+    """Return the losses (N,) of predictions (N, k): squared errors, or a Gaussian likelihood if there is a std."""
+    if targets.shape != mean.shape:
+        raise ValueError(
+            f"the model predicts numbers of shape {tuple(mean.shape)}, targets are of shape {tuple(targets.shape)}; "
+            "give as many targets as outputs="
+        )
+    losses = (mean - targets).square()
+    if std is not None:
+        # the mean is learned from squared errors, as without std: the likelihood alone would neglect targets that are
+        # hard to predict (Stirn and others 2023, arXiv 2212.09184)
+        losses = 0.5 * (losses + losses.detach() / std.square()) + std.log()
+    return losses.mean(1)

@@ -1,4 +1,4 @@
-"""AdamW or SGD with weight decay on matrices only, and the learning-rate schedule."""
+"""AdamW or SGD with weight decay on matrices only."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from rotary_mae.training.config import TrainingConfig
 
 
 def make_optimizer(model: nn.Module, config: TrainingConfig) -> torch.optim.Optimizer:
-    """The optimizer of ``config`` for all parameters of ``model``."""
-    learned = [p for p in model.parameters() if p.requires_grad]
+    """Return the optimizer that ``config`` sets, for all trainable parameters of ``model``."""
+    trainable = [p for p in model.parameters() if p.requires_grad]
     groups = [
-        {"params": [p for p in learned if p.dim() >= 2], "weight_decay": config.weight_decay},
-        {"params": [p for p in learned if p.dim() < 2], "weight_decay": 0.0},
+        {"params": [p for p in trainable if p.dim() >= 2], "weight_decay": config.weight_decay},
+        {"params": [p for p in trainable if p.dim() < 2], "weight_decay": 0.0},
     ]
     if config.optimizer == "sgd":
         return torch.optim.SGD(groups, lr=config.learning_rate, momentum=config.momentum)

@@ -1,4 +1,4 @@
-"""A run folder: run.json (what it is), metrics.jsonl, last/ and best/ checkpoints."""
+"""Run folder: run.json (description), metrics.jsonl, and the checkpoints last/ and best/."""
 
 from __future__ import annotations
 
@@ -19,14 +19,31 @@ from rotary_mae._atomic import is_partial, recover, replacing_file
 from rotary_mae.data.sources import Source
 from rotary_mae.training.config import NON_SEMANTIC_FIELDS
 
-# A run of its own that comes before the one in the folder.
 PRETRAINING = "pretraining"
+"""Sub-folder of the pre-training that comes before the run in a folder."""
 
-NOTES = frozenset({"estimator.json", "command.yaml", PRETRAINING})
+_BEFORE_TRAINING = frozenset({"estimator.json", "command.yaml", PRETRAINING})
+"""Names that estimators and commands write into the folder before training starts."""
+
+N_FINGERPRINT_SAMPLES = 8
+"""Number of samples that identify a data set. Not tuned."""
 
 
 class RunFolder:
-    """The files of one training run, all written by the first process."""
+    """Files of one training run, all written by the main process.
+
+    Parameters
+    ----------
+    path : str or Path
+        The folder.
+
+    Attributes
+    ----------
+    description, metrics : Path
+        Files run.json and metrics.jsonl.
+    last, best : Path
+        Folders of the checkpoints.
+    """
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
@@ -36,66 +53,78 @@ class RunFolder:
 
     @property
     def in_progress(self) -> RunFolder | None:
-        """This run, or while it has not begun the one before it; None if neither has begun."""
-        before = RunFolder(self.path / PRETRAINING) if self.path.name != PRETRAINING else self
-        return next((run for run in (self, before) if run.description.exists()), None)
+        """This run if it has started, else its pre-training if that has started, else None."""
+        pretraining = RunFolder(self.path / PRETRAINING) if self.path.name != PRETRAINING else self
+        return next((run for run in (self, pretraining) if run.description.exists()), None)
 
-    def prepare(self, about: dict[str, Any], resume: bool) -> None:
-        """Check that this run may write here: an empty or new folder, or with ``resume`` one of the same run.
+    def check(self, about: dict[str, Any], resume: bool) -> None:
+        """Check that a run may write here: into an empty or new folder, or into the folder of the same run.
 
-        about: the settings of ``training``, of the ``model`` and what is known of the ``data``.
+        Parameters
+        ----------
+        about : dict
+            Settings of ``training`` and ``model``, and a description of the ``data``.
+        resume : bool
+            True to continue the run in the folder, if there is one.
+
+        Raises
+        ------
+        FileExistsError
+            If the folder holds another run or other files.
+        ValueError
+            If the run in the folder has other settings or other data.
         """
         self.check_free(resume)
         if resume and self.description.exists():
             self._check_same(about)
 
     def check_free(self, resume: bool) -> None:
-        """Raise FileExistsError if the folder holds another run or other files; cheap, before any work."""
+        """Raise FileExistsError if the folder holds another run or other files; quick, before any work."""
         recover(self.last)
         recover(self.best)
         if self.path.exists() and not self.path.is_dir():
-            raise FileExistsError(f"{self.path} is a file; a run needs a folder of its own")
-        # what estimators and commands note before training begins is no run yet
-        held = {p.name for p in self.path.iterdir() if not is_partial(p)} - NOTES if self.path.exists() else set()
-        if held and not resume:
+            raise FileExistsError(f"{self.path} is a file, but a run needs a folder of its own; choose another name")
+        files = [path for path in self.path.iterdir() if not is_partial(path)] if self.path.exists() else []
+        names = {path.name for path in files} - _BEFORE_TRAINING
+        if names and not resume:
             raise FileExistsError(
-                f"{self.path} is not empty: go on with that run (resume=True, --resume), or choose another folder"
+                f"{self.path} is not empty: resume that run (resume=True, --resume), or choose another folder"
             )
-        if held and not self.description.exists():
-            raise FileExistsError(
-                f"{self.path} holds no run to go on with, but {sorted(held)[:5]}; choose another folder"
-            )
+        if names and not self.description.exists():
+            raise FileExistsError(f"{self.path} holds no run to resume, but {sorted(names)[:5]}; choose another folder")
 
     def _check_same(self, about: dict[str, Any]) -> None:
-        before = json.loads(self.description.read_text())
-        for part, now in json.loads(json.dumps(about)).items():
-            then = before.get(part, {})
-            changed = [
-                k for k in now if now[k] != then.get(k) and not (part == "training" and k in NON_SEMANTIC_FIELDS)
-            ]
+        recorded = json.loads(self.description.read_text())
+        for section, now in json.loads(json.dumps(about)).items():
+            before = recorded.get(section, {})
+            ignored = NON_SEMANTIC_FIELDS if section == "training" else frozenset()
+            changed = [name for name in now if now[name] != before.get(name) and name not in ignored]
             if changed:
                 raise ValueError(
-                    f"{self.path} was trained with other settings of {part}: "
-                    + ", ".join(f"{k} = {then.get(k)} (now {now[k]})" for k in changed)
-                    + "; resume with the same, or begin a new run in another folder"
+                    f"{self.path} was trained with other settings of {section}: "
+                    + ", ".join(f"{name} = {before.get(name)} (now {now[name]})" for name in changed)
+                    + "; resume with the same settings, or start a new run in another folder"
                 )
 
-    def begin(self, about: dict[str, Any]) -> None:
-        """Write run.json: everything resolved, with versions. What a run killed before its first state left, goes."""
+    def start(self, about: dict[str, Any]) -> None:
+        """Write run.json with all settings and versions.
+
+        Files of a run that was killed before its first checkpoint are removed.
+        """
         self.path.mkdir(parents=True, exist_ok=True)
         self.metrics.unlink(missing_ok=True)
         shutil.rmtree(self.best, ignore_errors=True)
-        described = {
+        content = {
             **about,
             "versions": {name: version(name) for name in ("rotary-mae", "torch", "numpy", "accelerate")},
             "python": platform.python_version(),
             "machine": f"{platform.machine()}, {os.cpu_count()} CPU cores",
         }
         with replacing_file(self.description) as partial:
-            partial.write_text(json.dumps(described, indent=1))
+            partial.write_text(json.dumps(content, indent=1))
 
-    def keep_lines(self, n_lines: int) -> None:
-        """Drop metrics written after the state that a run resumes from."""
+    def truncate_metrics(self, n_lines: int) -> None:
+        """Remove metrics that were written after the checkpoint that a run resumes from."""
         if self.metrics.exists():
             lines = self.metrics.read_text().splitlines(keepends=True)
             with replacing_file(self.metrics) as partial:
@@ -103,32 +132,29 @@ class RunFolder:
 
     def log(self, line: dict[str, Any]) -> None:
         """Append one line of metrics."""
-        # JSON has no NaN; R^2 of one sample is one
-        known = {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in line.items()}
+        # JSON has no NaN, which the R^2 of one sample is
+        finite = {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in line.items()}
         with self.metrics.open("a") as file:
-            file.write(json.dumps(known) + "\n")
+            file.write(json.dumps(finite) + "\n")
 
     def history(self) -> list[dict[str, Any]]:
-        """All lines of metrics."""
+        """Return all lines of metrics."""
         if not self.metrics.exists():
             return []
         return [json.loads(line) for line in self.metrics.read_text().splitlines()]
 
 
-N_FINGERPRINTED = 8
+def fingerprint_indices(n_samples: int) -> npt.NDArray[np.int64]:
+    """Return the indices of the samples that ``fingerprint`` reads: a few, evenly spaced."""
+    return np.unique(np.linspace(0, n_samples - 1, N_FINGERPRINT_SAMPLES).round().astype(np.int64))
 
 
-def fingerprinted(n_samples: int) -> npt.NDArray[np.int64]:
-    """Which samples ``fingerprint`` reads: a few, evenly spread."""
-    return np.unique(np.linspace(0, n_samples - 1, N_FINGERPRINTED).round().astype(np.int64))
-
-
-def fingerprint(tokens: Source) -> str:
-    """Tells these data from others of as many samples, by some samples' values, positions and targets."""
-    some = tokens[fingerprinted(len(tokens))]
+def fingerprint(source: Source) -> str:
+    """Return a text that distinguishes data sets of the same size, by values, positions and targets of some samples."""
+    tokens = source[fingerprint_indices(len(source))]
     digest = hashlib.blake2b(digest_size=8)
-    for array in (some.values, some.positions, some.lengths):
+    for array in (tokens.values, tokens.positions, tokens.lengths):
         digest.update(array.tobytes())
-    for answers in (some.targets, some.token_targets):
-        digest.update(repr(None if answers is None else answers.tolist()).encode())
+    for targets in (tokens.targets, tokens.token_targets):
+        digest.update(repr(None if targets is None else targets.tolist()).encode())
     return digest.hexdigest()

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM, heard but not obeyed at once."""
+"""Graceful shutdown: Ctrl-C and SIGTERM stop training between two updates."""
 
 from __future__ import annotations
 
@@ -11,27 +11,30 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class GracefulShutdown:
-    """While it is entered, a first signal only sets ``is_asked``, so that an update and what is saved are whole.
+    """Context in which a first signal sets ``is_requested`` and a second one raises KeyboardInterrupt.
 
-    A second one raises KeyboardInterrupt. Outside of the main thread, where Python gives no signals, nothing changes.
+    The update and the checkpoint in progress are thus completed. The handlers of the caller are restored at the end.
+    Outside of the main thread, where Python delivers no signals, nothing changes.
     """
 
     def __init__(self) -> None:
-        self.is_asked = False
-        self._before: dict[signal.Signals, Any] = {}
+        self.is_requested = False
+        self._previous_handlers: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
-            self._before = {number: signal.signal(number, self._note) for number in SIGNALS}
+            # None is a handler that was not installed from Python, which could not be restored
+            replaceable = [number for number in SIGNALS if signal.getsignal(number) is not None]
+            self._previous_handlers = {number: signal.signal(number, self._request) for number in replaceable}
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for number, handler in self._before.items():
+        for number, handler in self._previous_handlers.items():
             signal.signal(number, handler)
 
-    def _note(self, number: int, frame: FrameType | None) -> None:
-        if self.is_asked:
+    def _request(self, number: int, frame: FrameType | None) -> None:
+        if self.is_requested:
             raise KeyboardInterrupt("interrupted twice: stopping without saving")
-        self.is_asked = True
+        self.is_requested = True

@@ -1,8 +1,7 @@
-"""One run of training, update after update and epoch after epoch."""
+"""Loop of a training run: updates of the weights, and evaluation and checkpoints between them."""
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -18,13 +17,13 @@ from torch import Tensor
 
 from rotary_mae.batches.batch import TokenBatch
 from rotary_mae.batches.sampler import rank_share
-from rotary_mae.evaluation.metrics import HIGHER_IS_BETTER
+from rotary_mae.evaluation.metrics import is_better
 from rotary_mae.models.pretrained import Pretrained
 from rotary_mae.training.checkpointing import Checkpointer
 from rotary_mae.training.config import TrainingConfig
 from rotary_mae.training.dataloader import BatchReader, load_batches
 from rotary_mae.training.distributed import any_process
-from rotary_mae.training.losses import loss_parts
+from rotary_mae.training.losses import compute_loss
 from rotary_mae.training.lr_schedule import TrainingSchedule, validation_batches
 from rotary_mae.training.optimizer import make_optimizer
 from rotary_mae.training.progress import TrainingProgress
@@ -32,18 +31,30 @@ from rotary_mae.training.signals import GracefulShutdown
 from rotary_mae.training.validation import validate
 from rotary_mae.training.weight_averaging import WeightAverage
 
-# Several processes agree on stopping and saving once in so many updates.
 AGREE_EVERY = 16
+"""Number of updates after which several processes agree on stopping and saving, which takes time. Not tuned."""
 
-# In the middle of an epoch the state is saved less often.
-SAVE_SECONDS_WITHIN = 60.0
+SAVE_SECONDS_WITHIN_EPOCH = 60.0
+"""Least number of seconds between two checkpoints within an epoch. Not tuned."""
 
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """history: a line of metrics an epoch. best: of the monitored metric (None without validation), in best_epoch.
+    """Result of a training.
 
-    steps: updates made. seconds: of training, over all resumptions.
+    Attributes
+    ----------
+    history : list of dict
+        Metrics of each epoch: epoch, step, loss, learning_rate, samples_per_second, seconds, and with an evaluation
+        validation_loss and further metrics validation_...
+    best : float or None
+        Best value of the monitored validation metric; None without validation.
+    best_epoch : int
+        Epoch (1, 2, ...) of the best value; 0 without validation.
+    steps : int
+        Number of updates of the weights.
+    seconds : float
+        Seconds of training, including those before a run was resumed.
     """
 
     history: list[dict[str, Any]] = field(repr=False)
@@ -54,9 +65,27 @@ class TrainingResult:
 
 
 class Trainer:
-    """One run of training: epochs of updates, each epoch with its end.
+    """One training run.
 
-    loss: (sum, count) of this process over the epoch so far.
+    Parameters
+    ----------
+    model : Pretrained
+        Model to train in place.
+    reader : BatchReader
+        Reader of the training samples.
+    validation : BatchReader or None
+        Reader of the validation samples.
+    config : TrainingConfig
+    accelerator : Accelerator
+    out : str, Path or None
+        Folder of the run.
+
+    Attributes
+    ----------
+    counters : Counters
+        Progress of the run.
+    loss : Tensor, shape (2,)
+        Sum and count of the losses of this process in the epoch so far.
     """
 
     def __init__(
@@ -70,211 +99,232 @@ class Trainer:
     ) -> None:
         self.model, self.config, self.accelerator = model, config, accelerator
         self.reader, self.validation = reader, validation
-        self.course = TrainingSchedule(config, reader.source)
+        self.schedule = TrainingSchedule(config, reader.source)
         if config.compile:
             model.compile()
         self.optimizer = make_optimizer(model, config)
         self.out = out
         self.average: WeightAverage | None = None
         self.best_weights: dict[str, Tensor] | None = None
-        self.interruption = GracefulShutdown()
+        self.shutdown = GracefulShutdown()
 
     def run(self, resume: bool, title: str) -> TrainingResult:
-        """Train to the end, from the beginning or from where the run in the folder stopped."""
-        # onto the device before the optimizer's state is put back beside the weights
-        self.wrapped, self.stepper = self.accelerator.prepare(self.model, self.optimizer)
+        """Train to the end, from the start or from the state in the folder.
+
+        Parameters
+        ----------
+        resume : bool
+            True to continue the run in the folder, if there is one.
+        title : str
+            Text beside the progress bar.
+        """
+        # moves the model to the device, where the restored state of the optimizer has to be
+        self.prepared_model, self.prepared_optimizer = self.accelerator.prepare(self.model, self.optimizer)
         if self.config.average > 0:
-            self.average = WeightAverage(self.model, self.config.average * self.course.n_steps)
-        self.keeper = Checkpointer(self.out, self.model, self.optimizer, self.config, self.accelerator, self.average)
+            self.average = WeightAverage(self.model, self.config.average * self.schedule.n_steps)
+        self.checkpointer = Checkpointer(
+            self.out, self.model, self.optimizer, self.config, self.accelerator, self.average
+        )
         try:
-            self._begin(resume)
+            self._start(resume)
             self._run_epochs(title)
         finally:
-            # accelerate puts autocast around the model's own forward
-            self.accelerator.unwrap_model(self.wrapped, keep_fp32_wrapper=False)
+            # removes the autocast that accelerate put around the model's own forward
+            self.accelerator.unwrap_model(self.prepared_model, keep_fp32_wrapper=False)
         if self.best_weights is not None:
             self.model.load_state_dict(self.best_weights)
         elif self.average is not None:
-            self.average.put_in()
-            self.keeper.save_best()
+            self.average.apply()
+            self.checkpointer.save_best()
         self.model.eval()
         counters = self.counters
-        return TrainingResult(self.keeper.history, counters.best, counters.best_epoch, counters.step, self._seconds)
+        return TrainingResult(
+            self.checkpointer.history, counters.best, counters.best_epoch, counters.step, self._seconds
+        )
 
-    def _begin(self, resume: bool) -> None:
-        self.counters = self.keeper.open(self.reader.source, resume)
-        self.started = time.perf_counter() - self.counters.seconds
-        so_far = [self.counters.loss_total, self.counters.loss_count]
-        self.loss = torch.tensor(so_far, dtype=torch.float64, device=self.accelerator.device)
+    def _start(self, resume: bool) -> None:
+        self.counters = self.checkpointer.start_or_resume(self.reader.source, resume)
+        self.started_at = time.perf_counter() - self.counters.seconds
+        loss = [self.counters.loss_total, self.counters.loss_count]
+        self.loss = torch.tensor(loss, dtype=torch.float64, device=self.accelerator.device)
         if self.counters.best is not None and self.config.keep == "best":
-            self.best_weights = self.keeper.best_weights()
+            self.best_weights = self.checkpointer.best_weights()
 
     def _run_epochs(self, title: str) -> None:
         is_shown = self.config.progress and self.accelerator.is_main_process
-        bar = TrainingProgress(title, self.course.n_epochs, self.course.n_steps, self.counters.step, is_shown)
-        with self._tracking(), bar, self.interruption:
+        n_epochs, n_steps = self.schedule.n_epochs, self.schedule.n_steps
+        progress = TrainingProgress(title, n_epochs, n_steps, self.counters.step, is_shown)
+        with self._tracking(), progress, self.shutdown:
             while not self.counters.is_finished:
-                self._train_epoch(bar)
-                self._end_epoch(bar)
+                self._train_epoch(progress)
+                self._end_epoch(progress)
 
     @property
     def _seconds(self) -> float:
-        return time.perf_counter() - self.started
+        return time.perf_counter() - self.started_at
 
     @contextmanager
     def _tracking(self) -> Iterator[None]:
         if self.config.trackers:
-            described = {k: str(v) for k, v in self.config.to_dict().items()}
-            self.accelerator.init_trackers("rotary-mae", config=described)
+            settings = {name: str(value) for name, value in self.config.to_dict().items()}
+            self.accelerator.init_trackers("rotary-mae", config=settings)
         try:
             yield
         finally:
-            # not end_training: it ends the process group too, and a process may train again
+            # not end_training, which ends the process group too: a process may train again
             for tracker in self.accelerator.trackers:
                 tracker.finish()
 
     # -- updates ----------------------------------------------------------------------------------------------
 
-    def _train_epoch(self, bar: TrainingProgress) -> None:
+    def _train_epoch(self, progress: TrainingProgress) -> None:
         counters = self.counters
-        updates = self.course.updates(counters.epoch)[counters.batch :]
-        updates = updates[: self.course.n_steps - counters.step]
+        updates = self.schedule.updates(counters.epoch)[counters.batch :]
+        updates = updates[: self.schedule.n_steps - counters.step]
         items = self._shares([batch for update in updates for batch in update])
-        batches = iter(load_batches(self.reader.at(counters.epoch), items, self.config.num_workers))
-        self.wrapped.train()
+        batches = iter(load_batches(self.reader.at_epoch(counters.epoch), items, self.config.num_workers))
+        self.prepared_model.train()
         for update in updates:
             self._update([next(batches) for _ in update])
             counters.step += 1
             if self.average is not None:
                 self.average.update(counters.step)
             counters.batch += 1
-            bar.n_samples += sum(len(batch) for batch in update)
-            if bar.is_due:
-                bar.show(counters.step, counters.epoch, _mean(self.loss))
-            if self._look_up():
+            progress.n_samples += sum(len(batch) for batch in update)
+            if progress.is_due:
+                progress.draw(counters.step, counters.epoch, _mean(self.loss))
+            self._save_or_stop_within_epoch()
+            if self._is_time_over_within_epoch():
                 break
 
     def _shares(self, batches: list[npt.NDArray[np.int64]]) -> list[tuple[npt.NDArray[np.int64], bool]]:
         return [rank_share(b, self.accelerator.process_index, self.accelerator.num_processes) for b in batches]
 
     def _update(self, batches: list[TokenBatch]) -> None:
-        """One update of the weights from the gradients of several batches, as if they were one."""
+        """Update the weights once, from the gradients of several batches as if they were one."""
         for group in self.optimizer.param_groups:
-            group["lr"] = self.course.learning_rate(self.counters.step)
+            group["lr"] = self.schedule.learning_rate(self.counters.step)
         count = torch.zeros((), device=self.accelerator.device)
         for i, batch in enumerate(batches):
             batch = batch.to(self.accelerator.device)
-            with self._synced_only(is_last=i == len(batches) - 1), self.accelerator.autocast():
-                parts = loss_parts(self.wrapped(batch), batch, self.config.label_smoothing)
-                self.accelerator.backward(parts.total)
-            count += parts.count.detach()
-            self.loss += torch.stack((parts.total.detach(), parts.count.detach())).double()
+            with self._synchronized_if(i == len(batches) - 1), self.accelerator.autocast():
+                loss = compute_loss(self.prepared_model(batch), batch, self.config.label_smoothing)
+                self.accelerator.backward(loss.total)
+            count += loss.count.detach()
+            self.loss += torch.stack((loss.total.detach(), loss.count.detach())).double()
         self._divide_gradients(self.accelerator.reduce(count, "sum"))
         if self.config.clip > 0:
             torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip)
-        self.stepper.step()
-        self.stepper.zero_grad(set_to_none=True)
+        self.prepared_optimizer.step()
+        self.prepared_optimizer.zero_grad(set_to_none=True)
 
     def _divide_gradients(self, count: Tensor) -> None:
-        # the loss is a sum so far; processes average their gradients, so their number comes back here
+        # the loss was a sum; processes average their gradients, so that their number is a factor here
         gradients = [p.grad for p in self.model.parameters() if p.grad is not None]
         torch._foreach_mul_(gradients, self.accelerator.num_processes / count.clamp(min=1e-12))
 
     @contextmanager
-    def _synced_only(self, is_last: bool) -> Iterator[None]:
+    def _synchronized_if(self, is_last: bool) -> Iterator[None]:
+        """Exchange gradients between processes with the last batch of an update only."""
         if is_last:
             yield
         else:
-            with self.accelerator.no_sync(self.wrapped):
+            with self.accelerator.no_sync(self.prepared_model):
                 yield
 
-    def _look_up(self) -> bool:
-        """Between two updates: save if it is time to, stop if any process was asked to; whether the time is over."""
-        if self.accelerator.num_processes > 1 and self.counters.step % AGREE_EVERY:
-            return False
-        is_asked = any_process(self.interruption.is_asked, self.accelerator)
-        is_due = self.keeper.is_due(max(self.config.save_seconds, SAVE_SECONDS_WITHIN))
-        if is_asked or any_process(is_due, self.accelerator):
-            self._save()
-        if is_asked:
-            raise KeyboardInterrupt(f"training was interrupted at update {self.counters.step}{self.keeper.where}")
-        return self._is_late()
+    @property
+    def _is_agreement_due(self) -> bool:
+        return self.accelerator.num_processes == 1 or self.counters.step % AGREE_EVERY == 0
 
-    def _is_late(self) -> bool:
+    def _save_or_stop_within_epoch(self) -> None:
+        """Save the state if it is due, and raise KeyboardInterrupt if any process was asked to stop."""
+        if not self._is_agreement_due:
+            return
+        is_stopping = any_process(self.shutdown.is_requested, self.accelerator)
+        is_due = self.checkpointer.is_due(max(self.config.save_seconds, SAVE_SECONDS_WITHIN_EPOCH))
+        if is_stopping or any_process(is_due, self.accelerator):
+            self._save()
+        if is_stopping:
+            raise KeyboardInterrupt(
+                f"training was interrupted at update {self.counters.step}{self.checkpointer.resume_hint}"
+            )
+
+    def _is_time_over_within_epoch(self) -> bool:
+        return self._is_agreement_due and self._is_time_over()
+
+    def _is_time_over(self) -> bool:
         limit = self.config.max_seconds
         return limit is not None and any_process(self._seconds >= limit, self.accelerator)
 
     # -- ends of epochs ---------------------------------------------------------------------------------------
 
-    def _end_epoch(self, bar: TrainingProgress) -> None:
+    def _end_epoch(self, progress: TrainingProgress) -> None:
         counters, config, epoch = self.counters, self.config, self.counters.epoch
         self._require_finite()
         loss = _mean(self.accelerator.reduce(self.loss.clone(), "sum"))
-        is_last = epoch + 1 >= self.course.n_epochs or self._is_late()
-        results: dict[str, float] = {}
-        if self.validation is not None and (self.course.evaluates(epoch) or is_last):
-            results = self._evaluate(self.validation)
-        self._log(loss, results, bar.rate)
-        is_worn = bool(results) and 0 < config.patience <= counters.n_worse
-        counters.epoch, counters.batch, counters.is_finished = epoch + 1, 0, is_last or is_worn
+        is_last = epoch + 1 >= self.schedule.n_epochs or self._is_time_over()
+        metrics: dict[str, float] = {}
+        if self.validation is not None and (self.schedule.evaluates(epoch) or is_last):
+            metrics = self._evaluate(self.validation)
+        self._log(loss, metrics, progress.samples_per_second)
+        is_patience_over = bool(metrics) and 0 < config.patience <= counters.n_worse
+        counters.epoch, counters.batch, counters.is_finished = epoch + 1, 0, is_last or is_patience_over
         self.loss.zero_()
-        bar.show(counters.step, epoch, loss)
-        bar.end_epoch(epoch, loss, results, config.monitor)
-        is_asked = any_process(self.interruption.is_asked, self.accelerator)
-        is_due = any_process(self.keeper.is_due(config.save_seconds), self.accelerator)
-        if is_asked or is_due or counters.is_finished:
+        progress.draw(counters.step, epoch, loss)
+        progress.end_epoch(epoch, loss, metrics, config.monitor)
+        is_stopping = any_process(self.shutdown.is_requested, self.accelerator)
+        is_due = any_process(self.checkpointer.is_due(config.save_seconds), self.accelerator)
+        if is_stopping or is_due or counters.is_finished:
             self._save()
-        if is_asked and not counters.is_finished:
-            raise KeyboardInterrupt(f"training was interrupted after epoch {epoch + 1}{self.keeper.where}")
+        if is_stopping and not counters.is_finished:
+            raise KeyboardInterrupt(f"training was interrupted after epoch {epoch + 1}{self.checkpointer.resume_hint}")
 
     def _evaluate(self, reader: BatchReader) -> dict[str, float]:
-        """Metrics of the validation samples; the weights are noted if they are the best so far."""
+        """Return the metrics of the validation samples, and store the weights if they are the best so far."""
         with nullcontext() if self.average is None else self.average.applied():
-            return self._evaluate_weights(reader)
+            items = self._shares(validation_batches(reader.source, self.config))
+            with self.accelerator.autocast():
+                batches = load_batches(reader, items, self.config.num_workers)
+                metrics = validate(self.model, batches, self.accelerator)
+            self._compare_with_best(metrics)
+        return metrics
 
-    def _evaluate_weights(self, reader: BatchReader) -> dict[str, float]:
+    def _compare_with_best(self, metrics: dict[str, float]) -> None:
         counters, monitor = self.counters, self.config.monitor
-        items = self._shares(validation_batches(reader.source, self.config))
-        with self.accelerator.autocast():
-            results = validate(self.model, load_batches(reader, items, self.config.num_workers), self.accelerator)
-        if monitor not in results:
-            raise ValueError(f"monitor must be one of {sorted(results)}, got {monitor!r}")
-        value = results[monitor]
-        sign = -1.0 if monitor in HIGHER_IS_BETTER else 1.0
-        # NaN, as R^2 of one sample is, is never the best
-        if not math.isnan(value) and (counters.best is None or sign * value < sign * counters.best):
-            counters.best, counters.best_epoch, counters.n_worse = value, counters.epoch + 1, 0
-            if self.config.keep == "best":
-                self.best_weights = {k: v.detach().cpu().clone() for k, v in self.model.state_dict().items()}
-                self.keeper.save_best()
-        else:
+        if monitor not in metrics:
+            raise ValueError(f"monitor must be one of {sorted(metrics)}, got {monitor!r}")
+        if not is_better(monitor, metrics[monitor], than=counters.best):
             counters.n_worse += 1
-        return results
+            return
+        counters.best, counters.best_epoch, counters.n_worse = metrics[monitor], counters.epoch + 1, 0
+        if self.config.keep == "best":
+            self.best_weights = {k: v.detach().cpu().clone() for k, v in self.model.state_dict().items()}
+            self.checkpointer.save_best()
 
-    def _log(self, loss: float, results: dict[str, float], samples_per_second: float) -> None:
-        # of the last update; a run that goes on from here has not yet set it in the optimizer
-        metrics = {"loss": loss, "learning_rate": self.course.learning_rate(self.counters.step - 1)}
-        metrics |= {f"validation_{name}": value for name, value in results.items()}
+    def _log(self, loss: float, metrics: dict[str, float], samples_per_second: float) -> None:
+        # from the schedule: a resumed run may not have set the rate in the optimizer yet
+        numbers = {"loss": loss, "learning_rate": self.schedule.learning_rate(self.counters.step - 1)}
+        numbers |= {f"validation_{name}": value for name, value in metrics.items()}
         if self.config.trackers:
-            self.accelerator.log(metrics, step=self.counters.step)
-        about = {"epoch": self.counters.epoch + 1, "step": self.counters.step}
+            self.accelerator.log(numbers, step=self.counters.step)
+        position = {"epoch": self.counters.epoch + 1, "step": self.counters.step}
         speed = {"samples_per_second": round(samples_per_second, 2), "seconds": round(self._seconds, 3)}
-        self.keeper.log({**about, **metrics, **speed})
+        self.checkpointer.log({**position, **numbers, **speed})
 
     def _require_finite(self) -> None:
-        weights = torch.stack([p.detach().sum() for p in self.model.parameters()])
-        is_finite = bool(self.loss.isfinite().all()) and bool(weights.isfinite().all())
+        sums = torch.stack([p.detach().sum() for p in self.model.parameters()])
+        is_finite = bool(self.loss.isfinite().all()) and bool(sums.isfinite().all())
         if any_process(not is_finite, self.accelerator):
             raise FloatingPointError(
                 f"the loss or a weight became infinite or NaN in epoch {self.counters.epoch + 1} (update "
-                f"{self.counters.step}, mean loss {_mean(self.loss)}): lower learning_rate or clip harder; what was "
-                "saved before is kept"
+                f"{self.counters.step}, mean loss {_mean(self.loss)}): lower learning_rate, or set a smaller clip; the "
+                "checkpoints saved before are kept"
             )
 
     def _save(self) -> None:
         self._require_finite()
         self.counters.seconds = self._seconds
-        self.keeper.save(self.counters, self.loss)
+        self.checkpointer.save(self.counters, self.loss)
 
 
 def _mean(loss: Tensor) -> float:
