@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rotary_mae.batches.local_context import MIN_STD, context_width, local_context
+from rotary_mae.batches.local_context import MIN_STD, local_context_width, local_context
 from tests.builders import some_measurements
 
 
@@ -46,7 +46,7 @@ def test_neighbours_are_those_of_a_loop(lengths, k, n_channels, seed):
     positions = np.column_stack([rng.permutation(n) * 0.5 + 1, rng.integers(n_channels, size=n)])
     sample = np.repeat(np.arange(len(lengths)), lengths)
     got = local_context(*map(torch.from_numpy, (values, positions, sample)), k)
-    assert got.shape == (n, context_width(k, 2))
+    assert got.shape == (n, local_context_width(k, 2))
     assert np.allclose(got.numpy(), naive(values, positions, sample, k))
 
 

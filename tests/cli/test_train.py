@@ -1,4 +1,4 @@
-"""Every command that trains, from every kind of file."""
+"""Commands that train, on every kind of file, and convert."""
 
 import json
 from pathlib import Path
@@ -22,12 +22,12 @@ KINDS = {
 @pytest.mark.parametrize("kind", KINDS)
 def test_pretrain_reads_any_file(romae: Romae, files: Files, tmp_path: Path, kind: str) -> None:
     out = tmp_path / "run"
-    said = romae("pretrain", getattr(files, kind), *KINDS[kind], "--out", out, *SMALL)
-    assert said.code == 0, said.err
+    result = romae("pretrain", getattr(files, kind), *KINDS[kind], "--out", out, *SMALL)
+    assert result.code == 0, result.err
     assert {p.name for p in out.iterdir()} >= {"run.json", "metrics.jsonl", "last", "command.yaml", "estimator.json"}
     assert isinstance(rm.load(out), rm.RoMAEEmbedder)
-    assert "24 samples" in said.err
-    assert "epoch 1/1" in said.err
+    assert "24 samples" in result.err
+    assert "epoch 1/1" in result.err
 
 
 def test_pretrain_reads_a_cache(romae: Romae, files: Files, tmp_path: Path) -> None:
@@ -41,21 +41,15 @@ def test_csv_and_parquet_train_the_same(romae: Romae, files: Files, tmp_path: Pa
     assert weights[0] == weights[1]
 
 
-def test_what_is_not_used_is_said(romae: Romae, files: Files, tmp_path: Path) -> None:
-    flags = ["--id=object_id", "--time=mjd", "--channel=band", "--value=flux"]
-    said = romae("info", files.long_csv, *flags)
-    assert "columns not used: flux_err, class, z" in said.err
-
-
 @pytest.mark.parametrize("kind", ["long_csv", "long_parquet"])
 def test_classify_from_a_pretrained_run(
     romae: Romae, files: Files, runs: dict[str, Path], tmp_path: Path, kind: str
 ) -> None:
     out = tmp_path / "run"
     flags = ["--label", "class", "--init", runs["pretrain"], "--epochs", 1, "--training.max_steps", 2]
-    said = romae("classify", getattr(files, kind), *LONG, *flags, "--out", out, "--class-weight", "balanced")
-    assert said.code == 0, said.err
-    assert "copied" in said.out
+    result = romae("classify", getattr(files, kind), *LONG, *flags, "--out", out, "--class-weight", "balanced")
+    assert result.code == 0, result.err
+    assert "copied" in result.out
     assert sorted(rm.load(out).classes_) == ["agn", "eclipsing", "pulsator", "supernova"]
 
 
@@ -67,81 +61,81 @@ def test_labels_from_a_second_file_are_the_same_labels(romae: Romae, files: File
     assert weights[0] == weights[1]
 
 
-def test_labels_inside_a_file_of_samples(romae: Romae, files: Files, tmp_path: Path) -> None:
+def test_labels_of_a_file_of_samples_need_no_flag(romae: Romae, files: Files, tmp_path: Path) -> None:
     assert romae("classify", files.tokens_parquet, "--out", tmp_path / "run", *SMALL).code == 0
     again = romae("classify", files.tokens_parquet, "--label", "class", "--out", tmp_path / "other", *SMALL)
-    assert "leave out the name of the label" in again.error
+    assert "remove the flag that names the label column" in again.error
 
 
 @pytest.mark.parametrize("kind", ["wide_csv", "wide_parquet"])
 def test_regress_several_numbers(romae: Romae, files: Files, tmp_path: Path, kind: str) -> None:
-    out, answers = tmp_path / "run", tmp_path / "answers.csv"
+    out, table = tmp_path / "run", tmp_path / "predictions.csv"
     data = getattr(files, kind)
     assert romae("regress", data, *WIDE, "--target", "days,score", "--out", out, *SMALL).code == 0
-    assert romae("predict", out, data, "--out", answers).code == 0
-    assert answers.read_text().splitlines()[0] == '"id","prediction_days","prediction_score"'
+    assert romae("predict", out, data, "--out", table).code == 0
+    assert table.read_text().splitlines()[0] == '"id","prediction_days","prediction_score"'
 
 
 def test_regress_with_a_second_file(romae: Romae, files: Files, tmp_path: Path) -> None:
     flags = ["--target", "brightness", "--labels", files.labels_csv]
     assert romae("regress", files.long_csv, *LONG, *flags, "--out", tmp_path / "run", *SMALL).code == 0
-    said = romae("evaluate", tmp_path / "run", files.long_csv, "--labels", files.labels_csv)
-    assert said.code == 0, said.err
-    assert said.out.split()[::2] == ["mse", "r2"]
+    result = romae("evaluate", tmp_path / "run", files.long_csv, "--labels", files.labels_csv)
+    assert result.code == 0, result.err
+    assert result.out.split()[::2] == ["mse", "r2"]
 
 
-def test_hiding_of_an_interpolator_is_what_was_asked_for(runs: dict[str, Path]) -> None:
+def test_the_hiding_flag_reaches_training(runs: dict[str, Path]) -> None:
     assert json.loads((runs["gaps"] / "run.json").read_text())["training"]["hiding"]["strategy"] == "times"
 
 
-def test_another_run_is_never_touched(romae: Romae, files: Files, runs: dict[str, Path]) -> None:
+def test_a_folder_with_another_run_is_not_changed(romae: Romae, files: Files, runs: dict[str, Path]) -> None:
     before = {p: p.stat().st_mtime_ns for p in runs["pretrain"].rglob("*")}
-    said = romae("pretrain", files.folder / "not-even-there.csv", "--out", runs["pretrain"])
-    assert "is not empty" in said.error
+    result = romae("pretrain", files.folder / "not-even-there.csv", "--out", runs["pretrain"])
+    assert "is not empty" in result.error
     assert {p: p.stat().st_mtime_ns for p in runs["pretrain"].rglob("*")} == before
 
 
-def test_a_folder_with_other_files_is_no_place_for_a_run(romae: Romae, files: Files) -> None:
+def test_a_folder_with_other_files_is_refused(romae: Romae, files: Files) -> None:
     for more in ([], ["--resume"]):
-        said = romae("pretrain", files.long_csv, *LONG, "--out", files.folder, *SMALL, *more)
-        assert "choose another folder" in said.error
+        result = romae("pretrain", files.long_csv, *LONG, "--out", files.folder, *SMALL, *more)
+        assert "choose another folder" in result.error
     assert not (files.folder / "command.yaml").exists()
 
 
-def test_convert_gives_a_start(romae: Romae, parity: Path, files: Files, tmp_path: Path) -> None:
+def test_convert_gives_initial_weights(romae: Romae, parity: Path, files: Files, tmp_path: Path) -> None:
     out = tmp_path / "converted"
-    said = romae("convert", parity / "pretrain-series-1d", "--out", out)
-    assert said.code == 0, said.err
+    result = romae("convert", parity / "pretrain-series-1d", "--out", out)
+    assert result.code == 0, result.err
     model, official = rm.RoMAEForPreTraining.from_pretrained(out), rm.from_official(parity / "pretrain-series-1d")
     assert all((model.state_dict()[k] == v).all() for k, v in official.state_dict().items())
     assert "is not empty" in romae("convert", parity / "pretrain-series-1d", "--out", out).error
     assert "RoMAEForPreTraining" in romae("info", out).out
     flags = ["--id", "stay", "--time", "when", "--value", "hr,days,score", "--init", out, "--epochs", 1]
-    said = romae("pretrain", files.wide_csv, *flags, "--out", tmp_path / "run")
-    assert said.code == 0, said.err
-    assert "one was fitted to this data" in said.err
+    result = romae("pretrain", files.wide_csv, *flags, "--out", tmp_path / "run")
+    assert result.code == 0, result.err
+    assert "one was fitted to this data" in result.err
 
 
-def test_convert_of_something_else(romae: Romae, files: Files, tmp_path: Path) -> None:
-    assert "no official checkpoint" in romae("convert", files.folder, "--out", tmp_path / "out").error
+def test_convert_refuses_other_folders(romae: Romae, files: Files, tmp_path: Path) -> None:
+    assert "has no model_config.json" in romae("convert", files.folder, "--out", tmp_path / "out").error
     (tmp_path / "model_config.json").write_text("{}")
-    assert "not what the official trainer writes" in romae("convert", tmp_path, "--out", tmp_path / "out").error
+    assert "as the official trainer writes it" in romae("convert", tmp_path, "--out", tmp_path / "out").error
     assert "romae convert" in romae("info", tmp_path).out
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("how", ["in the table", "in a second file"])
-def test_labels_may_be_missing_from_training_to_report(romae: Romae, files: Files, tmp_path: Path, how: str) -> None:
+@pytest.mark.parametrize("place", ["in the table", "in a second file"])
+def test_some_labels_may_be_missing(romae: Romae, files: Files, tmp_path: Path, place: str) -> None:
     table, labels = pd.read_csv(files.long_csv), pd.read_csv(files.labels_csv)
     unknown = set(labels["object_id"][::3])
     table["class"] = table["class"].where(~table["object_id"].isin(unknown))
     labels["kind"] = labels["kind"].where(~labels["object_id"].isin(unknown))
     table.to_csv(tmp_path / "part.csv", index=False)
     labels.to_csv(tmp_path / "labels.csv", index=False)
-    second = how == "in a second file"
+    second = place == "in a second file"
     which = ["--label", "kind", "--labels", tmp_path / "labels.csv"] if second else ["--label", "class"]
     run = tmp_path / "run"
     assert romae("classify", tmp_path / "part.csv", *LONG, *which, *SMALL, "--out", run).code == 0
-    judged = romae("evaluate", run, tmp_path / "part.csv", *(which if second else []))
-    assert judged.code == 0
-    assert "balanced_accuracy" in judged.out
+    evaluated = romae("evaluate", run, tmp_path / "part.csv", *(which if second else []))
+    assert evaluated.code == 0
+    assert "balanced_accuracy" in evaluated.out

@@ -154,7 +154,7 @@ def test_the_wrong_class_says_how_to_go_on(saved):
 def test_truncated_weights_say_so(saved, n_bytes):
     path = saved / "model.safetensors"
     path.write_bytes(path.read_bytes()[:n_bytes])
-    with pytest.raises(ValueError, match=r"model\.safetensors cannot be read .*cut short"):
+    with pytest.raises(ValueError, match=r"model\.safetensors cannot be read .*truncated"):
         rm.RoMAEForPreTraining.from_pretrained(saved)
 
 
@@ -276,7 +276,7 @@ def test_a_model_in_evaluation_repeats_and_draws_nothing():
 
 @pytest.mark.parametrize(
     ("before", "after", "says"),
-    [(0, 2, "the weights of its 2 neighbours begin anew"), (3, 0, "learned of 3 neighbours is left behind")],
+    [(0, 2, "the weights of 2 neighbours are new"), (3, 0, "the weights of 3 neighbours are left")],
 )
 def test_local_context_may_be_switched_on_or_off_and_the_report_says_so(before, after, says):
     source = rm.RoMAEForPreTraining(small_config(context=before))
@@ -288,5 +288,5 @@ def test_local_context_may_be_switched_on_or_off_and_the_report_says_so(before, 
 
 def test_local_context_of_another_width_is_an_error_that_says_what_to_give():
     source = rm.RoMAEForPreTraining(small_config(context=3))
-    with pytest.raises(ValueError, match=r"context is 3 in the source and 2 in the target; give context=3, or 0"):
+    with pytest.raises(ValueError, match=r"context is 3 in the source and 2 in the target; give the target context=3, or 0"):
         rm.transfer(source, rm.RoMAEForPrediction(small_config(context=2), outputs=2))

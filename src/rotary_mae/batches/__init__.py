@@ -1,1 +1,1 @@
-"""TokenSets to what a model eats: batches, hiding, local context, augmentation, sampling."""
+"""Batches of tokens for models: collating, masking, local context, augmentation and sampling."""

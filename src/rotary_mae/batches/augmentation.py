@@ -1,4 +1,4 @@
-"""Augmentation of series: random transforms that are a pure function of (seed, epoch, sample)."""
+"""Augmentation of series: random transforms, as a pure function of (seed, epoch, sample)."""
 
 from __future__ import annotations
 
@@ -15,12 +15,27 @@ from rotary_mae.data.tokens import TokenSet
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Strengths of the transforms; 0 does nothing. Values and positions are those of scaled tokens.
+    """Strengths of random transforms of scaled tokens, 0 for none.
 
-    scale: standard deviation of the logarithm of a factor a sample on its values. noise: standard deviation of what
-    is added to every value, in units of the spread of its channel within its sample. shift: a sample's positions on
-    continuous axes move by up to this much, stretch: and their distances grow or shrink by up to this factor's
-    logarithm. thinning: every sample loses a share of its tokens drawn from 0 to this.
+    Parameters
+    ----------
+    scale : float
+        The values of a sample are multiplied by a log-normal factor. This is the standard deviation of its logarithm.
+    noise : float
+        Standard deviation of normal noise that is added to every value, in units of the standard deviation of its
+        channel within its sample.
+    shift : float
+        Largest shift of the positions of a sample on a continuous axis, in the unit of the scaled positions.
+    stretch : float
+        Largest logarithm of the factor that multiplies distances on a continuous axis, up or down.
+    thinning : float
+        Largest fraction of the tokens of a sample that is removed, below 1. The fraction of each sample is drawn
+        uniformly.
+
+    Raises
+    ------
+    ValueError
+        If a strength is out of range.
     """
 
     scale: float = 0.0
@@ -37,66 +52,100 @@ class Augmentation:
                 raise ValueError(f"{field.name} must be at least 0 (thinning below 1), got {strength}")
 
     def __bool__(self) -> bool:
+        """Return True if any strength is above 0."""
         return any(getattr(self, field.name) > 0 for field in fields(self))
 
     def apply(self, tokens: TokenSet, keys: npt.NDArray[np.int64], seed: int, epoch: int) -> TokenSet:
-        """Transformed tokens; ``keys`` (B,) name the samples. Static covariates and flags are left alone."""
+        """Transform tokens.
+
+        Static covariates and flags of observed values do not change.
+
+        Parameters
+        ----------
+        tokens : TokenSet
+            B scaled samples.
+        keys : array
+            (B,) whole numbers that identify the samples. A sample is transformed in the same way in every batch.
+        seed, epoch : int
+            Other transforms for other numbers.
+
+        Returns
+        -------
+        TokenSet
+            The same samples, transformed.
+        """
         if self.thinning > 0:
             tokens = self._thin(tokens, keys, seed, epoch)
-        sample, schema = tokens.sample_idx, tokens.schema
-        moves = ~tokens.is_static[:, None]
+        return tokens.replace(
+            values=self._augment_values(tokens, keys, seed, epoch),
+            positions=self._augment_positions(tokens, keys, seed, epoch),
+        )
+
+    def _augment_values(
+        self, tokens: TokenSet, keys: npt.NDArray[np.int64], seed: int, epoch: int
+    ) -> npt.NDArray[np.floating]:
+        """Return the values (T, V) with scale and noise."""
+        sample, schema, values = tokens.sample_idx, tokens.schema, tokens.values
+        can_change = ~tokens.is_static[:, None]
         is_value = np.array([role == "value" for role in schema.roles])
-        values, positions = tokens.values, tokens.positions
         if self.scale > 0:
             factor = np.exp(self.scale * _normal(seed, epoch, keys, -1))[sample, None]
-            grows = np.array([role in ("value", "error") for role in schema.roles])
-            values = np.where(moves & grows, values * factor, values)
+            is_scaled = np.array([role in ("value", "error") for role in schema.roles])
+            values = np.where(can_change & is_scaled, values * factor, values)
         if self.noise > 0:
-            # keyed by place in the sample and column
+            # keyed by place in the sample and by column
             place = np.arange(tokens.n_tokens) - tokens.starts[sample]
             draw = _normal(seed, epoch, keys[sample][:, None], -2, place[:, None], np.arange(len(is_value)))
-            values = np.where(
-                moves & is_value, values + self.noise * _spread(tokens.replace(values=values)) * draw, values
-            )
+            std = _series_std(tokens.replace(values=values))
+            values = np.where(can_change & is_value, values + self.noise * std * draw, values)
         if observed := schema.columns("observed"):
             values = values.copy()
             values[:, : schema.n_predicted] *= values[:, observed] > 0
+        return values
+
+    def _augment_positions(
+        self, tokens: TokenSet, keys: npt.NDArray[np.int64], seed: int, epoch: int
+    ) -> npt.NDArray[np.float64]:
+        """Return the positions (T, D) with shift and stretch."""
+        sample, schema, positions = tokens.sample_idx, tokens.schema, tokens.positions
         for axis in schema.continuous_axes:
             slope = np.exp(self.stretch * (2 * keyed_uniform(seed, epoch, keys, -3, axis) - 1))[sample]
             offset = (self.shift * (2 * keyed_uniform(seed, epoch, keys, -4, axis) - 1))[sample]
             first = positions[tokens.starts, axis][sample]
             positions = positions.copy()
             positions[:, axis] = first + (positions[:, axis] - first) * slope + offset
-        return tokens.replace(values=values, positions=positions)
+        return positions
 
     def _thin(self, tokens: TokenSet, keys: npt.NDArray[np.int64], seed: int, epoch: int) -> TokenSet:
+        """Remove a random fraction of the tokens of every sample."""
         sample = tokens.sample_idx
         place = np.arange(tokens.n_tokens) - tokens.starts[sample]
         draw = keyed_uniform(seed, epoch, keys[sample], -5, place)
-        # the luckiest token of a sample always stays, so that none becomes empty
-        luckiest = np.maximum.reduceat(draw, tokens.starts)[sample]
-        share = (self.thinning * keyed_uniform(seed, epoch, keys, -6))[sample]
-        return tokens.select_tokens((draw >= share) | (draw == luckiest) | tokens.is_static)
+        # the token with the largest draw always stays, so that no sample becomes empty
+        largest = np.maximum.reduceat(draw, tokens.starts)[sample]
+        fraction = (self.thinning * keyed_uniform(seed, epoch, keys, -6))[sample]
+        return tokens.select_tokens((draw >= fraction) | (draw == largest) | tokens.is_static)
 
 
 def _normal(*keys: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    """Return standard normal random numbers; see ``keyed_uniform``."""
     return ndtri(np.maximum(keyed_uniform(*keys), 2.0**-54))
 
 
-def _spread(tokens: TokenSet) -> npt.NDArray[np.float64]:
-    """(T, V) standard deviation of each value's column (and channel) within its sample, over what was observed."""
-    schema, line = tokens.schema, tokens.sample_idx
+def _series_std(tokens: TokenSet) -> npt.NDArray[np.float64]:
+    """(T, V) standard deviation of the observed values of each value's channel within its sample."""
+    schema, series = tokens.schema, tokens.sample_idx
     if schema.channel_axis is not None:
         channel = tokens.positions[:, schema.channel_axis].astype(np.int64)
-        line = line * (channel.max(initial=0) + 1) + channel
-    spread = np.zeros(tokens.values.shape)
-    observed = schema.flags
+        series = series * (channel.max(initial=0) + 1) + channel
+    std = np.zeros(tokens.values.shape)
+    flags = schema.flags
     for column, role in enumerate(schema.roles):
         if role != "value":
             continue
-        seen = tokens.values[:, observed[column]] > 0 if column in observed else np.ones(len(line), bool)
-        values = np.where(seen, tokens.values[:, column], 0.0).astype(np.float64)
-        n_seen = np.maximum(np.bincount(line, seen), 1)
-        centred = np.where(seen, values - (np.bincount(line, values) / n_seen)[line], 0.0)
-        spread[:, column] = np.sqrt(np.bincount(line, centred**2) / n_seen)[line]
-    return spread
+        is_observed = tokens.values[:, flags[column]] > 0 if column in flags else np.ones(len(series), bool)
+        values = np.where(is_observed, tokens.values[:, column], 0.0).astype(np.float64)
+        n_observed = np.maximum(np.bincount(series, is_observed), 1)
+        centred = np.where(is_observed, values - (np.bincount(series, values) / n_observed)[series], 0.0)
+        std[:, column] = np.sqrt(np.bincount(series, centred**2) / n_observed)[series]
+    return std

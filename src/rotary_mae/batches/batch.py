@@ -1,4 +1,4 @@
-"""TokenBatch: what a model eats, and hiding some of it."""
+"""TokenBatch: the input of models, and masking of its tokens."""
 
 from __future__ import annotations
 
@@ -21,9 +21,14 @@ Ints = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Split:
-    """Visible and hidden tokens of a batch: flat indices on the batch's device, lengths on the CPU.
+    """Visible and masked tokens of a batch.
 
-    visible_idx, hidden_idx: (T - M,) and (M,) in token order. visible_lengths, hidden_lengths: (B,).
+    Attributes
+    ----------
+    visible_idx, hidden_idx : Tensor
+        (T - M,) and (M,) indices of the visible and of the masked tokens, in token order, on the device of the batch.
+    visible_lengths, hidden_lengths : array
+        (B,) visible and masked tokens of each sample, on the CPU.
     """
 
     visible_idx: Tensor
@@ -34,18 +39,28 @@ class Split:
 
 @dataclass(frozen=True)
 class TokenBatch:
-    """B samples as T tokens laid end to end.
+    """B samples as T tokens end to end: the input of a model.
 
-    Args:
-        values: (T, V).
-        positions: (T, D) float32.
-        lengths: (B,) on the CPU, whatever the device of the rest: layouts are planned there.
-        schema: what the columns mean.
-        targets: (B,) or (B, k), or None.
-        weights: (B,) of the samples in the loss, or None.
-        keys: (B,) numbers that name the samples in random draws.
-        is_hidden: (T,) bool on the CPU, True = hidden; or None where nothing is hidden.
-        token_targets: (T, k), or None.
+    Parameters
+    ----------
+    values : Tensor
+        (T, V) float32.
+    positions : Tensor
+        (T, D) float32.
+    lengths : Tensor
+        (B,) tokens of each sample. Always on the CPU, where attention is planned.
+    schema : Schema
+        Meaning of the axes and of the values.
+    targets : Tensor, optional
+        (B,) classes, or (B,) or (B, k) numbers.
+    weights : Tensor, optional
+        (B,) weights of the samples in the loss.
+    keys : Tensor, optional
+        (B,) whole numbers that identify the samples in random masks. Always on the CPU.
+    is_hidden : Tensor, optional
+        (T,) bool, True for masked tokens. Always on the CPU. None if no token is masked.
+    token_targets : Tensor, optional
+        (T, k) targets of tokens.
     """
 
     values: Tensor
@@ -67,11 +82,29 @@ class TokenBatch:
         weights: npt.ArrayLike | None = None,
         keys: npt.ArrayLike | None = None,
     ) -> TokenBatch:
-        """A batch of all samples of ``tokens``, values and positions as they are.
+        """Make a batch of all samples of a TokenSet. Values and positions are not changed.
 
-        targets: (B,) whole numbers are classes, others are regressed; the tokens' own if None and numbers.
-        weights: (B,) of the samples in the loss; all alike if None. keys: (B,) whole numbers that name the samples
-        in random draws; 0..B-1 if None.
+        Parameters
+        ----------
+        tokens : TokenSet
+            B samples.
+        targets : array, optional
+            (B,) or (B, k). Whole numbers are classes, other numbers are regression targets. None: the targets of
+            ``tokens`` if they are numbers.
+        weights : array, optional
+            (B,) weights of the samples in the loss. None: equal weights.
+        keys : array, optional
+            (B,) whole numbers that identify the samples in random masks. None: 0 to B - 1.
+
+        Returns
+        -------
+        TokenBatch
+            On the CPU.
+
+        Raises
+        ------
+        ValueError
+            If there is no sample, or an array does not have one entry for each sample.
         """
         if len(tokens) == 0:
             raise ValueError("a batch needs at least one sample, got none")
@@ -80,7 +113,7 @@ class TokenBatch:
                 raise ValueError(f"{name} must be one a sample ({len(tokens)}), got {len(np.asarray(given))}")
         labels = tokens.targets if targets is None else np.asarray(targets)
         if targets is None and labels is not None and labels.dtype.kind not in "biuf":
-            labels = None  # names of classes are the business of whoever encodes them
+            labels = None  # names of classes have to be encoded first
         return cls(
             values=torch.from_numpy(tokens.values),
             positions=torch.from_numpy(tokens.positions.astype(np.float32)),
@@ -97,34 +130,45 @@ class TokenBatch:
 
     @property
     def device(self) -> torch.device:
-        """Where values and positions live."""
+        """Device of values and positions."""
         return self.values.device
 
     def to(self, device: torch.device | str) -> TokenBatch:
-        """The same batch with its tensors on another device; lengths, keys and is_hidden stay on the CPU."""
-        moved: dict[str, Any] = {
-            name: _moved(tensor, device)
+        """Return the batch with its tensors on another device.
+
+        Parameters
+        ----------
+        device : torch.device or str
+            Device of values, positions, targets and weights. Lengths, keys and ``is_hidden`` stay on the CPU.
+
+        Returns
+        -------
+        TokenBatch
+            The same samples.
+        """
+        on_device: dict[str, Any] = {
+            name: _to_device(tensor, device)
             for name in ("values", "positions", "targets", "token_targets", "weights")
             if (tensor := getattr(self, name)) is not None
         }
-        return replace(self, **moved)
+        return replace(self, **on_device)
 
     @cached_property
     def sample_idx(self) -> Tensor:
-        """(T,) the sample of each token."""
+        """(T,) sample of each token, on the device of the batch."""
         index = torch.repeat_interleave(torch.arange(len(self)), self.lengths)
-        return _moved(index, self.device)
+        return _to_device(index, self.device)
 
     @cached_property
     def split(self) -> Split:
-        """Visible and hidden tokens; everything is visible if nothing was hidden."""
+        """Indices and numbers of the visible and of the masked tokens."""
         lengths = self.lengths.numpy()
         hidden = np.zeros(len(self.values), bool) if self.is_hidden is None else self.is_hidden.numpy()
         sample = np.repeat(np.arange(len(lengths)), lengths)
         n_hidden = np.bincount(sample[hidden], minlength=len(lengths))
         return Split(
-            _moved(torch.from_numpy(np.flatnonzero(~hidden)), self.device),
-            _moved(torch.from_numpy(np.flatnonzero(hidden)), self.device),
+            _to_device(torch.from_numpy(np.flatnonzero(~hidden)), self.device),
+            _to_device(torch.from_numpy(np.flatnonzero(hidden)), self.device),
             lengths - n_hidden,
             n_hidden,
         )
@@ -139,17 +183,36 @@ class TokenBatch:
         seed: int | None = None,
         epoch: int = 0,
     ) -> TokenBatch:
-        """The batch with some tokens hidden: ceil(fraction * n) of each sample's n, at least one stays visible.
+        """Mask some tokens of every sample.
 
-        Args:
-            fraction: share of each sample to hide, in [0, 1]; or a ``Masking``, which says the strategy too.
-            is_hidden: instead of ``fraction``, (T,) bool, True = hidden; no sample may be hidden whole.
-            strategy: see ``Masking``; "channel" and "times" hide whole channels or times.
-            generator: where the draw comes from; or ``seed`` and ``epoch``, which with each sample's key fix its
-                draw, whatever else is in the batch.
+        A model does not use the values of masked tokens, and pre-training predicts them. ceil(fraction * n) of the n
+        tokens of a sample are masked, but at least one stays visible. Static covariates are never masked nor counted.
+        On axes whose origin is the first token of a sample (``schema.anchored``), positions are moved so that the
+        origin is the first visible token, as in prediction.
 
-        Static covariates stay visible and are not counted. On axes whose positions are counted from the first
-        token (``schema.anchored``) they are counted again from the first visible one, as in prediction.
+        Parameters
+        ----------
+        fraction : float or Masking, optional
+            Fraction of each sample to mask, in [0, 1], or complete settings, which include the strategy.
+        is_hidden : array or Tensor, optional
+            Used instead of ``fraction``: (T,) bool, True for masked tokens. Every sample needs a visible token.
+        strategy : {"uniform", "block", "future", "channel", "times"}
+            Tokens to mask; see ``Masking``.
+        generator : torch.Generator or numpy.random.Generator, optional
+            Source of the random mask. None: the global generator of torch.
+        seed, epoch : int, optional
+            Used instead of ``generator``. The mask of a sample then depends only on these numbers and on its key, not
+            on the other samples of the batch.
+
+        Returns
+        -------
+        TokenBatch
+            The same tokens, with ``is_hidden``.
+
+        Raises
+        ------
+        ValueError
+            If arguments do not fit together, or ``is_hidden`` leaves a sample without a visible token.
         """
         if (fraction is None) == (is_hidden is None):
             raise ValueError("hide needs either fraction= or is_hidden=")
@@ -165,6 +228,7 @@ class TokenBatch:
         return hidden._anchor() if self.schema.anchored else hidden
 
     def _draw(self, hiding: Masking, seed: int, epoch: int) -> npt.NDArray[np.bool_]:
+        """Draw a mask (T,)."""
         positions = self.positions.cpu().numpy()
         axis = self.schema.channel_axis
         return draw_mask(
@@ -179,6 +243,7 @@ class TokenBatch:
         )
 
     def _is_static(self, positions: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_] | None:
+        """Return True (T,) for static covariates, or None if there are none."""
         axis = self.schema.channel_axis
         if axis is None or not self.schema.statics:
             return None
@@ -191,9 +256,12 @@ class TokenBatch:
             )
         n_visible = np.add.reduceat(~is_hidden, np.cumsum(self.lengths.numpy()) - self.lengths.numpy(), dtype=np.int64)
         if (n_visible == 0).any():
-            raise ValueError(f"sample {int(n_visible.argmin())} of the batch has no visible token; leave one at least")
+            raise ValueError(
+                f"sample {int(n_visible.argmin())} of the batch has no visible token; leave at least one visible"
+            )
 
     def _anchor(self) -> TokenBatch:
+        """Move the positions on anchored axes so that the origin is the first visible token of each sample."""
         positions = self.positions.cpu().numpy().copy()
         hidden = np.zeros(len(positions), bool) if self.is_hidden is None else self.is_hidden.numpy()
         static = self._is_static(positions)
@@ -206,11 +274,11 @@ class TokenBatch:
             positions[:, axis] += np.repeat(FIRST_POSITION - first, lengths).astype(np.float32)
             if static is not None:
                 positions[static, axis] = FIRST_POSITION
-        return replace(self, positions=_moved(torch.from_numpy(positions), self.device))
+        return replace(self, positions=_to_device(torch.from_numpy(positions), self.device))
 
 
-def _moved(tensor: Tensor, device: torch.device | str) -> Tensor:
-    # from memory that is not pinned a GPU copies only after all that it was told before
+def _to_device(tensor: Tensor, device: torch.device | str) -> Tensor:
+    # a copy from memory that is not pinned would wait for all earlier work of the GPU
     is_upload = torch.device(device).type == "cuda" and tensor.device.type == "cpu"
     return (tensor.pin_memory() if is_upload else tensor).to(device, non_blocking=True)
 

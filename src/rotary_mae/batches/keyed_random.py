@@ -1,4 +1,4 @@
-"""Random numbers that depend on keys alone, so that they are the same in every batch and worker."""
+"""Random numbers that depend only on keys, so that they are the same in every batch and process."""
 
 from __future__ import annotations
 
@@ -9,10 +9,20 @@ UInt = npt.NDArray[np.uint64]
 
 
 def keyed_uniform(*keys: npt.ArrayLike) -> npt.NDArray[np.float64]:
-    """Numbers in [0, 1), one for each broadcast combination of whole keys, e.g. (seed, epoch, sample, token).
+    """Return uniform random numbers in [0, 1).
 
-    Each key is folded in with the finaliser of splitmix64 (Steele et al. 2014), whose every output bit
-    depends on every input bit.
+    Each key is mixed in by the finaliser of splitmix64 (Steele et al. 2014), in which every output bit depends on every
+    input bit.
+
+    Parameters
+    ----------
+    *keys : int or array of int
+        For example seed, epoch, sample and token. Arrays are broadcast against each other.
+
+    Returns
+    -------
+    array
+        float64, of the broadcast shape.
     """
     state = np.zeros(np.broadcast_shapes(*(np.shape(k) for k in keys)), np.uint64)
     for key in keys:

@@ -1,4 +1,9 @@
-"""Local context: what a token's line, its own channel of its own sample, looks like from where the token is."""
+"""Local context: features of a token, or of a query, from the tokens around it in its channel series.
+
+A channel series is the tokens of one sample that have the same position on all axes but time: the measurements of one
+channel. Local context is a choice of this library, not of the paper. Values that matter relative to the level of a
+sample (magnitudes of a star, vital signs of a patient) are small beside the differences between samples.
+"""
 
 from __future__ import annotations
 
@@ -7,44 +12,78 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-# In scaled units: below this, values of a line count as equal.
 MIN_STD = 1e-2
+"""Added in quadrature to the standard deviation of a series, in scaled units. Not tuned."""
 
 N_NEAREST = 4
+"""Neighbours on a side that are the nearest ones; each further one is twice as far as the one before. Not tuned."""
+
+N_CANDIDATES = 3
+"""Values that a query can be interpolated from: the mean of its series, the value before and the value after."""
 
 
 def neighbour_offsets(k: int) -> list[int]:
-    """How many places away on its line the k neighbours on a side are: the nearest four, then each twice as far."""
+    """Return the distances in tokens to the k neighbours on a side: 1, 2, 3, 4, 8, 16, 32, 64, ..."""
     return [step if step <= N_NEAREST else N_NEAREST * 2 ** (step - N_NEAREST) for step in range(1, k + 1)]
 
 
-def context_width(k: int, n_values: int) -> int:
-    """Number of features that ``local_context`` gives."""
+def local_context_width(k: int, n_values: int) -> int:
+    """Return the number of features of ``local_context``."""
     return 2 * k * (n_values + 1) + 4 * n_values
 
 
 def local_context(values: Tensor, positions: Tensor, sample_idx: Tensor, k: int, axis: int = 0) -> Tensor:
-    """(T, context_width) how each token stands to k neighbours on each side and to its line.
+    """Return features of every token from its channel series.
 
-    values: (T, V), positions: (T, D), sample_idx: (T,). A line is the tokens of a sample that have the same
-    position on all axes but ``axis``, that of time (the same channel). For each of 2 k neighbours: the value
-    differences and closeness 1 / (1 + gap), all 0 where there is no such neighbour; then the values less the line's
-    mean, the same divided by the line's standard deviation, the logarithm of that deviation, and the line's skewness,
-    drawn together as by sign(s) log(1 + |s|).
+    For each of the 2 k neighbours: the differences of the values, and closeness 1 / (1 + gap in time); all 0 if there
+    is no such neighbour. Then the values less the mean of the series, the same divided by the standard deviation of the
+    series, the logarithm of that standard deviation, and the skewness s of the series as sign(s) log(1 + |s|).
 
-    Design choice of this library, not of the paper: values that matter relative to a sample's own level (magnitudes
-    of a star, vital signs of a patient) are small beside the differences between samples.
+    Parameters
+    ----------
+    values : Tensor
+        (T, V).
+    positions : Tensor
+        (T, D).
+    sample_idx : Tensor
+        (T,) sample of each token.
+    k : int
+        Neighbours on each side; see ``neighbour_offsets``.
+    axis : int
+        Axis of time.
+
+    Returns
+    -------
+    Tensor
+        (T, ``local_context_width(k, V)``).
     """
-    order, line = sorted_lines(positions, sample_idx, axis)
+    order, series = sort_by_series(positions, sample_idx, axis)
     time, ordered = positions[order, axis], values[order]
-    features = [_neighbours(ordered, time, line, step) for step in neighbour_offsets(k)]
-    features.append(_shape_of_line(ordered, line))
-    back = torch.empty_like(order).index_copy_(0, order, torch.arange(len(order), device=order.device))
-    return torch.cat(features, dim=1).index_select(0, back)
+    features = [_neighbour_features(ordered, time, series, step) for step in neighbour_offsets(k)]
+    features.append(_series_features(ordered, series))
+    inverse = torch.empty_like(order).index_copy_(0, order, torch.arange(len(order), device=order.device))
+    return torch.cat(features, dim=1).index_select(0, inverse)
 
 
-def sorted_lines(positions: Tensor, sample_idx: Tensor, axis: int = 0) -> tuple[Tensor, Tensor]:
-    """(T,) indices that sort tokens by line and, within it, along ``axis``; and (T,) the number of the line."""
+def sort_by_series(positions: Tensor, sample_idx: Tensor, axis: int = 0) -> tuple[Tensor, Tensor]:
+    """Sort tokens by channel series and, within a series, by time.
+
+    Parameters
+    ----------
+    positions : Tensor
+        (T, D).
+    sample_idx : Tensor
+        (T,) sample of each token.
+    axis : int
+        Axis of time.
+
+    Returns
+    -------
+    order : Tensor
+        (T,) indices of the sorted tokens.
+    series : Tensor
+        (T,) number of the series of each sorted token, from 0.
+    """
     order = torch.argsort(positions[:, axis], stable=True)
     rest = [other for other in range(positions.shape[1]) if other != axis]
     for other in rest:
@@ -55,45 +94,49 @@ def sorted_lines(positions: Tensor, sample_idx: Tensor, axis: int = 0) -> tuple[
     return order, torch.nn.functional.pad(is_new, (1, 0)).cumsum(0)
 
 
-def _neighbours(values: Tensor, time: Tensor, line: Tensor, step: int) -> Tensor:
-    """(T, 2 (V + 1)) differences and closeness to the tokens ``step`` places after and before."""
-    ends = min(step, len(time))
-    same = line[step:] == line[:-step]
+def _neighbour_features(values: Tensor, time: Tensor, series: Tensor, step: int) -> Tensor:
+    """(T, 2 (V + 1)) differences and closeness to the tokens ``step`` places after and before, of sorted tokens."""
+    n_without = min(step, len(time))
+    is_same = series[step:] == series[:-step]
     gap = time[step:] - time[:-step]
-    # not same / (1 + gap): from the end of one line to the start of the next the gap may be -1
-    closeness = torch.where(same, 1.0 / (1.0 + gap), 0.0).unsqueeze(1)
-    change = (values[step:] - values[:-step]) * same.unsqueeze(1)
+    # not is_same / (1 + gap): from the end of one series to the start of the next, the gap may be -1
+    closeness = torch.where(is_same, 1.0 / (1.0 + gap), 0.0).unsqueeze(1)
+    change = (values[step:] - values[:-step]) * is_same.unsqueeze(1)
     after, before = torch.cat((change, closeness), dim=1), torch.cat((-change, closeness), dim=1)
-    nothing = after.new_zeros(ends, after.shape[1])
-    return torch.cat((torch.cat((after, nothing)), torch.cat((nothing, before))), dim=1)
+    zeros = after.new_zeros(n_without, after.shape[1])
+    return torch.cat((torch.cat((after, zeros)), torch.cat((zeros, before))), dim=1)
 
 
-def _shape_of_line(values: Tensor, line: Tensor) -> Tensor:
-    """(T, 4 V) values less their line's mean, the same over its standard deviation, the log of that, and skewness."""
-    zeros = values.new_zeros(len(line), values.shape[1])
-    n_tokens = zeros[:, :1].index_add(0, line, torch.ones_like(values[:, :1])).clamp(min=1.0)
-    centred = values - (zeros.index_add(0, line, values) / n_tokens)[line]
-    variance = zeros.index_add(0, line, centred.square()) / n_tokens
-    spread = (variance + MIN_STD**2).sqrt()[line]
-    standard = centred / spread
-    skewness = (zeros.index_add(0, line, standard**3) / n_tokens)[line]
-    return torch.cat((centred, standard, spread.log(), skewness.sign() * skewness.abs().log1p()), dim=1)
+def _series_features(values: Tensor, series: Tensor) -> Tensor:
+    """(T, 4 V) values less the mean, the same divided by the std, logarithm of the std, and skewness of the series."""
+    zeros = values.new_zeros(len(series), values.shape[1])
+    n_tokens = zeros[:, :1].index_add(0, series, torch.ones_like(values[:, :1])).clamp(min=1.0)
+    centred = values - (zeros.index_add(0, series, values) / n_tokens)[series]
+    variance = zeros.index_add(0, series, centred.square()) / n_tokens
+    std = (variance + MIN_STD**2).sqrt()[series]
+    standard = centred / std
+    skewness = (zeros.index_add(0, series, standard**3) / n_tokens)[series]
+    return torch.cat((centred, standard, std.log(), skewness.sign() * skewness.abs().log1p()), dim=1)
 
 
-N_CANDIDATES = 3
-"""The line's mean, the value before, and the value after."""
-
-
-def query_width(n_values: int) -> int:
-    """Number of features that ``query_context`` gives."""
+def query_context_width(n_values: int) -> int:
+    """Return the number of features of ``query_context``."""
     return N_CANDIDATES * n_values + 3
 
 
 @dataclass(frozen=True)
 class QueryContext:
-    """candidates: (M, 3, V) mean of the visible values of the query's line, nearest one before, nearest one after
-    (the mean where there is none, 0 where the line has no visible value). features: (M, query_width) the same, with
-    closeness 1 / (1 + gap) to the two (0 where there is none) and whether the line has a visible value."""
+    """Visible values around M queries.
+
+    Attributes
+    ----------
+    candidates : Tensor
+        (M, 3, V) mean of the visible values of the query's channel series, nearest visible value before the query, and
+        nearest one after it. A missing neighbour is replaced by the mean; all are 0 if the series has no visible value.
+    features : Tensor
+        (M, ``query_context_width(V)``) the candidates, closeness 1 / (1 + gap in time) to the value before and to the
+        value after (0 if it is missing), and 1 if the series has a visible value, else 0.
+    """
 
     candidates: Tensor
     features: Tensor
@@ -107,47 +150,70 @@ def query_context(
     query_sample_idx: Tensor,
     axis: int = 0,
 ) -> QueryContext:
-    """Surroundings of M queries among the visible tokens; no query sees another.
+    """Return the visible values around M queries. A query does not depend on the other queries.
 
-    values: (N, V), positions: (N, D), sample_idx: (N,) of the visible tokens; (M, D) and (M,) of the queries.
-    axis: that of time.
+    Parameters
+    ----------
+    values : Tensor
+        (N, V) values of the visible tokens.
+    positions : Tensor
+        (N, D) positions of the visible tokens.
+    sample_idx : Tensor
+        (N,) sample of each visible token.
+    query_positions : Tensor
+        (M, D).
+    query_sample_idx : Tensor
+        (M,) sample of each query.
+    axis : int
+        Axis of time.
+
+    Returns
+    -------
+    QueryContext
+        In the order of the queries.
     """
     n_visible, n_queries = len(values), len(query_positions)
     positions = torch.cat((positions, query_positions))
-    order, line = sorted_lines(positions, torch.cat((sample_idx, query_sample_idx)), axis)
+    order, series = sort_by_series(positions, torch.cat((sample_idx, query_sample_idx)), axis)
     is_visible = order < n_visible
+    # places count the sorted tokens and queries
     place = torch.arange(len(order), device=order.device)
     before = torch.cummax(torch.where(is_visible, place, -1), 0).values
     after = torch.cummin(torch.where(is_visible, place, len(order)).flip(0), 0).values.flip(0)
-    asked = place[~is_visible]
-    mean, count = _line_means(values, order, line, is_visible)
-    mean, has_line = mean[line[asked]], count[line[asked]] > 0
+    queries = place[~is_visible]
+    mean, count = _series_means(values, order, series, is_visible)
+    mean, has_visible = mean[series[queries]], count[series[queries]] > 0
     time = positions[:, axis]
-    sides = [_nearest(values, time, order, line, asked, near[asked], mean) for near in (before, after)]
-    candidates = torch.stack((mean, sides[0][0], sides[1][0]), dim=1)
-    features = torch.cat((candidates.flatten(1), sides[0][1], sides[1][1], has_line.to(mean.dtype)), dim=1)
-    back = torch.empty_like(asked).index_copy_(
-        0, order[asked] - n_visible, torch.arange(n_queries, device=order.device)
+    value_before, closeness_before = _nearest(values, time, order, series, queries, before[queries], mean)
+    value_after, closeness_after = _nearest(values, time, order, series, queries, after[queries], mean)
+    candidates = torch.stack((mean, value_before, value_after), dim=1)
+    features = torch.cat((candidates.flatten(1), closeness_before, closeness_after, has_visible.to(mean.dtype)), dim=1)
+    inverse = torch.empty_like(queries).index_copy_(
+        0, order[queries] - n_visible, torch.arange(n_queries, device=order.device)
     )
-    return QueryContext(candidates[back], features[back])
+    return QueryContext(candidates[inverse], features[inverse])
 
 
-def _line_means(values: Tensor, order: Tensor, line: Tensor, is_visible: Tensor) -> tuple[Tensor, Tensor]:
-    """(lines, V) mean of each line's visible values, 0 where there is none, and (lines, 1) their number."""
-    shown = line[is_visible]
-    total = values.new_zeros(len(line), values.shape[1]).index_add(0, shown, values[order[is_visible]])
-    count = values.new_zeros(len(line), 1).index_add(0, shown, torch.ones_like(values[:, :1]))
+def _series_means(values: Tensor, order: Tensor, series: Tensor, is_visible: Tensor) -> tuple[Tensor, Tensor]:
+    """(series, V) mean of the visible values of each series, 0 if there is none, and (series, 1) their number."""
+    visible_series = series[is_visible]
+    total = values.new_zeros(len(series), values.shape[1]).index_add(0, visible_series, values[order[is_visible]])
+    count = values.new_zeros(len(series), 1).index_add(0, visible_series, torch.ones_like(values[:, :1]))
     return total / count.clamp(min=1.0), count
 
 
 def _nearest(
-    values: Tensor, time: Tensor, order: Tensor, line: Tensor, asked: Tensor, near: Tensor, otherwise: Tensor
+    values: Tensor, time: Tensor, order: Tensor, series: Tensor, queries: Tensor, nearest: Tensor, default: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """(M, V) the value at place ``near`` of each query, if it is on its line, and (M, 1) closeness to it."""
-    inside = near.clamp(0, len(order) - 1)
-    found = (near == inside) & (line[inside] == line[asked])
-    gap = (time[order[inside]] - time[order[asked]]).abs()
-    # a clamped place may be a query's own, which is no visible token
-    token = torch.where(found, order[inside], 0)
-    value = torch.where(found.unsqueeze(1), values[token], otherwise)
-    return value, torch.where(found, 1.0 / (1.0 + gap), 0.0).unsqueeze(1)
+    """Return values (M, V) of the nearest visible tokens and closeness (M, 1) to them.
+
+    ``queries`` and ``nearest`` (M,) are places of the queries and of the nearest visible tokens among sorted tokens. If
+    a nearest token belongs to another series, the value is ``default`` (M, V) and closeness is 0.
+    """
+    place = nearest.clamp(0, len(order) - 1)
+    is_found = (nearest == place) & (series[place] == series[queries])
+    gap = (time[order[place]] - time[order[queries]]).abs()
+    # a clamped place may be that of a query, which has no value
+    token = torch.where(is_found, order[place], 0)
+    value = torch.where(is_found.unsqueeze(1), values[token], default)
+    return value, torch.where(is_found, 1.0 / (1.0 + gap), 0.0).unsqueeze(1)

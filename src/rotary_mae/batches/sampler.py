@@ -1,4 +1,4 @@
-"""Which samples make up each batch: a pure function of (seed, epoch), shared out among processes."""
+"""Batches of an epoch, as a pure function of (seed, epoch), and their division among processes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from rotary_mae.data.indexing import budget_slices
 Ints = npt.NDArray[np.int64]
 
 MIXED_BLOCKS = 64
-"""Blocks of a source on disk that are mixed with each other."""
+"""Blocks of a source on disk whose samples are mixed with each other. Not tuned."""
 
 
 def epoch_batches(
@@ -23,10 +23,32 @@ def epoch_batches(
     lengths: Ints | None = None,
     block: int = 1,
 ) -> list[Ints]:
-    """The batches of one epoch, each an array of sample indices; every sample once.
+    """Return the batches of one epoch in random order. Every sample is in one batch.
 
-    batch_size: samples a batch. max_tokens: fill batches up to so many tokens (a longer sample is a batch of its
-    own), of at most ``batch_size`` samples if that is given too; needs ``lengths`` (B,). block: see ``shuffled``.
+    Parameters
+    ----------
+    n_samples : int
+        Number of samples, B.
+    seed, epoch : int
+        Other batches for other numbers.
+    batch_size : int, optional
+        Samples of a batch; with ``max_tokens``, the largest number of samples.
+    max_tokens : int, optional
+        Largest number of tokens in a batch. A longer sample is a batch of its own.
+    lengths : array, optional
+        (B,) tokens of each sample; required with ``max_tokens``.
+    block : int
+        See ``shuffled``.
+
+    Returns
+    -------
+    list of array
+        Sample indices of each batch.
+
+    Raises
+    ------
+    ValueError
+        If neither ``batch_size`` nor ``max_tokens`` is given, one is below 1, or ``lengths`` do not fit.
     """
     for name, size in (("batch_size", batch_size), ("max_tokens", max_tokens)):
         if size is not None and size < 1:
@@ -37,7 +59,22 @@ def epoch_batches(
 def cut_into_batches(
     order: Ints, batch_size: int | None, max_tokens: int | None = None, lengths: Ints | None = None
 ) -> list[Ints]:
-    """Samples in this order as batches of ``batch_size``, or by a budget of tokens (see ``epoch_batches``)."""
+    """Cut samples in a given order into batches; see ``epoch_batches``.
+
+    Parameters
+    ----------
+    order : array
+        (B,) sample indices.
+    batch_size, max_tokens : int or None
+        As in ``epoch_batches``.
+    lengths : array, optional
+        (B,) tokens of each sample, by sample index.
+
+    Returns
+    -------
+    list of array
+        Sample indices of each batch.
+    """
     n_samples = len(order)
     if max_tokens is not None:
         if lengths is None:
@@ -51,31 +88,55 @@ def cut_into_batches(
 
 
 def shuffled(n_samples: int, seed: int, epoch: int, block: int = 1) -> Ints:
-    """(n_samples,) a random order.
+    """Return a random order of samples.
 
-    block: for sources on disk, of which whole runs are read best: runs of so many samples are put in random order, and
-    the samples of every 64 runs that follow each other then mixed, so that of classes that lie one after the other
-    every batch has some.
+    Parameters
+    ----------
+    n_samples : int
+        Number of samples, B.
+    seed, epoch : int
+        Other orders for other numbers.
+    block : int
+        For sources on disk, which read runs of neighbouring samples best. Blocks of this many samples are put in random
+        order, and then the samples of every 64 consecutive blocks are mixed. So a batch has samples of all classes
+        even if the classes lie one after the other on disk.
+
+    Returns
+    -------
+    array
+        (B,) sample indices.
     """
-    # uint64: as a list, seeds from 2**63 on would become floats, and neighbours the same
+    # uint64: in a list, seeds from 2**63 on would become floats, which rounds neighbouring seeds to the same number
     key = np.array([seed & (2**64 - 1), epoch], np.uint64)
     rng = np.random.Generator(np.random.Philox(key=key))
     if block <= 1:
         return rng.permutation(n_samples)
-    runs = rng.permutation(-(-n_samples // block))[:, None] * block + np.arange(block)
-    order = runs[runs < n_samples]
-    whole = len(order) // (MIXED_BLOCKS * block) * MIXED_BLOCKS * block
-    mixed = order[:whole].reshape(-1, MIXED_BLOCKS * block)
-    rng.permuted(mixed, axis=1, out=mixed)
-    rng.shuffle(order[whole:])
+    blocks = rng.permutation(-(-n_samples // block))[:, None] * block + np.arange(block)
+    order = blocks[blocks < n_samples]
+    n_in_whole_groups = len(order) // (MIXED_BLOCKS * block) * MIXED_BLOCKS * block
+    groups = order[:n_in_whole_groups].reshape(-1, MIXED_BLOCKS * block)
+    rng.permuted(groups, axis=1, out=groups)
+    rng.shuffle(order[n_in_whole_groups:])
     return order
 
 
 def rank_share(batch: Ints, rank: int, world: int) -> tuple[Ints, bool]:
-    """This process's part of a global batch, and whether it counts.
+    """Return the samples of one process in a global batch.
 
-    A batch with fewer samples than processes gives the others a sample to keep them in step, which must not
-    count.
+    Parameters
+    ----------
+    batch : array
+        Sample indices of the global batch.
+    rank, world : int
+        Number of the process, and of all processes.
+
+    Returns
+    -------
+    samples : array
+        Sample indices of this process, at least one.
+    counts : bool
+        False if the batch has fewer samples than processes and this process has none of them. It then has the first
+        sample, so that all processes do the same steps, but its loss must not count.
     """
-    share = batch[rank::world]
-    return (share, True) if len(share) else (batch[:1], False)
+    samples = batch[rank::world]
+    return (samples, True) if len(samples) else (batch[:1], False)

@@ -1,1 +1,1 @@
-"""The parts put together: the masked autoencoder, the predictor, their configurations and checkpoints."""
+"""Models: the masked autoencoder, the predictor, their configurations and checkpoints."""

@@ -1,4 +1,4 @@
-"""Which tokens of a batch attend to which, where parts of a sample lie in several places of a flat buffer."""
+"""Attention plans for the flat tokens of a batch, where the tokens of a sample need not lie side by side."""
 
 from __future__ import annotations
 
@@ -18,7 +18,19 @@ Ints = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class TokenOrder:
-    """Where tokens lie: lengths (B,), order (T,) or None (as in ``RaggedPlan``), positions (T, D), CLS first."""
+    """Order and positions of flat tokens.
+
+    Attributes
+    ----------
+    lengths : array
+        (B,) tokens of each sample.
+    order : array or None
+        (T,) flat index of the tokens, sample after sample. None if they already lie in that order.
+    positions : Tensor
+        (T, D).
+    n_cls : int
+        Number of CLS tokens, which come first in the flat tokens.
+    """
 
     lengths: Ints
     order: Ints | None
@@ -26,8 +38,8 @@ class TokenOrder:
     n_cls: int = 0
 
     def along(self, axis: int) -> TokenPositions:
-        """What a window along ``axis`` needs to know."""
-        # planned on the CPU: with positions on another device this waits for it, once a plan
+        """Return the positions along one axis, on the CPU, to plan a window."""
+        # plans are made on the CPU; with positions on another device, this waits for it once for each plan
         positions = self.positions[:, axis].detach().cpu().float().numpy()
         return TokenPositions(self.lengths, self.order, positions, np.arange(len(positions)) < self.n_cls)
 
@@ -35,25 +47,56 @@ class TokenOrder:
 def plan_attention(
     config: RoMAEConfig, keys: TokenOrder, queries: TokenOrder | None = None, n_uses: int = 1
 ) -> AttentionPlan:
-    """The plan of attention to ``keys`` by ``queries``, or by themselves, in ``n_uses`` layers."""
+    """Plan the attention of a model.
+
+    Parameters
+    ----------
+    config : RoMAEConfig
+        Its ``window`` decides between full attention and attention within a window.
+    keys : TokenOrder
+        Tokens that are attended to.
+    queries : TokenOrder, optional
+        Tokens that attend, if they are not the same as the keys.
+    n_uses : int
+        Number of layers that use the plan.
+
+    Returns
+    -------
+    AttentionPlan
+        With index maps on the device of the positions.
+    """
     device = keys.positions.device
     if config.window is None:
         if queries is None:
             return RaggedPlan(keys.lengths, keys.order, device=device, n_uses=n_uses)
-        asked = (queries.lengths, queries.order)
         return RaggedPlan(
-            keys.lengths, keys.order, query_lengths=asked[0], query_order=asked[1], device=device, n_uses=n_uses
+            keys.lengths,
+            keys.order,
+            query_lengths=queries.lengths,
+            query_order=queries.order,
+            device=device,
+            n_uses=n_uses,
         )
     axis = config.window_axis
-    asking = None if queries is None else queries.along(axis)
-    return WindowedPlan(config.window, keys.along(axis), asking, device=device, n_uses=n_uses)
+    query_positions = None if queries is None else queries.along(axis)
+    return WindowedPlan(config.window, keys.along(axis), query_positions, device=device, n_uses=n_uses)
 
 
 def sample_major(*part_lengths: Ints) -> tuple[Ints, Ints]:
-    """Lengths (B,) and order (T,) of samples whose parts lie one part after the other.
+    """Return the lengths and the order of samples whose tokens lie in several parts.
 
-    Each part is itself sample after sample, with lengths (B,); e.g. all CLS tokens, then all visible tokens.
-    order[i] is the flat index of the i-th token if the tokens lay sample after sample.
+    Parameters
+    ----------
+    *part_lengths : array
+        (B,) tokens of each sample in one part of the flat tokens, for example in the part of the CLS tokens and in the
+        part of the visible tokens. Within a part, tokens lie sample after sample.
+
+    Returns
+    -------
+    lengths : array
+        (B,) tokens of each sample.
+    order : array
+        (T,) flat index of the tokens, sample after sample.
     """
     n_samples = len(part_lengths[0])
     sample = np.concatenate([np.repeat(np.arange(n_samples), lengths) for lengths in part_lengths])

@@ -1,4 +1,4 @@
-"""RoMAEForPreTraining: hide, encode what is visible, reconstruct what is hidden; and so interpolate."""
+"""RoMAEForPreTraining: encode the visible tokens of a batch and reconstruct the masked ones."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from rotary_mae.batches.batch import TokenBatch
-from rotary_mae.batches.local_context import N_CANDIDATES, QueryContext, query_context, query_width
+from rotary_mae.batches.local_context import N_CANDIDATES, QueryContext, query_context, query_context_width
 from rotary_mae.models.attention_plan import TokenOrder, plan_attention, sample_major
 from rotary_mae.models.config import RoMAEConfig
-from rotary_mae.models.encoder import EncoderOutput, Encoder, axis_frequencies
+from rotary_mae.models.encoder import Encoder, EncoderOutput, axis_frequencies
 from rotary_mae.models.heads import Head, mean_and_std, undo_arcsinh
 from rotary_mae.models.pretrained import Pretrained
 from rotary_mae.nn.init import init_token_, init_weight_
@@ -21,13 +21,23 @@ from rotary_mae.nn.transformer import Angles, Stack
 
 @dataclass(frozen=True)
 class PreTrainingOutput:
-    """What pre-training gives.
+    """Output of pre-training on a batch with M masked tokens.
 
-    loss: mean over hidden values (0 if none): squared error (of inverse hyperbolic sines, with ``compress``), or
-        negative log likelihood of a Gaussian head.
-    loss_sum, loss_count: its parts, for a mean over several batches or processes.
-    prediction: (M, n_predicted) of every hidden token, in token order, in the space of the targets.
-    std: (M, n_predicted) or None. encoded: (visible tokens, W), without CLS. cls: (B, W) or None.
+    Attributes
+    ----------
+    loss : Tensor
+        () mean over masked values, 0 if there are none. It is the squared error (of inverse hyperbolic sines with
+        ``compress``), or the negative log-likelihood of a Gaussian head up to a constant.
+    loss_sum, loss_count : Tensor
+        () sum and number of the losses of single values, for a mean over several batches or processes.
+    prediction : Tensor
+        (M, n_predicted) predictions of the masked tokens, in token order, in the unit of the targets.
+    std : Tensor or None
+        (M, n_predicted) standard deviations of a Gaussian head.
+    encoded : Tensor
+        (visible tokens, W) states of the visible tokens, without CLS.
+    cls : Tensor or None
+        (B, W) states of CLS, or None without CLS.
     """
 
     loss: Tensor
@@ -40,11 +50,23 @@ class PreTrainingOutput:
 
 
 class RoMAEForPreTraining(Pretrained):
-    """The masked autoencoder (paper, section 3).
+    """Masked autoencoder (paper, section 3).
 
-    Call it with a batch after ``hide``; hidden tokens need positions, and values only for the loss.
+    Call it with a batch after ``TokenBatch.hide``. Masked tokens need positions; only the loss uses their values.
 
-    config: of encoder and decoder.
+    Parameters
+    ----------
+    config : RoMAEConfig
+        Configuration of encoder and decoder.
+
+    Attributes
+    ----------
+    config : RoMAEConfig
+        As given.
+    encoder : Encoder
+        Encoder of the visible tokens.
+    scaling : Scaling or None
+        Scaling of raw data, if training fitted one.
     """
 
     def __init__(self, config: RoMAEConfig) -> None:
@@ -52,20 +74,20 @@ class RoMAEForPreTraining(Pretrained):
         decoder = config.decoder
         self.encoder = Encoder(config)
         self.bridge = nn.Linear(config.width, decoder.width)
-        # not zero: RMSNorm of a zero vector has a gradient of 1 / eps
         self.mask_token = nn.Parameter(torch.empty(decoder.width))
         self.decoder = Stack(decoder.width, decoder.heads, decoder.hidden, decoder.depth, eps=config.norm_eps)
         n_outputs = config.n_predicted * (2 if config.distribution == "gaussian" else 1)
         self.head = Head(decoder.width, n_outputs, config.norm_eps)
         frequencies = axis_frequencies(config, decoder.width, decoder.heads)
         self.register_buffer("decoder_frequencies", frequencies, persistent=False)
-        # with local context: what a query is told of its surroundings, and how an answer is blended from them
+        # With local context, queries have features of the visible values next to them, and ``blend`` predicts weights
+        # to interpolate between those values.
         self.query_context = self.blend = None
         if config.context:
-            self.query_context = nn.Linear(query_width(config.n_predicted), decoder.width, bias=False)
+            self.query_context = nn.Linear(query_context_width(config.n_predicted), decoder.width, bias=False)
             self.blend = Head(decoder.width, N_CANDIDATES * config.n_predicted, config.norm_eps)
             init_weight_(self.query_context.weight)
-            # from nothing, so that the model begins as one without a blend
+            # zero, so that at first predictions are those of a model without interpolation
             nn.init.zeros_(self.blend.linear.weight)
         init_weight_(self.bridge.weight)
         nn.init.zeros_(self.bridge.bias)
@@ -74,32 +96,48 @@ class RoMAEForPreTraining(Pretrained):
     decoder_frequencies: Tensor
 
     def forward(self, batch: TokenBatch) -> PreTrainingOutput:
-        """Reconstruct the hidden tokens of ``batch``."""
+        """Reconstruct the masked tokens of a batch.
+
+        Parameters
+        ----------
+        batch : TokenBatch
+            Tokens of B samples, some of them masked.
+
+        Returns
+        -------
+        PreTrainingOutput
+            Loss, predictions of the masked tokens, and states of the visible tokens.
+
+        Raises
+        ------
+        ValueError
+            If the batch does not have the model's values and axes.
+        """
         encoded = self.encoder(batch)
-        around = self._surroundings(batch)
-        states = self._decode(encoded, batch, around)
-        answers, std = self.head(states), None
+        context = self._query_context(batch)
+        states = self._decode(encoded, batch, context)
+        prediction, std = self.head(states), None
         if self.config.distribution == "gaussian":
-            answers, std = mean_and_std(answers)
-        if self.blend is not None and around is not None:
-            shares = self.blend(states).float().unflatten(1, (N_CANDIDATES, -1))
-            answers = answers + (shares * around.candidates).sum(1)
+            prediction, std = mean_and_std(prediction)
+        if self.blend is not None and context is not None:
+            interpolation_weights = self.blend(states).float().unflatten(1, (N_CANDIDATES, -1))
+            prediction = prediction + (interpolation_weights * context.candidates).sum(1)
         if self.config.compress:
-            answers, std = undo_arcsinh(answers, std)
-        loss_sum, loss_count = self._loss(answers, std, batch)
+            prediction, std = undo_arcsinh(prediction, std)
+        loss_sum, loss_count = self._loss(prediction, std, batch)
         if not len(batch.split.hidden_idx):
-            # every parameter takes part, so that processes stay in step
+            # every parameter has a gradient, which training on several processes requires
             loss_sum = loss_sum + 0.0 * torch.stack([p.sum() for p in self.parameters()]).sum()
-        # not clamp(min=1): samples may weigh less than one together
+        # not clamp(min=1): the weights of the samples can sum to less than 1
         loss = loss_sum / torch.where(loss_count > 0, loss_count, 1.0)
-        return PreTrainingOutput(loss, loss_sum, loss_count, answers, std, encoded.tokens, encoded.cls)
+        return PreTrainingOutput(loss, loss_sum, loss_count, prediction, std, encoded.tokens, encoded.cls)
 
     @property
-    def _is_asked_alike(self) -> bool:
-        """Whether all queries are the same before they are rotated."""
+    def _has_equal_queries(self) -> bool:
+        """True if all queries are equal before rotation."""
         return self.query_context is None and self.config.positions == "rope"
 
-    def _surroundings(self, batch: TokenBatch) -> QueryContext | None:
+    def _query_context(self, batch: TokenBatch) -> QueryContext | None:
         if self.query_context is None:
             return None
         visible, hidden = batch.split.visible_idx, batch.split.hidden_idx
@@ -115,13 +153,13 @@ class RoMAEForPreTraining(Pretrained):
             batch.schema.time_axis,
         )
 
-    def _decode(self, encoded: EncoderOutput, batch: TokenBatch, around: QueryContext | None) -> Tensor:
-        """(M, decoder width) states of the hidden tokens."""
+    def _decode(self, encoded: EncoderOutput, batch: TokenBatch, context: QueryContext | None) -> Tensor:
+        """Return the states (M, decoder width) of the masked tokens."""
         hidden_idx = batch.split.hidden_idx
         memory = self.bridge(encoded.states)
         queries = self.mask_token.to(memory.dtype).expand(len(hidden_idx), -1)
-        if self.query_context is not None and around is not None:
-            queries = queries + self.query_context(around.features)
+        if self.query_context is not None and context is not None:
+            queries = queries + self.query_context(context.features)
         query_positions = batch.positions[hidden_idx]
         angles = self.encoder.angles(torch.cat((encoded.positions, query_positions)), self.decoder_frequencies)
         if self.config.positions == "absolute":
@@ -140,21 +178,22 @@ class RoMAEForPreTraining(Pretrained):
         encoded: EncoderOutput,
         batch: TokenBatch,
     ) -> Tensor:
-        """Hidden tokens attend to the visible ones and to each other."""
+        """Decode masked tokens that attend to the visible ones and to each other."""
         n_memory, hidden_lengths = len(memory), batch.split.hidden_lengths
         cls_lengths = (encoded.lengths - batch.split.visible_lengths,) if encoded.n_cls else ()
         lengths, order = sample_major(*cls_lengths, batch.split.visible_lengths, hidden_lengths)
         x = torch.cat((memory, queries))
         query_positions = batch.positions[batch.split.hidden_idx]
-        everyone = TokenOrder(lengths, order, torch.cat((encoded.positions, query_positions)), encoded.n_cls)
-        *first, last = self.decoder.blocks
-        if first:
-            everything = plan_attention(self.config, everyone, n_uses=len(first))
-            for i, block in enumerate(first):
-                x = block(x, angles, everything, sample_idx, n_memory if i == 0 and self._is_asked_alike else None)
-        asked = plan_attention(self.config, everyone, TokenOrder(hidden_lengths, None, query_positions))
-        # the last layer computes only what is read
-        return last.forward_subset(x, slice(n_memory, None), angles, asked, sample_idx)
+        tokens = TokenOrder(lengths, order, torch.cat((encoded.positions, query_positions)), encoded.n_cls)
+        *blocks, last = self.decoder.blocks
+        if blocks:
+            plan = plan_attention(self.config, tokens, n_uses=len(blocks))
+            for i, block in enumerate(blocks):
+                n_distinct = n_memory if i == 0 and self._has_equal_queries else None
+                x = block(x, angles, plan, sample_idx, n_distinct)
+        # the last layer computes only the states of the masked tokens
+        query_plan = plan_attention(self.config, tokens, TokenOrder(hidden_lengths, None, query_positions))
+        return last.forward_subset(x, slice(n_memory, None), angles, query_plan, sample_idx)
 
     def _decode_independent(
         self,
@@ -165,30 +204,30 @@ class RoMAEForPreTraining(Pretrained):
         encoded: EncoderOutput,
         batch: TokenBatch,
     ) -> Tensor:
-        """Each hidden token attends to the visible ones and to itself."""
+        """Decode masked tokens that each attend to the visible ones and to itself."""
         n_memory = len(memory)
         memory_angles, query_angles = angles[slice(0, n_memory)], angles[slice(n_memory, None)]
-        seen = TokenOrder(encoded.lengths, encoded.order, encoded.positions, encoded.n_cls)
+        visible = TokenOrder(encoded.lengths, encoded.order, encoded.positions, encoded.n_cls)
         query_positions = batch.positions[batch.split.hidden_idx]
-        asked = plan_attention(self.config, seen, TokenOrder(batch.split.hidden_lengths, None, query_positions))
+        query_plan = plan_attention(self.config, visible, TokenOrder(batch.split.hidden_lengths, None, query_positions))
         last = len(self.decoder.blocks) - 1
         for i, block in enumerate(self.decoder.blocks):
-            before = memory
+            keys = memory
             if i < last:
-                memory = block(memory, memory_angles, encoded.ragged, sample_idx[:n_memory])
-            n_distinct = 0 if i == 0 and self._is_asked_alike else None
+                memory = block(memory, memory_angles, encoded.plan, sample_idx[:n_memory])
+            n_distinct = 0 if i == 0 and self._has_equal_queries else None
             queries = block.forward_queries(
-                before, queries, memory_angles, query_angles, asked, sample_idx[n_memory:], n_distinct
+                keys, queries, memory_angles, query_angles, query_plan, sample_idx[n_memory:], n_distinct
             )
         return queries
 
     def _loss(self, prediction: Tensor, std: Tensor | None, batch: TokenBatch) -> tuple[Tensor, Tensor]:
-        """Sum of the losses of hidden values, and how many there are (weighted, if the samples are)."""
+        """Return the sum and the number of the losses of masked values, both weighted by the weights of samples."""
         hidden_idx, schema = batch.split.hidden_idx, batch.schema
         values = batch.values[hidden_idx].float()
-        # a model may be told to answer with all columns of its input: errors, flags and covariates are no targets
-        is_described = len(schema.roles) == values.shape[1]
-        n_targets = min(self.config.n_predicted, schema.n_predicted) if is_described else self.config.n_predicted
+        # a model may predict all columns of its input, but errors, flags and covariates are not targets
+        has_roles = len(schema.roles) == values.shape[1]
+        n_targets = min(self.config.n_predicted, schema.n_predicted) if has_roles else self.config.n_predicted
         targets, prediction = values[:, :n_targets], prediction[:, :n_targets]
         std = None if std is None else std[:, :n_targets]
         if self.config.normalize_targets:
@@ -196,13 +235,13 @@ class RoMAEForPreTraining(Pretrained):
             targets = (targets - mean) / (variance + 1e-6).sqrt()
         if std is None:
             if self.config.compress:
-                # squared errors of values that span orders of magnitude are those of the largest alone
+                # with values that span orders of magnitude, the largest ones would dominate the squared errors
                 prediction, targets = torch.asinh(prediction), torch.asinh(targets)
             losses = (prediction - targets).square()
         else:
             variance = std.square()
             if error := schema.columns("error"):
-                # what is known of the measurement is not the model's to explain
+                # the predicted standard deviation need not include the known error of the measurement
                 variance = variance + values[:, error].square()
             losses = 0.5 * (variance.log() + (prediction - targets).square() / variance)
         weights = torch.ones_like(losses)
@@ -212,6 +251,7 @@ class RoMAEForPreTraining(Pretrained):
             weights = weights * batch.weights[batch.sample_idx[hidden_idx]].unsqueeze(1)
         return (losses * weights).sum(), weights.sum()
 
-    def _compile_parts(self) -> None:
+    def compile_parts(self) -> None:
+        """Compile the token-wise parts of encoder and decoder."""
         self.encoder.stack.compile_parts()
         self.decoder.compile_parts()

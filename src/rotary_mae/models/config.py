@@ -1,4 +1,4 @@
-"""What a model is, as frozen dataclasses that a JSON file can hold."""
+"""Model configurations, as frozen dataclasses that a JSON file can hold."""
 
 from __future__ import annotations
 
@@ -11,7 +11,17 @@ from rotary_mae.nn.rope import check_head_width
 
 @dataclass(frozen=True)
 class Size:
-    """Width of the tokens, attention heads, and layers; the MLP is four times as wide."""
+    """A named size.
+
+    Attributes
+    ----------
+    width : int
+        Width of the tokens. The hidden layer of the MLP is four times as wide.
+    heads : int
+        Attention heads.
+    depth : int
+        Layers.
+    """
 
     width: int
     heads: int
@@ -25,11 +35,11 @@ SIZES: dict[str, Size] = {
     "base": Size(720, 12, 12),
     "large": Size(960, 16, 24),
 }
-"""The sizes of the paper (Table 8), and the official code's large."""
+"""Sizes of the paper (Table 8), and ``large`` of the official code."""
 
 
 class _Sized:
-    """Fills in what was not given from the named size, and checks what was."""
+    """Fields of a size, each 0 if the named size decides it."""
 
     size: str
     width: int
@@ -38,6 +48,7 @@ class _Sized:
     hidden: int
 
     def _resolve(self) -> None:
+        """Replace fields that are 0 by those of the named size, and check them."""
         check_kinds(self)
         if self.size not in SIZES:
             raise ValueError(
@@ -55,14 +66,34 @@ class _Sized:
 
     @classmethod
     def from_dict(cls, given: dict[str, Any]) -> Self:
-        """From a dictionary of exactly these fields; an unknown key is an error that suggests."""
+        """Make a configuration from a dictionary of its fields.
+
+        Parameters
+        ----------
+        given : dict
+            As ``to_dict`` returns it; fields left out have their defaults.
+
+        Raises
+        ------
+        ValueError
+            If a key is not a field (the message suggests a similar one) or a value is not valid.
+        """
         check_keys(cls, given)
         return cls(**given)
 
 
 @dataclass(frozen=True)
 class DecoderConfig(_Sized):
-    """The small decoder of pre-training; 0 means as the size says."""
+    """Configuration of the small decoder of pre-training.
+
+    Parameters
+    ----------
+    size : str
+        Named size: "tiny-shallow", "tiny", "small", "base" or "large".
+    width, heads, depth, hidden : int
+        Width of the tokens, attention heads, layers, and width of the hidden layer of the MLP. Each replaces that of
+        the named size; 0 keeps it.
+    """
 
     size: str = "tiny-shallow"
     width: int = 0
@@ -75,7 +106,7 @@ class DecoderConfig(_Sized):
 
 
 def _timescales(given: Any) -> tuple[tuple[float, ...], ...]:
-    """Of lists, tuples or arrays, as JSON and people have them."""
+    """Return timescales given as lists, tuples or arrays as tuples of floats; raise ValueError for anything else."""
     if not is_sequence(given) or not all(is_sequence(axis) for axis in given):
         raise ValueError(f"timescales must be a tuple of numbers for each axis, got {given!r}")
     if wrong := [scale for axis in given for scale in axis if not is_number(scale)]:
@@ -85,33 +116,67 @@ def _timescales(given: Any) -> tuple[tuple[float, ...], ...]:
 
 @dataclass(frozen=True)
 class RoMAEConfig(_Sized):
-    """A RoMAE model.
+    """Configuration of a RoMAE model.
 
-    Attributes:
-        n_values: V, values of a token (of a flattened patch, for images).
-        n_axes: D, position axes. The width of a head must divide by 2 D.
-        size: one of SIZES; width, heads, depth and hidden replace parts of it (0 = as the size says).
-        n_predicted: how many of the values, the first ones, are reconstructed; 0 = all.
-        cls: whether a learned token at position 0 comes before every sample.
-        pooling: what prediction reads of a sample: "cls", its state (the paper), or "mean", that of its other tokens;
-            without CLS always the mean.
-        positions: "rope", or "absolute" sinusoids for comparison.
-        rope_base, rope_fraction: frequencies base^(-2 i / axis width), and the fraction of them that rotate.
-        timescales: instead, for each axis its timescales in units of position, see ``timescale_frequencies``.
-        queries: "joint", hidden tokens attend to each other in the decoder (the paper), or "independent",
-            each sees the visible tokens and itself alone, so that no answer depends on what else is asked.
-        distribution: "point" or "gaussian", which predicts a standard deviation beside each value.
-        normalize_targets: reconstruct every patch with its own mean taken off and divided by its deviation.
-        compress: values enter as their inverse hyperbolic sine, and are answered so (a Gaussian's deviation in
-            proportion), for values that span orders of magnitude; what the model takes and gives is as without.
-        context: k neighbours on each side (the nearest four, from there on each twice as far, so that the eighth is the
-            64th), and the level, spread and skewness of its channel, that a token is projected with (see
-            ``local_context``; queries are told of their surroundings too); 0 is the paper.
-        window: a token sees the tokens at most so far from it along ``window_axis`` (in the unit of the positions that
-            the model sees), and CLS, which sees all: cost linear in the length. None: every token sees every token.
-        dropout: on attention scores and the MLP's hidden layer. drop_path: stochastic depth (last layer).
-        norm_eps: of RMSNorm.
-        decoder: see DecoderConfig; used in pre-training only.
+    Parameters
+    ----------
+    n_values : int
+        Values of a token, V; for images, those of a flattened patch.
+    n_axes : int
+        Position axes, D. The width of an attention head must be a multiple of 2 D.
+    size : str
+        Named size: "tiny-shallow", "tiny", "small", "base" or "large".
+    width, heads, depth, hidden : int
+        Width of the tokens, W, attention heads, layers, and width of the hidden layer of the MLP. Each replaces that of
+        the named size; 0 keeps it.
+    n_predicted : int
+        Number of values that are reconstructed, the first ones of a token; 0 = all.
+    cls : bool
+        Add a learned token (CLS) at position 0 to every sample.
+    pooling : {"cls", "mean"}
+        State that represents a sample in prediction: that of CLS (the paper), or the mean of its other tokens. Without
+        CLS it is always the mean.
+    positions : {"rope", "absolute"}
+        Rotary positions, or absolute sinusoids for comparison.
+    rope_base, rope_fraction : float
+        Rotation frequencies base^(-2 i / axis width), and the fraction of them that rotate.
+    timescales : tuple of tuple of float, optional
+        Timescales of each axis, in the unit of the positions. They replace ``rope_base`` and ``rope_fraction``; see
+        ``timescale_frequencies``.
+    queries : {"joint", "independent"}
+        In the decoder, masked tokens attend to each other ("joint", the paper), or each attends only to the visible
+        tokens and to itself ("independent"). A prediction of independent queries does not depend on the other queries.
+    distribution : {"point", "gaussian"}
+        Predict values, or values and their standard deviations.
+    normalize_targets : bool
+        Reconstruct every patch less its own mean, divided by its own standard deviation.
+    compress : bool
+        For values that span orders of magnitude. The model computes with inverse hyperbolic sines of the values. Its
+        inputs and predictions are still in the unit of the values.
+    context : int
+        Neighbours on each side that a token is projected with, as differences of value and time, together with the
+        mean, standard deviation and skewness of its channel; see ``local_context``. Queries then use the visible
+        values next to them. The first four are the nearest tokens; each further one is twice as far, so that the
+        eighth is the 64th token. 0 is the paper's model.
+    window : float, optional
+        Largest distance between tokens that attend to each other along ``window_axis``, in the unit of the model's
+        positions. CLS attends to every token, and every token to CLS. The cost is then linear in the length of a
+        sample. None: every token attends to every token.
+    window_axis : int
+        Axis of the window.
+    dropout : float
+        Dropout rate of attention weights and of the hidden layer of the MLP.
+    drop_path : float
+        Stochastic depth of the last layer; it grows linearly from 0 in the first layer.
+    norm_eps : float
+        Epsilon of RMSNorm.
+    decoder : DecoderConfig
+        Decoder of pre-training.
+
+    Raises
+    ------
+    ValueError
+        If a setting is not valid, or if settings do not fit together.
     """
 
     n_values: int
@@ -179,7 +244,7 @@ class RoMAEConfig(_Sized):
         if self.normalize_targets and self.compress:
             raise ValueError("compress is for series; it does not go with normalize_targets, which is for patches")
         if self.normalize_targets and self.n_predicted == 1:
-            raise ValueError("normalize_targets needs more than one value a token: one value has no deviation")
+            raise ValueError("normalize_targets needs more than one value a token: one value has no standard deviation")
         if self.timescales is not None and len(self.timescales) != self.n_axes:
             raise ValueError(f"timescales needs one tuple an axis ({self.n_axes}), got {len(self.timescales)}")
         check_head_width(self.width, self.heads, self.n_axes)
@@ -190,5 +255,5 @@ class RoMAEConfig(_Sized):
             raise ValueError(f"decoder: {error}; {hint}") from error
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything, as JSON can hold it."""
+        """Return all settings as a dictionary that JSON can hold."""
         return asdict(self)

@@ -1,4 +1,4 @@
-"""The encoder: visible tokens of a batch to their states."""
+"""Encoder: the visible tokens of a batch to their states."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from rotary_mae.batches.batch import TokenBatch
-from rotary_mae.batches.local_context import context_width, local_context
+from rotary_mae.batches.local_context import local_context, local_context_width
 from rotary_mae.models.attention_plan import Ints, TokenOrder, plan_attention, sample_major
 from rotary_mae.models.config import RoMAEConfig
 from rotary_mae.nn.attention import AttentionPlan
@@ -21,7 +21,7 @@ from rotary_mae.nn.transformer import Angles, Stack
 
 
 def axis_frequencies(config: RoMAEConfig, width: int, heads: int) -> Tensor:
-    """(D, P) frequencies of a stack with this width and heads."""
+    """Return the rotation frequencies (D, P) of a stack with this width and number of heads."""
     axis_width = width // heads // config.n_axes
     if config.timescales is not None:
         return torch.stack([timescale_frequencies(axis_width, axis) for axis in config.timescales])
@@ -30,9 +30,24 @@ def axis_frequencies(config: RoMAEConfig, width: int, heads: int) -> Tensor:
 
 @dataclass(frozen=True)
 class EncoderOutput:
-    """States of a batch, flat: (B if CLS + visible, W), CLS tokens first; and where they belong.
+    """States of a batch. N is the number of visible tokens, plus B if there is CLS; CLS tokens come first.
 
-    n_cls: B, or 0 without CLS. lengths: (B,) tokens a sample, CLS included. sample_idx: (flat,).
+    Attributes
+    ----------
+    states : Tensor
+        (N, W).
+    positions : Tensor
+        (N, D).
+    n_cls : int
+        B, or 0 without CLS.
+    lengths : array
+        (B,) tokens of each sample, CLS included.
+    order : array or None
+        (N,) index of the tokens, sample after sample. None if they already lie in that order.
+    plan : AttentionPlan
+        Attention of these tokens to each other.
+    sample_idx : Tensor
+        (N,) sample of each token.
     """
 
     states: Tensor
@@ -40,22 +55,22 @@ class EncoderOutput:
     n_cls: int
     lengths: Ints
     order: Ints | None
-    ragged: AttentionPlan
+    plan: AttentionPlan
     sample_idx: Tensor
 
     @property
     def cls(self) -> Tensor | None:
-        """(B, W), or None without CLS."""
+        """(B, W) states of CLS, or None without CLS."""
         return self.states[: self.n_cls] if self.n_cls else None
 
     @property
     def tokens(self) -> Tensor:
-        """(visible tokens, W), in token order."""
+        """(visible tokens, W) states of the other tokens, in token order."""
         return self.states[self.n_cls :]
 
     @property
     def mean_of_tokens(self) -> Tensor:
-        """(B, W) the mean of each sample's visible tokens; of none, 0."""
+        """(B, W) mean state of the visible tokens of each sample; 0 for a sample without any."""
         sample, tokens = self.sample_idx[self.n_cls :], self.tokens
         total = tokens.new_zeros(len(self.lengths), tokens.shape[1]).index_add(0, sample, tokens)
         n_tokens = torch.from_numpy(self.lengths - bool(self.n_cls)).to(tokens.device, tokens.dtype)
@@ -63,7 +78,13 @@ class EncoderOutput:
 
 
 class Encoder(nn.Module):
-    """Linear projection of the tokens, CLS, and a stack of transformer blocks."""
+    """Linear projection of the tokens, CLS, and a stack of transformer blocks.
+
+    Parameters
+    ----------
+    config : RoMAEConfig
+        Configuration of the model.
+    """
 
     frequencies: Tensor
 
@@ -74,7 +95,7 @@ class Encoder(nn.Module):
         self.cls = nn.Parameter(torch.empty(config.width)) if config.cls else None
         self.context = None
         if config.context:
-            self.context = nn.Linear(context_width(config.context, config.n_predicted), config.width, bias=False)
+            self.context = nn.Linear(local_context_width(config.context, config.n_predicted), config.width, bias=False)
         self.stack = Stack(
             config.width,
             config.heads,
@@ -93,8 +114,52 @@ class Encoder(nn.Module):
         init_token_(self.projection.bias)
 
     def forward(self, batch: TokenBatch, cls_only: bool = False) -> EncoderOutput:
-        """Encode the visible tokens; with ``cls_only`` the last layer computes nothing but the CLS states."""
+        """Encode the visible tokens.
+
+        Parameters
+        ----------
+        batch : TokenBatch
+            Tokens of B samples.
+        cls_only : bool
+            Compute only the states of CLS in the last layer. The other states are then not those of the output.
+
+        Returns
+        -------
+        EncoderOutput
+            States of CLS and of the visible tokens.
+
+        Raises
+        ------
+        ValueError
+            If the batch does not have the model's values and axes.
+        """
         self._check(batch)
+        x, positions, sample_idx, lengths = self._project(batch)
+        n_cls, order = 0, None
+        if self.cls is not None:
+            n_cls = len(batch)
+            x = torch.cat((self.cls.to(x.dtype).expand(n_cls, -1), x))
+            positions = torch.cat((positions.new_zeros(n_cls, positions.shape[1]), positions))
+            sample_idx = torch.cat((torch.arange(n_cls, device=x.device), sample_idx))
+            lengths, order = sample_major(np.ones(n_cls, np.int64), lengths)
+        if self.config.positions == "absolute":
+            x = x + sinusoidal_embedding(positions, x.shape[1]).to(x.dtype)
+        plan = plan_attention(self.config, TokenOrder(lengths, order, positions, n_cls), n_uses=self.config.depth)
+        angles = self.angles(positions, self.frequencies)
+        if cls_only and n_cls:
+            # a window does not limit CLS, which attends to all tokens of its sample
+            ones, cls_idx = np.ones(n_cls, np.int64), np.arange(n_cls)
+            cls_plan = RaggedPlan(lengths, order, query_lengths=ones, query_order=cls_idx, device=x.device)
+            *blocks, last = self.stack.blocks
+            for block in blocks:
+                x = block(x, angles, plan, sample_idx)
+            x = last.forward_subset(x, slice(0, n_cls), angles, cls_plan, sample_idx)
+        else:
+            x = self.stack(x, angles, plan, sample_idx)
+        return EncoderOutput(x, positions, n_cls, lengths, order, plan, sample_idx)
+
+    def _project(self, batch: TokenBatch) -> tuple[Tensor, Tensor, Tensor, Ints]:
+        """Project the visible tokens; return x (N, W), positions (N, D), sample_idx (N,) and lengths (B,) of them."""
         values, positions, sample_idx = batch.values, batch.positions, batch.sample_idx
         lengths: Ints = batch.lengths.numpy()
         if batch.is_hidden is not None:
@@ -106,39 +171,13 @@ class Encoder(nn.Module):
         if self.context is not None:
             predicted, k = values[:, : self.config.n_predicted], self.config.context
             x = x + self.context(local_context(predicted, positions, sample_idx, k, batch.schema.time_axis))
-        n_cls, order = 0, None
-        if self.cls is not None:
-            n_cls = len(batch)
-            x = torch.cat((self.cls.to(x.dtype).expand(n_cls, -1), x))
-            positions = torch.cat((positions.new_zeros(n_cls, positions.shape[1]), positions))
-            sample_idx = torch.cat((torch.arange(n_cls, device=x.device), sample_idx))
-            lengths, order = sample_major(np.ones(n_cls, np.int64), lengths)
-        if self.config.positions == "absolute":
-            x = x + sinusoidal_embedding(positions, x.shape[1]).to(x.dtype)
-        ragged = plan_attention(self.config, TokenOrder(lengths, order, positions, n_cls), n_uses=self.config.depth)
-        angles = self.angles(positions, self.frequencies)
-        if cls_only and n_cls:
-            # CLS sees all tokens of its sample, whatever the window
-            ones, cls_idx = np.ones(n_cls, np.int64), np.arange(n_cls)
-            to_cls = RaggedPlan(lengths, order, query_lengths=ones, query_order=cls_idx, device=x.device)
-            x = self._to_cls(x, angles, ragged, to_cls, sample_idx)
-        else:
-            x = self.stack(x, angles, ragged, sample_idx)
-        return EncoderOutput(x, positions, n_cls, lengths, order, ragged, sample_idx)
+        return x, positions, sample_idx, lengths
 
     def angles(self, positions: Tensor, frequencies: Tensor) -> Angles:
-        """Rotations of tokens at ``positions`` (T, D); none for absolute positions."""
+        """Return the rotations at positions (T, D) for frequencies (D, P); none for absolute positions."""
         if self.config.positions == "absolute":
             return Angles(None, None)
         return Angles(*rope_angles(positions, frequencies))
-
-    def _to_cls(
-        self, x: Tensor, angles: Angles, ragged: AttentionPlan, to_cls: RaggedPlan, sample_idx: Tensor
-    ) -> Tensor:
-        *first, last = self.stack.blocks
-        for block in first:
-            x = block(x, angles, ragged, sample_idx)
-        return last.forward_subset(x, slice(0, len(to_cls.lengths)), angles, to_cls, sample_idx)
 
     def _check(self, batch: TokenBatch) -> None:
         if not isinstance(batch, TokenBatch):

@@ -1,4 +1,4 @@
-"""Reads checkpoints of the official code: the same weights, the same outputs (tested to 1e-5)."""
+"""Loading checkpoints of the official code. Outputs equal the official ones to 1e-5 (tested)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from rotary_mae.models.config import DecoderConfig, RoMAEConfig
 from rotary_mae.models.predictor import RoMAEForPrediction
 from rotary_mae.models.pretrained import read_weights
 
-# What is computed, not learned, or never used.
+# constants, and weights that the official code never uses
 _NOT_WEIGHTS = re.compile(r"(attn_pos_embedding\.timescale|decoder_attn_pos_embedding\.timescale|zeros)$")
 
 _RENAMED = {
@@ -41,20 +41,44 @@ _IN_BLOCK = {
 
 
 def from_official(folder: str | Path) -> RoMAEForPreTraining | RoMAEForPrediction:
-    """The model in a checkpoint folder of the official trainer (model_config.json and model.safetensors).
+    """Load a checkpoint of the official code.
 
-    Settings that only act in training and that we do not have (dropout of the head, of positions, of the
-    attention projection) are warned about if they are not 0.
+    Parameters
+    ----------
+    folder : path
+        Checkpoint folder of the official trainer, with model_config.json and model.safetensors.
+
+    Returns
+    -------
+    RoMAEForPreTraining or RoMAEForPrediction
+        The first if the checkpoint has a decoder. In evaluation mode, without a scaling.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the folder has no model_config.json.
+    ValueError
+        If a file cannot be read, or the checkpoint has settings or weights that this library does not have.
+
+    Warns
+    -----
+    UserWarning
+        If a dropout rate that this library does not have (of the head, the positions or the attention projection) is
+        not 0. It matters only in training.
     """
     folder = Path(folder)
     path = folder / "model_config.json"
     if not path.exists():
-        raise FileNotFoundError(f"{folder} is no official checkpoint: it has no model_config.json")
+        raise FileNotFoundError(
+            f"{folder} has no model_config.json; give a checkpoint folder of the official trainer, which has one"
+        )
     try:
         official = json.loads(path.read_text())
         config = _config(official)
     except (json.JSONDecodeError, KeyError) as error:
-        raise ValueError(f"{path} is not what the official trainer writes: {error!r}") from error
+        raise ValueError(
+            f"{path} cannot be read ({error!r}); give a checkpoint folder as the official trainer writes it"
+        ) from error
     model: RoMAEForPreTraining | RoMAEForPrediction
     if "decoder_config" in official:
         model = RoMAEForPreTraining(config)
@@ -65,17 +89,18 @@ def from_official(folder: str | Path) -> RoMAEForPreTraining | RoMAEForPredictio
 
 
 def _config(official: dict[str, Any]) -> RoMAEConfig:
+    """Return the configuration of an official model_config.json."""
     encoder = official["encoder_config"]
     encodings = {"ropend": "rope", "absolute": "absolute"}
     if official["pos_encoding"] not in encodings:
         raise ValueError(f"pos_encoding must be one of {sorted(encodings)}, got {official['pos_encoding']!r}")
     for name, rate in {**encoder, **official}.items():
         if name in ("attn_proj_drop_rate", "pos_drop_rate", "head_drop_rate") and rate:
-            warnings.warn(f"{name} = {rate} is not carried over; it acts only in training", stacklevel=3)
+            warnings.warn(f"{name} = {rate} is ignored; it matters only in training", stacklevel=3)
     if encoder["attn_drop_rate"] != encoder["hidden_drop_rate"]:
         warnings.warn(
-            f"attn_drop_rate {encoder['attn_drop_rate']} and hidden_drop_rate {encoder['hidden_drop_rate']} "
-            "become one dropout, the latter",
+            f"attn_drop_rate {encoder['attn_drop_rate']} is replaced by hidden_drop_rate "
+            f"{encoder['hidden_drop_rate']}: this library has one dropout rate for both",
             stacklevel=3,
         )
     frames, height, width = official["tubelet_size"]
@@ -98,11 +123,13 @@ def _config(official: dict[str, Any]) -> RoMAEConfig:
 
 
 def _sizes(stack: dict[str, Any]) -> dict[str, Any]:
+    """Return the settings of a size from those of an official encoder or decoder."""
     hidden = stack["dim_feedforward"] or int(stack["mlp_ratio"] * stack["d_model"])
     return {"width": stack["d_model"], "heads": stack["nhead"], "depth": stack["depth"], "hidden": hidden}
 
 
 def _weights(official: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return official weights under the names that this library uses."""
     weights: dict[str, Tensor] = {}
     for name, tensor in official.items():
         if _NOT_WEIGHTS.search(name):
@@ -112,14 +139,21 @@ def _weights(official: dict[str, Tensor]) -> dict[str, Tensor]:
             continue
         match = re.fullmatch(r"(encoder|decoder)\.layers\.(\d+)\.(.+)", name)
         if match is None:
-            raise ValueError(f"the official checkpoint has a weight we do not know: {name} {tuple(tensor.shape)}")
+            raise ValueError(_unknown_weight(name, tensor))
         stack, layer, part = match.groups()
         block = f"{'encoder.stack' if stack == 'encoder' else 'decoder'}.blocks.{layer}"
         if part in _IN_BLOCK:
             weights[f"{block}.{_IN_BLOCK[part]}"] = tensor
         elif part == "attention.wq.weight":
-            rest = [official[name.replace("wq", other)] for other in ("wk", "wv")]
-            weights[f"{block}.qkv"] = torch.cat([tensor, *rest])
+            key_and_value = [official[name.replace("wq", other)] for other in ("wk", "wv")]
+            weights[f"{block}.qkv"] = torch.cat([tensor, *key_and_value])
         elif part not in ("attention.wk.weight", "attention.wv.weight"):
-            raise ValueError(f"the official checkpoint has a weight we do not know: {name} {tuple(tensor.shape)}")
+            raise ValueError(_unknown_weight(name, tensor))
     return weights
+
+
+def _unknown_weight(name: str, tensor: Tensor) -> str:
+    return (
+        f"the official checkpoint has an unknown weight {name} {tuple(tensor.shape)}; give a checkpoint of the models "
+        "in the paper's code"
+    )

@@ -1,4 +1,4 @@
-"""RoMAEForPrediction: classes or numbers, one answer a sample or one a token."""
+"""RoMAEForPrediction: classes or numbers for each sample or for each token."""
 
 from __future__ import annotations
 
@@ -9,16 +9,25 @@ from torch import Tensor
 
 from rotary_mae.batches.batch import TokenBatch
 from rotary_mae.models.config import RoMAEConfig
-from rotary_mae.models.encoder import Encoder
+from rotary_mae.models.encoder import Encoder, EncoderOutput
 from rotary_mae.models.heads import Head, mean_and_std
 from rotary_mae.models.pretrained import Pretrained
 
 
 @dataclass(frozen=True)
 class PredictionOutput:
-    """logits: (B, outputs), or (T, outputs) for per="token"; std: the same from a Gaussian head, or None.
+    """Output of prediction. N is B for ``per="sample"`` and T for ``per="token"``.
 
-    pooled: (B, W) what the head read, or (T, W). per: what each row is of, "sample" or "token".
+    Attributes
+    ----------
+    logits : Tensor
+        (N, outputs) logits of classes, or predicted numbers.
+    std : Tensor or None
+        (N, outputs) standard deviations of a Gaussian head.
+    pooled : Tensor
+        (N, W) states that the head was applied to.
+    per : {"sample", "token"}
+        What a row belongs to.
     """
 
     logits: Tensor
@@ -28,12 +37,30 @@ class PredictionOutput:
 
 
 class RoMAEForPrediction(Pretrained):
-    """The encoder with a head on CLS or on the mean of the tokens (``config.pooling``), or on each token.
+    """Encoder with a head for each sample, on CLS or on the mean of the tokens (``config.pooling``), or for each token.
 
-    Args:
-        config: of the model; its decoder is not made.
-        outputs: classes, or numbers to predict.
-        per: "sample" or "token" (one answer for each token, in token order).
+    Parameters
+    ----------
+    config : RoMAEConfig
+        Configuration of the encoder; the decoder is not used.
+    outputs : int
+        Number of classes, or of numbers to predict.
+    per : {"sample", "token"}
+        Predict for each sample, or for each token in token order.
+
+    Attributes
+    ----------
+    config, outputs, per
+        As given.
+    encoder : Encoder
+        Encoder of the visible tokens.
+    scaling : Scaling or None
+        Scaling of raw data, if training fitted one.
+
+    Raises
+    ------
+    ValueError
+        If ``outputs`` is below 1 or ``per`` has another value.
     """
 
     def __init__(self, config: RoMAEConfig, outputs: int, per: Literal["sample", "token"] = "sample") -> None:
@@ -47,31 +74,55 @@ class RoMAEForPrediction(Pretrained):
         self.head = Head(config.width, outputs * (2 if config.distribution == "gaussian" else 1), config.norm_eps)
 
     def forward(self, batch: TokenBatch) -> PredictionOutput:
-        """Answers for a batch; hidden tokens, if any, are not looked at."""
+        """Predict for a batch.
+
+        Parameters
+        ----------
+        batch : TokenBatch
+            Tokens of B samples. Masked tokens are ignored.
+
+        Returns
+        -------
+        PredictionOutput
+            Logits or numbers for each sample or token.
+
+        Raises
+        ------
+        ValueError
+            If the batch does not have the model's values and axes, or has masked tokens with ``per="token"``.
+        """
         if self.per == "token":
             if batch.is_hidden is not None and bool(batch.is_hidden.any()):
-                raise ValueError("per='token' answers every token: give a batch in which nothing is hidden")
+                raise ValueError("per='token' predicts for every token: give a batch in which nothing is hidden")
             pooled = self.encoder(batch).tokens
         else:
             pooled = self.pool(batch)
-        answers = self.head(pooled)
+        outputs = self.head(pooled)
         if self.config.distribution == "gaussian":
-            return PredictionOutput(*mean_and_std(answers), pooled, self.per)
-        return PredictionOutput(answers, None, pooled, self.per)
+            return PredictionOutput(*mean_and_std(outputs), pooled, self.per)
+        return PredictionOutput(outputs, None, pooled, self.per)
 
     def pool(self, batch: TokenBatch) -> Tensor:
-        """(B, W) the CLS state, or the mean of the visible tokens' states."""
-        return pool_samples(self.encoder, batch)
+        """Return one state for each sample: that of CLS, or the mean of its visible tokens.
 
-    def _compile_parts(self) -> None:
+        Parameters
+        ----------
+        batch : TokenBatch
+            Tokens of B samples. Masked tokens are ignored.
+
+        Returns
+        -------
+        Tensor
+            (B, W).
+        """
+        is_cls = self.config.pooling == "cls"
+        encoded: EncoderOutput = self.encoder(batch, cls_only=is_cls)
+        return encoded.cls if is_cls and encoded.cls is not None else encoded.mean_of_tokens
+
+    def compile_parts(self) -> None:
+        """Compile the token-wise parts of the encoder."""
         self.encoder.stack.compile_parts()
 
-    def _arguments(self) -> dict[str, Any]:
+    def arguments(self) -> dict[str, Any]:
+        """Return ``outputs`` and ``per``."""
         return {"outputs": self.outputs, "per": self.per}
-
-
-def pool_samples(encoder: Encoder, batch: TokenBatch) -> Tensor:
-    """(B, W) one vector a sample: CLS, or the mean of its visible tokens."""
-    is_cls = encoder.config.pooling == "cls"
-    encoded = encoder(batch, cls_only=is_cls)
-    return encoded.cls if is_cls and encoded.cls is not None else encoded.mean_of_tokens

@@ -1,4 +1,7 @@
-"""A model as a folder: config.json, model.safetensors and, if it was fitted on raw data, scaling.json."""
+"""Saving, loading and compiling models.
+
+A model is a folder with config.json, model.safetensors and, if it was trained on raw data, scaling.json.
+"""
 
 from __future__ import annotations
 
@@ -15,15 +18,26 @@ from rotary_mae.data.scaling import Scaling
 from rotary_mae.models.config import RoMAEConfig
 
 FORMAT = 1
+"""Version of the folder's format, in config.json."""
 
 FILES = frozenset({"config.json", "model.safetensors", "scaling.json"})
+"""Files of a model in its folder. Other files belong to the user."""
 
 
 class Pretrained(nn.Module):
-    """A model that can be saved, loaded and compiled.
+    """Base class of models, with saving, loading and compiling.
 
-    scaling: how raw data becomes what the model eats, if training fitted it; None if it was given scaled
-    data.
+    Parameters
+    ----------
+    config : RoMAEConfig
+        Configuration of the model.
+
+    Attributes
+    ----------
+    config : RoMAEConfig
+        As given.
+    scaling : Scaling or None
+        Scaling of raw data, if training fitted one. None for a model trained on data that was scaled before.
     """
 
     def __init__(self, config: RoMAEConfig) -> None:
@@ -34,18 +48,32 @@ class Pretrained(nn.Module):
         self.scaling: Scaling | None = None
 
     def n_parameters(self) -> int:
-        """How many numbers are learned."""
+        """Return the number of parameters."""
         return sum(p.numel() for p in self.parameters())
 
     def save_pretrained(self, folder: str | Path) -> None:
-        """Write the folder; a model that was there is replaced only when the new one is complete, other files stay."""
+        """Save the model to a folder.
+
+        A model in the folder is replaced, but only when the new one is complete. Other files stay.
+
+        Parameters
+        ----------
+        folder : path
+            Made if it does not exist.
+
+        Raises
+        ------
+        FileExistsError
+            If ``folder`` is a file.
+        """
         folder = Path(folder)
         with replacing_folder(folder, FILES) as partial:
-            self._write(partial)
+            self.write_files(partial)
 
-    def _write(self, folder: Path) -> None:
-        described = {"format": FORMAT, "model": type(self).__name__, "config": self.config.to_dict()}
-        (folder / "config.json").write_text(json.dumps({**described, **self._arguments()}, indent=1))
+    def write_files(self, folder: Path) -> None:
+        """Write the files of the model to an existing folder."""
+        description = {"format": FORMAT, "model": type(self).__name__, "config": self.config.to_dict()}
+        (folder / "config.json").write_text(json.dumps({**description, **self.arguments()}, indent=1))
         save_file(
             {k: v.detach().cpu().contiguous() for k, v in self.state_dict().items()},
             folder / "model.safetensors",
@@ -55,16 +83,35 @@ class Pretrained(nn.Module):
 
     @classmethod
     def from_pretrained(cls, folder: str | Path) -> Self:
-        """Load from a folder, or if there is none from a Hugging Face repository ("owner/name")."""
+        """Load a model of this class.
+
+        Parameters
+        ----------
+        folder : path
+            Checkpoint or run folder; if there is none of this name, a repository of the Hugging Face Hub
+            ("owner/name").
+
+        Returns
+        -------
+        model
+            In evaluation mode, with its scaling if it has one.
+
+        Raises
+        ------
+        FileNotFoundError
+            If there is no such folder or repository.
+        ValueError
+            If the folder holds no model, one of another class, or one that cannot be read.
+        """
         path = find_folder(folder)
-        described = read_description(path)
-        if described["model"] != cls.__name__:
+        description = read_description(path)
+        if description["model"] != cls.__name__:
             raise ValueError(
-                f"{folder} holds a {described['model']}, not a {cls.__name__}; load it as what it is and use "
-                "rotary_mae.transfer(source, target) to start from its weights"
+                f"{folder} holds a {description['model']}, not a {cls.__name__}; load it by its own class and use "
+                "rotary_mae.transfer(source, target) to initialise another model with its weights"
             )
-        config = RoMAEConfig.from_dict(described.pop("config"))
-        arguments = {k: v for k, v in described.items() if k not in ("format", "model")}
+        config = RoMAEConfig.from_dict(description.pop("config"))
+        arguments = {k: v for k, v in description.items() if k not in ("format", "model")}
         model = cls(config, **arguments)
         model.load_state_dict(read_weights(path))
         if (path / "scaling.json").exists():
@@ -72,15 +119,25 @@ class Pretrained(nn.Module):
         return model.eval()
 
     def compile(self, *args: Any, **kwargs: Any) -> None:
-        """Compile the token-wise parts with dynamic lengths, in place; attention stays as it is."""
+        """Compile the token-wise parts of the model in place, for dynamic lengths.
+
+        Attention stays eager: it would be recompiled for every number of length groups.
+
+        Raises
+        ------
+        TypeError
+            If arguments are given. The method replaces ``torch.nn.Module.compile`` and takes none.
+        """
         if args or kwargs:
-            raise TypeError("compile takes no arguments: it compiles what gains from it, with dynamic lengths")
-        self._compile_parts()
+            raise TypeError("compile takes no arguments: it compiles the token-wise parts, with dynamic lengths")
+        self.compile_parts()
 
-    def _compile_parts(self) -> None:
-        raise TypeError(f"{type(self).__name__} has nothing to compile")
+    def compile_parts(self) -> None:
+        """Compile the token-wise parts; implemented by each model."""
+        raise NotImplementedError(f"{type(self).__name__} has no compile_parts")
 
-    def _arguments(self) -> dict[str, Any]:
+    def arguments(self) -> dict[str, Any]:
+        """Return the arguments of the constructor besides ``config``; config.json holds them."""
         return {}
 
 
@@ -138,26 +195,58 @@ def local_folder(folder: str | Path) -> Path:
 
 
 def read_description(folder: Path) -> dict[str, Any]:
-    """config.json of a checkpoint, checked."""
+    """Read config.json of a checkpoint.
+
+    Parameters
+    ----------
+    folder : Path
+        Checkpoint folder.
+
+    Returns
+    -------
+    dict
+        ``format``, ``model`` (name of the class), ``config``, and the other arguments of the constructor.
+
+    Raises
+    ------
+    ValueError
+        If the file is missing or is not a configuration of this library.
+    """
     path = folder / "config.json"
     if not path.exists():
         raise ValueError(
             f"{folder} has model.safetensors but no config.json; use rotary_mae.from_official for official checkpoints"
         )
     try:
-        described: dict[str, Any] = json.loads(path.read_text())
+        description: dict[str, Any] = json.loads(path.read_text())
     except json.JSONDecodeError as error:
         raise ValueError(f"{path} is not JSON: {error}") from error
-    keys = sorted(described) if isinstance(described, dict) else []
-    if not {"format", "model", "config"} <= set(keys) or described["format"] != FORMAT:
+    keys = sorted(description) if isinstance(description, dict) else []
+    if not {"format", "model", "config"} <= set(keys) or description["format"] != FORMAT:
         raise ValueError(f"{path} is not a configuration of this library (format {FORMAT}): keys {keys}")
-    return described
+    return description
 
 
 def read_weights(folder: Path) -> dict[str, Tensor]:
-    """model.safetensors of a checkpoint."""
+    """Read model.safetensors of a checkpoint.
+
+    Parameters
+    ----------
+    folder : Path
+        Checkpoint folder.
+
+    Returns
+    -------
+    dict of str to Tensor
+        Weights by name, on the CPU.
+
+    Raises
+    ------
+    ValueError
+        If the file is missing or damaged.
+    """
     path = folder / "model.safetensors"
     try:
         return load_file(path)
     except (SafetensorError, OSError) as error:
-        raise ValueError(f"{path} cannot be read ({error}); it is missing or was cut short, copy it again") from error
+        raise ValueError(f"{path} cannot be read ({error}); it is missing or truncated, copy it again") from error
