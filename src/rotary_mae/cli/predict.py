@@ -91,7 +91,7 @@ def interpolate(run: Path, data: Path, *, at: str, out: Path, columns: ColumnFla
     """
     from rotary_mae.cli.data import read_for_estimator
     from rotary_mae.data.files import check_table_output, read_table, write_table
-    from rotary_mae.estimators.query_grids import grid_frame
+    from rotary_mae.estimators.prediction_tables import grid_frame
     from rotary_mae.report.plots import check_picture, plot_interpolation, save_figure
 
     n_times = _grid_size(at)
@@ -142,7 +142,7 @@ def evaluate(
     from rotary_mae._atomic import replacing_file
     from rotary_mae.cli.data import read_with_labels
     from rotary_mae.data.files import check_output
-    from rotary_mae.estimators.evaluate import evaluate_estimator
+    from rotary_mae.estimators.evaluate import evaluate as evaluate_estimator
 
     if out is not None:
         check_output(out, data, labels)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Self
+from functools import partial
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -16,142 +18,371 @@ from torch import Tensor
 
 from rotary_mae.batches.batch import TokenBatch
 from rotary_mae.data.sources import Source, Subset
-from rotary_mae.estimators._fit.defaults import CLASSIFY, mean_length, model_config
-from rotary_mae.estimators._fit.initialization import scaling_for, seeded_model
-from rotary_mae.estimators._fit.pretraining import pretrained_on_all
-from rotary_mae.estimators._fit.split import TrainValidationSplit, split_validation
+from rotary_mae.estimators._fit.defaults import CLASSIFY, mean_length
+from rotary_mae.estimators._fit.initialization import pretrain_on_all, scaling_for
+from rotary_mae.estimators._fit.split import split_validation
 from rotary_mae.estimators._predict.batched import predict_batched
+from rotary_mae.estimators.embedder import RoMAEEmbedder
 from rotary_mae.estimators.estimator import RoMAEEstimator, restore_on_failure
-from rotary_mae.estimators.labels import LabelledSubset, needed_labels
+from rotary_mae.estimators.labels import LabelledSubset, required_labels
+from rotary_mae.evaluation.baselines import BaselineComparison
 from rotary_mae.evaluation.fit_summary import NOT_VALIDATED, FitSummary
 from rotary_mae.evaluation.metrics import prediction_metrics
 from rotary_mae.models.predictor import RoMAEForPrediction
-from rotary_mae.models.pretrained import Pretrained
+
+Array = npt.NDArray[Any]
+
+# Scores of the summary; the first decides whether a baseline is better.
+SUMMARY_METRICS = ("balanced_accuracy", "accuracy")
 
 
 class RoMAEClassifier(ClassifierMixin, RoMAEEstimator):
-    """Fine-tunes (or trains from scratch, with ``init=None``) a classifier.
+    """Classifier of whole samples, fine-tuned from ``init`` or trained from scratch.
 
-    class_weight: None, "balanced" or a mapping from class to weight. n_estimators: that many models are trained from
-    different seeds on the same training part, and their probabilities averaged: steadier, and as many times slower.
-    Other parameters: see ``RoMAEEstimator``.
+    Labels may be missing (None, NaN or pandas' NA; -1 is a class). Without ``init`` a model is then pre-trained on all
+    samples and fine-tuned on the labelled ones. With ``init`` samples without a label are not used.
 
-    Labels may be missing (None, NaN or pandas' NA; -1 is a class): without ``init`` a model is then pre-trained on all
-    samples first, and fine-tuned on those that have a label; with ``init`` the others are left out.
+    Parameters
+    ----------
+    columns : mapping, optional
+        Names of the columns of data frames: arguments of ``from_frame``, such as ``dict(id="object_id", time="mjd",
+        value="flux")``.
+    layout : {"auto", "measurements", "steps"}, default="auto"
+        Layout of the tokens that are made from frames and arrays (see ``from_frame``). Later data have the layout of
+        the fit.
+    unit : float or "auto", default="auto"
+        Distance in time, in the unit of the data, that becomes 1 in the model. "auto" takes the typical distance
+        between measurements.
+    validation_fraction : float, default=0.1
+        Fraction of the samples in the validation set, in [0, 1). Below 20 samples there is none. From 100 validation
+        samples on, it selects the epoch whose weights are taken; else the averaged last weights are taken.
+    init : estimator, path, model, or None, default=None
+        Source of the initial weights: a fitted estimator, a run folder, a repository of the Hugging Face Hub
+        ("owner/name"), or a model. None makes a new model with random weights.
+    size : {"tiny-shallow", "tiny", "small", "base", "large"}, optional
+        Size of a new model; an error if ``init`` has another. Default: "tiny" on a GPU, "tiny-shallow" on a CPU.
+    context : int, optional
+        Neighbours on each side, in the same channel, that a token is projected with (see ``RoMAEConfig``); 0 is the
+        model of the paper. Default: that of ``init``; else 4 for series (8 if channel series have 128 measurements or
+        more), and 0 for patches.
+    dropout : float, optional
+        Dropout of attention scores and of the MLP, in [0, 1). Default: that of ``init``, else 0.
+    model : mapping, optional
+        Further fields of ``RoMAEConfig`` by name; ``decoder`` may be a ``DecoderConfig``. Samples are pooled by the
+        mean of their tokens if this does not say ``{"pooling": "cls"}``.
+    epochs : int, optional
+        Epochs of training. Default: chosen from number and length of the samples, so that on two CPU cores a few
+        hundred series take minutes, and 50 000 series of 100 tokens less than an hour.
+    learning_rate : float, optional
+        Peak learning rate. Default: chosen from the width of the model, and lower with ``init``.
+    batch_size : int, optional
+        Samples in a batch. Default: chosen from number and length of the samples.
+    class_weight : mapping, "balanced", or None, default=None
+        Weight of each class in the loss. "balanced" gives all classes the same total weight.
+    n_estimators : int, default=1
+        Number of models, trained from different seeds on the same training set. Their probabilities are averaged.
+    early_stopping : bool, default=True
+        Stop if the validation loss has not improved for many evaluations. It needs 100 validation samples.
+    max_minutes : float, optional
+        Time limit of ``fit`` in minutes. The speed is measured first, and the schedule is shortened if necessary. Two
+        fits with a limit may therefore differ in the number of updates and in their weights; a resumed run keeps the
+        number.
+    training : mapping, optional
+        Further fields of ``TrainingConfig`` by name; ``augmentation`` may be an ``Augmentation``. By default weights
+        are averaged, labels are smoothed by 0.1, and series are augmented (``{"augmentation": {}}`` turns it off).
+    precision : {"fp32", "bf16"}, default="fp32"
+        Precision of training; "bf16" is faster on GPUs that support it.
+    compile : bool, default=False
+        Compile the token-wise parts of the model before training.
+    device : str, default="auto"
+        "cpu", "cuda", "cuda:N", or "auto" for a GPU if there is one.
+    random_state : int, RandomState, or None, default=None
+        Seed of everything random. With an int, fits on a CPU are equal to the bit.
+    verbose : int, default=0
+        1 shows a progress bar with loss, learning rate and remaining time, and prints the summary at the end.
+    out : path, optional
+        Folder for metrics, checkpoints and the fitted estimator.
+    resume : bool, default=False
+        Resume the run in ``out``. On a CPU the result is as if it had not been stopped.
 
-    Fitted: ``classes_``, ``model_`` (``models_`` of an ensemble), ``training_``, ``transfer_`` (what came from
-    ``init``), ``summary_`` (the validation score beside that of simple methods).
+    Attributes
+    ----------
+    classes_ : array, shape (n_classes,)
+        Labels of the classes in ascending order.
+    model_ : RoMAEForPrediction
+        The trained model; of an ensemble the first.
+    models_ : list of RoMAEForPrediction
+        All members of the ensemble.
+    scaling_ : Scaling
+        Scaling of values and positions that was fitted to the data.
+    training_ : TrainingResult
+        Metrics by epoch, number of updates and seconds of the training of ``model_``. Not saved.
+    transfer_ : TransferReport or None
+        Weights that were copied from ``init``; None without ``init``. Not saved.
+    validation_idx_ : array of int, shape (n_validation,)
+        Indices of the validation samples among the samples of ``fit``. Not saved.
+    summary_ : FitSummary
+        Scores on the validation set; see ``compare_with_baselines``.
+    profile_ : DataProfile or None
+        Typical units, time steps and channels of the samples of ``fit``. Data to predict that differ cause a
+        ``DataShiftWarning``.
+
+    Notes
+    -----
+    All methods take samples as a TokenSet or another Source, a data frame (with ``columns``), an array
+    (n, channels, times) or (n, times) with NaN for values that were not observed, or a list of arrays
+    (channels, times).
+
+    Examples
+    --------
+    >>> import rotary_mae as rm
+    >>> tokens = rm.simulate_light_curves(40)  # with classes as targets
+    >>> classifier = rm.RoMAEClassifier(size="tiny-shallow", epochs=1, random_state=0).fit(tokens)
+    >>> classifier.predict_proba(tokens).shape
+    (40, 4)
     """
 
+    predicts_targets: ClassVar[bool] = True
+
+    class_weight: Mapping[Any, float] | Literal["balanced"] | None
+    model_: RoMAEForPrediction
+    models_: list[RoMAEForPrediction]
+    classes_: Array
+
     def __init__(
-        self, *, class_weight: Mapping[Any, float] | str | None = None, n_estimators: int = 1, **parameters: Any
+        self,
+        *,
+        # data
+        columns: Mapping[str, Any] | None = None,
+        layout: Literal["auto", "measurements", "steps"] = "auto",
+        unit: float | Literal["auto"] = "auto",
+        validation_fraction: float = 0.1,
+        # model
+        init: Any = None,
+        size: str | None = None,
+        context: int | None = None,
+        dropout: float | None = None,
+        model: Mapping[str, Any] | None = None,
+        # training
+        epochs: int | None = None,
+        learning_rate: float | None = None,
+        batch_size: int | None = None,
+        class_weight: Mapping[Any, float] | Literal["balanced"] | None = None,
+        n_estimators: int = 1,
+        early_stopping: bool = True,
+        max_minutes: float | None = None,
+        training: Mapping[str, Any] | None = None,
+        # runtime
+        precision: Literal["fp32", "bf16"] = "fp32",
+        compile: bool = False,
+        device: str = "auto",
+        random_state: int | np.random.RandomState | None = None,
+        verbose: int = 0,
+        out: str | Path | None = None,
+        resume: bool = False,
     ) -> None:
-        super().__init__(**parameters)
+        self.columns = columns
+        self.layout = layout
+        self.unit = unit
+        self.validation_fraction = validation_fraction
+        self.init = init
+        self.size = size
+        self.context = context
+        self.dropout = dropout
+        self.model = model
+        self.epochs = epochs
+        self.learning_rate = learning_rate
+        self.batch_size = batch_size
         self.class_weight = class_weight
         self.n_estimators = n_estimators
+        self.early_stopping = early_stopping
+        self.max_minutes = max_minutes
+        self.training = training
+        self.precision = precision
+        self.compile = compile
+        self.device = device
+        self.random_state = random_state
+        self.verbose = verbose
+        self.out = out
+        self.resume = resume
 
     @restore_on_failure
     def fit(self, X: Any, y: Any = None, *, sample_weight: Any = None, groups: Any = None) -> Self:
         """Train on samples and their labels.
 
-        y: (B,) in the order of the samples, or a mapping or Series keyed by id (None for an id without a label); None
-        takes the tokens' targets. sample_weight: (B,) weights in the loss. groups: (B,) keeps groups on one side of
-        validation.
+        Parameters
+        ----------
+        X : TokenSet, Source, data frame, array, or list of arrays
+            B samples.
+        y : array, shape (B,), mapping, Series, or None
+            Labels: in the order of the samples, or keyed by id. None takes the targets of the samples. None, NaN or NA
+            for a sample without a label.
+        sample_weight : array, shape (B,), optional
+            Weights of the samples in the loss, at least 0.
+        groups : array, shape (B,), optional
+            Groups of samples that the validation split does not divide.
+
+        Returns
+        -------
+        RoMAEClassifier
+            The estimator itself.
+
+        Raises
+        ------
+        ValueError
+            If samples, labels or parameters are not valid, or do not fit ``init``.
+        FileExistsError
+            If ``out`` holds another run.
+        KeyboardInterrupt
+            If training was interrupted. The estimator is then as before, and ``out`` can be resumed.
         """
-        everything, initial = self._to_fit(X)
-        known = LabelledSubset.of(everything, needed_labels(everything, X, y, "classifier"), sample_weight, groups)
-        source, labels, seed = known.source, known.labels, self._seed
-        _check_labels(labels)
-        self.classes_, encoded = np.unique(labels, return_inverse=True)
+        all_samples, initial = self._start_fit(X)
+        labels = required_labels(all_samples, X, y, "classifier")
+        labelled = LabelledSubset.of(all_samples, labels, sample_weight, groups)
+        source, seed = labelled.source, self._draw_seed()
+        _check_labels(labelled.labels)
+        self.classes_, class_idx = np.unique(labelled.labels, return_inverse=True)
         if len(self.classes_) < 2:
             raise ValueError(f"a classifier needs at least two classes, got one class: {self.classes_[0]}")
-        if known.n_missing and initial is None:
-            initial = pretrained_on_all(self, everything, seed, groups)
+        if labelled.n_missing and initial is None:
+            initial = pretrain_on_all(RoMAEEmbedder, self.get_params(), all_samples, seed, groups)
         scaling = scaling_for(source, initial, self.unit)
-        config = model_config(self, scaling, initial, mean_length(source), distribution="point")
-        model = seeded_model(seed, lambda: RoMAEForPrediction(config, outputs=len(self.classes_)))
-        self._start_from(initial, model)
-        parts = split_validation(len(source), self.validation_fraction, seed, encoded, known.groups)
-        weights = self._weights(labels, encoded, known.weights)
-        contest = self._prepared_contest(source, parts, encoded, weights, seed)
-        labelled: Source = Subset(source, np.arange(len(source)), encoded)
-        self._train(model, labelled, parts, scaling, CLASSIFY, seed, weights, initial)
-        self.validation_idx_ = known.indices[parts.validation]
-        self._finish(self._judged(labelled, parts), contest)
+        config = self._model_config(scaling, initial, mean_length(source), distribution="point")
+        model = self._new_model(lambda: RoMAEForPrediction(config, outputs=len(self.classes_)), seed, initial)
+        split = split_validation(len(source), self.validation_fraction, seed, class_idx, labelled.groups)
+        weights = self._loss_weights(labelled.labels, class_idx, labelled.weights)
+        self._train(
+            model,
+            Subset(source, np.arange(len(source)), class_idx),
+            split,
+            scaling,
+            CLASSIFY,
+            seed,
+            sample_weight=weights,
+            initial=initial,
+            prepare_baselines=partial(
+                BaselineComparison.prepare, source, split.training, split.validation, class_idx, weights, seed
+            ),
+        )
+        self.validation_idx_ = labelled.indices[split.validation]
+        self._finish(self._validation_summary(Subset(source, split.validation), class_idx[split.validation]))
         return self
 
-    def _weights(
-        self, labels: npt.NDArray[Any], encoded: npt.NDArray[np.int64], given: npt.NDArray[Any] | None
+    def _loss_weights(
+        self, labels: Array, class_idx: npt.NDArray[np.int64], sample_weight: Array | None
     ) -> npt.NDArray[np.float32] | None:
-        if given is None and self.class_weight is None:
+        """Return the (n,) products of the weights of samples and of their classes, or None without any."""
+        if sample_weight is None and self.class_weight is None:
             return None
-        weights = np.ones(len(labels)) if given is None else given
+        weights = np.ones(len(labels)) if sample_weight is None else sample_weight
         if self.class_weight is not None:
-            of_class = compute_class_weight(self.class_weight, classes=self.classes_, y=labels)
-            weights = weights * of_class[encoded]
+            by_class = compute_class_weight(self.class_weight, classes=self.classes_, y=labels)
+            weights = weights * by_class[class_idx]
         return weights.astype(np.float32)
 
-    def _judged(self, labelled: Source, parts: TrainValidationSplit) -> FitSummary:
-        if not len(parts.validation):
+    def _validation_summary(self, validation: Source, class_idx: npt.NDArray[np.int64]) -> FitSummary:
+        if not len(validation):
             return NOT_VALIDATED
-        held = Subset(labelled, parts.validation)
-        metrics = prediction_metrics(self._log_chances(held), np.asarray(held.targets))
-        return FitSummary(len(held), {name: metrics[name] for name in ("balanced_accuracy", "accuracy")})
+        metrics = prediction_metrics(self._log_probabilities(validation), class_idx)
+        return FitSummary(len(validation), {name: metrics[name] for name in SUMMARY_METRICS})
 
     def decision_function(self, X: Any) -> npt.NDArray[np.float32]:
-        """(n, classes) logits; of two classes (n,) the second against the first, as scikit-learn has it."""
-        logits = self._log_chances(self._source(X))
+        """Return the logits of samples.
+
+        Parameters
+        ----------
+        X : TokenSet, Source, data frame, array, or list of arrays
+            B samples, as in ``fit``.
+
+        Returns
+        -------
+        array of float32, shape (B, n_classes) or (B,)
+            Logits in the order of ``classes_``; for two classes the logit of the second minus that of the first.
+        """
+        logits = self._log_probabilities(self._source(X))
         if len(self.classes_) > 2:
             return logits
         difference: npt.NDArray[np.float32] = logits[:, 1] - logits[:, 0]
         return difference
 
-    def _log_chances(self, source: Source) -> npt.NDArray[np.float32]:
-        """(n, classes) logits; of an ensemble the logarithms of its mean probabilities, which are logits of those."""
-        every = [
+    def _log_probabilities(self, source: Source) -> npt.NDArray[np.float32]:
+        """Return the (B, n_classes) logits; of an ensemble the logarithms of the mean probabilities."""
+        logits = [
             predict_batched(model, source, self.scaling_, _logits_of(model), self.device, bool(self.verbose))
             for model in self.models_
         ]
-        if len(every) == 1:
-            return every[0]
-        chances = np.mean([softmax(logits.astype(np.float64), axis=1) for logits in every], axis=0)
-        return np.log(np.maximum(chances, np.finfo(np.float32).tiny)).astype(np.float32)
+        if len(logits) == 1:
+            return logits[0]
+        probabilities = np.mean([softmax(member.astype(np.float64), axis=1) for member in logits], axis=0)
+        return np.log(np.maximum(probabilities, np.finfo(np.float32).tiny)).astype(np.float32)
 
     def predict_proba(self, X: Any) -> npt.NDArray[np.float64]:
-        """(n, classes) probabilities, in the order of ``classes_``; of an ensemble their mean."""
-        chances: npt.NDArray[np.float64] = softmax(self._log_chances(self._source(X)).astype(np.float64), axis=1)
-        return chances
+        """Return the probabilities of the classes; of an ensemble the mean of its members.
 
-    def predict(self, X: Any) -> npt.NDArray[Any]:
-        """(n,) the likeliest class of each sample."""
-        return self._likeliest(self._source(X))
+        Parameters
+        ----------
+        X : TokenSet, Source, data frame, array, or list of arrays
+            B samples, as in ``fit``.
 
-    def _likeliest(self, source: Source) -> npt.NDArray[Any]:
-        chosen: npt.NDArray[Any] = self.classes_[self._log_chances(source).argmax(1)]
-        return chosen
+        Returns
+        -------
+        array of float64, shape (B, n_classes)
+            Probabilities in the order of ``classes_``.
+        """
+        logits = self._log_probabilities(self._source(X)).astype(np.float64)
+        probabilities: npt.NDArray[np.float64] = softmax(logits, axis=1)
+        return probabilities
+
+    def predict(self, X: Any) -> Array:
+        """Return the most probable class of each sample.
+
+        Parameters
+        ----------
+        X : TokenSet, Source, data frame, array, or list of arrays
+            B samples, as in ``fit``.
+
+        Returns
+        -------
+        array, shape (B,)
+            Labels of the type of ``classes_``.
+        """
+        return self._most_probable(self._source(X))
+
+    def _most_probable(self, source: Source) -> Array:
+        predicted: Array = self.classes_[self._log_probabilities(source).argmax(1)]
+        return predicted
 
     def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
-        """Accuracy on the samples that have a label; ``y`` as in ``fit``, ``sample_weight`` (B,)."""
+        """Return the accuracy on the samples that have a label.
+
+        Parameters
+        ----------
+        X : TokenSet, Source, data frame, array, or list of arrays
+            B samples, as in ``fit``.
+        y : array, shape (B,), mapping, Series, or None
+            Labels, as in ``fit``.
+        sample_weight : array, shape (B,), optional
+            Weights of the samples.
+
+        Returns
+        -------
+        float
+            Accuracy in [0, 1].
+        """
         source = self._source(X)
-        known = LabelledSubset.of(source, needed_labels(source, X, y, "score of a classifier"), sample_weight, None)
-        return float(accuracy_score(known.labels, self._likeliest(known.source), sample_weight=known.weights))
-
-    def _fitted(self) -> dict[str, Any]:
-        return {"classes": self.classes_.tolist(), "dtype": self.classes_.dtype.str}
-
-    def _restore(self, fitted: dict[str, Any], model: Pretrained) -> None:
-        super()._restore(fitted, model)
-        dtype = fitted["dtype"]
-        self.classes_ = np.array(fitted["classes"], dtype=object if dtype == "|O" else dtype)
+        labels = required_labels(source, X, y, "score of a classifier")
+        labelled = LabelledSubset.of(source, labels, sample_weight, None)
+        predicted = self._most_probable(labelled.source)
+        return float(accuracy_score(labelled.labels, predicted, sample_weight=labelled.weights))
 
 
-def _check_labels(labels: npt.NDArray[Any]) -> None:
+def _check_labels(labels: Array) -> None:
     if labels.ndim > 1:
         raise ValueError(f"a classifier needs one label a sample, (n,), got {labels.shape}; train one for each column")
     if labels.dtype.kind in "mM":
-        raise ValueError(f"labels must be text, whole numbers or bools, got {labels.dtype}; make text of them")
+        raise ValueError(f"labels must be text, whole numbers or bools, got {labels.dtype}; convert them to text")
     check_classification_targets(labels)
 
 
-def _logits_of(model: Any) -> Callable[[TokenBatch], Tensor]:
+def _logits_of(model: RoMAEForPrediction) -> Callable[[TokenBatch], Tensor]:
     return lambda batch: model(batch).logits

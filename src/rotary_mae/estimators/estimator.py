@@ -1,17 +1,15 @@
-"""What all estimators share: parameters, the model they start from, training, saving."""
+"""Shared parts of the estimators: reading data, training, comparison with baselines, saving."""
 
 from __future__ import annotations
 
 import copy
 import functools
-import inspect
 import sys
 import time
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from numbers import Real
 from pathlib import Path
-from typing import Any, ClassVar, Concatenate, ParamSpec, Self, TypeVar
+from typing import Any, ClassVar, Concatenate, Literal, ParamSpec, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -19,136 +17,124 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
+from rotary_mae._warnings import warn_caller
 from rotary_mae.batches.masking import Masking
 from rotary_mae.data.scaling import Scaling
 from rotary_mae.data.sources import Source
 from rotary_mae.data.tokens import TokenSet
-from rotary_mae.estimators._fit.defaults import TrainingDefaults, mean_length, training_config
+from rotary_mae.estimators._fit.defaults import (
+    TrainingConditions,
+    TrainingDefaults,
+    mean_length,
+    model_config,
+    training_config,
+)
 from rotary_mae.estimators._fit.ensemble import TrainingJob, train_members
-from rotary_mae.estimators._fit.initialization import initial_model
+from rotary_mae.estimators._fit.initialization import initial_model, seeded_model
 from rotary_mae.estimators._fit.split import TrainValidationSplit
 from rotary_mae.estimators._fit.time_budget import fit_in_time
-from rotary_mae.estimators._predict.batched import TrainedModels
-from rotary_mae.estimators.data_shift import DataProfile, DataShiftWarning, difference_of
+from rotary_mae.estimators._predict.batched import TrainedModels, pick_device
+from rotary_mae.estimators.data_shift import DataProfile, DataShiftWarning, describe_shift
 from rotary_mae.estimators.inputs import as_source
-from rotary_mae.estimators.saving import DESCRIPTION, save_estimator, write_description
+from rotary_mae.estimators.saving import DESCRIPTION, FittedEstimator
 from rotary_mae.evaluation.baselines import BaselineComparison
 from rotary_mae.evaluation.fit_summary import FitSummary
+from rotary_mae.models.config import RoMAEConfig
 from rotary_mae.models.pretrained import Pretrained
 from rotary_mae.models.transfer import TransferReport, transfer
 from rotary_mae.training.config import TrainingConfig
 from rotary_mae.training.run_folder import RunFolder
-from rotary_mae.training.train import TrainingResult
+from rotary_mae.training.trainer import TrainingResult
+
+Array = npt.NDArray[Any]
+
+Kind = TypeVar("Kind", bound="RoMAEEstimator")
 
 
 class RoMAEEstimator(BaseEstimator):
-    """Parameters and machinery of the four estimators; they add what they predict.
+    """Shared parts of the four estimators, which add their parameters and predictions.
 
-    Args:
-        init: where weights come from: a fitted estimator, a run folder, a model, or None for a new model.
-        size: of a new model: "tiny-shallow", "tiny", "small", "base" or "large"; None: "tiny" on a GPU, on a CPU
-            "tiny-shallow". An error with ``init``.
-        epochs, learning_rate, batch_size: None chooses them for the number and length of the samples, so that on two
-            CPU cores a few hundred series take minutes and 50 000 of 100 tokens less than an hour.
-        dropout: on attention scores and hidden layers; None: 0, or as in ``init``.
-        context: neighbours of its channel on each side that a token is read with (see ``RoMAEConfig``); 0 is the
-            paper's model. None: as in ``init``; else 4 for series, where it helped on validation parts
-            (docs/measurements.md; 8, the farther ones far, on lines of 128 measurements and more), and 0 for patches.
-        layout: "measurements", "steps" or "auto", for frames and arrays; frozen at fit.
-        columns: arguments of ``from_frame`` that name the columns of data frames.
-        unit: distance in time (in the data's unit) that becomes 1 in the model; "auto" takes the typical one.
-        validation_fraction: share of the samples that is held back to be judged on; none below 20 samples. Where it
-            is a hundred or more it chooses the best weights and when to stop; else the last weights are kept, averaged.
-        early_stopping: stop when the validation loss of a hundred samples or more has not fallen for long.
-        max_minutes: shorten the schedule, if need be, so that ``fit`` ends in about this time. The pace is measured
-            first, so two such fits need not have the same number of updates, nor the same weights; a run that is
-            resumed keeps the number.
-        compile: compile the token-wise parts of the model. precision: "fp32" or "bf16".
-        device: "auto" (a GPU if there is one), "cpu", "cuda" or "cuda:N".
-        random_state: seed; a run on a CPU repeats exactly.
-        verbose: 1 shows a bar with loss, rate and time left.
-        out: a folder for metrics and checkpoints of the training. resume: go on with the run in it.
-        model, training: further settings of ``RoMAEConfig`` and ``TrainingConfig``, by name. Among what is chosen for
-            you: averaged weights, the mean of the tokens instead of CLS (``model={"pooling": "cls"}``), label
-            smoothing of 0.1 in classifiers, and for series, where labels are learned, augmentation
-            (``training={"augmentation": {}}`` turns it off).
-
-    Data may be a TokenSet or other Source, a data frame (with ``columns``), an array (n, channels, times) or
-    (n, times) with NaN where nothing was observed, or a list of arrays (channels, times).
+    Attributes
+    ----------
+    predicts_targets : bool
+        True for estimators that predict labels or numbers of whole samples, and are fitted with ``y``.
+    model_ : Pretrained
+        The trained model; of an ensemble the first.
+    models_ : list of Pretrained
+        All members of the ensemble; one without an ensemble.
+    training_ : TrainingResult
+        Metrics by epoch, number of updates and seconds of the training of ``model_``. Not saved.
+    transfer_ : TransferReport or None
+        Weights that were copied from ``init``; None without ``init``. Not saved.
+    validation_idx_ : array of int, shape (n_validation,)
+        Indices of the validation samples among the samples given to ``fit``. Not saved.
+    summary_ : FitSummary
+        Scores on the validation set, see ``compare_with_baselines``.
+    profile_ : DataProfile or None
+        Typical units, time steps and channels of the samples of the fit, which data to predict are compared with.
     """
 
-    # passes over the validation part after training, which max_minutes leaves time for
-    _passes_after: ClassVar[int] = 2
-    n_estimators: int = 1
+    predicts_targets: ClassVar[bool] = False
 
-    _summary: FitSummary | None = None
+    # evaluations on the validation set after training, which ``max_minutes`` leaves time for
+    _n_evaluations_after_training: ClassVar[int] = 2
+
+    # parameters of all estimators
+    columns: Mapping[str, Any] | None
+    layout: Literal["auto", "measurements", "steps"]
+    unit: float | Literal["auto"]
+    validation_fraction: float
+    init: Any
+    size: str | None
+    context: int | None
+    dropout: float | None
+    model: Mapping[str, Any] | None
+    epochs: int | None
+    learning_rate: float | None
+    batch_size: int | None
+    n_estimators: int = 1
+    early_stopping: bool
+    max_minutes: float | None
+    training: Mapping[str, Any] | None
+    precision: Literal["fp32", "bf16"]
+    compile: bool
+    device: str
+    random_state: int | np.random.RandomState | None
+    verbose: int
+    out: str | Path | None
+    resume: bool
+
+    model_: Pretrained
+    models_: Sequence[Pretrained]
+    training_: TrainingResult
+    transfer_: TransferReport | None
+    validation_idx_: npt.NDArray[np.int64]
+    summary_: FitSummary
+    profile_: DataProfile | None
+
+    # inputs of the baselines; None for a loaded estimator, and where none are trained
     _comparison: BaselineComparison | None = None
 
-    def __init__(
-        self,
-        *,
-        init: Any = None,
-        size: str | None = None,
-        epochs: int | None = None,
-        learning_rate: float | None = None,
-        batch_size: int | None = None,
-        dropout: float | None = None,
-        context: int | None = None,
-        layout: str = "auto",
-        columns: Mapping[str, Any] | None = None,
-        unit: float | str = "auto",
-        validation_fraction: float = 0.1,
-        early_stopping: bool = True,
-        max_minutes: float | None = None,
-        compile: bool = False,
-        precision: str = "fp32",
-        device: str = "auto",
-        random_state: int | np.random.RandomState | None = None,
-        verbose: int = 0,
-        out: str | Path | None = None,
-        resume: bool = False,
-        model: Mapping[str, Any] | None = None,
-        training: Mapping[str, Any] | None = None,
-    ) -> None:
-        self.init = init
-        self.size = size
-        self.epochs = epochs
-        self.learning_rate = learning_rate
-        self.batch_size = batch_size
-        self.dropout = dropout
-        self.context = context
-        self.layout = layout
-        self.columns = columns
-        self.unit = unit
-        self.validation_fraction = validation_fraction
-        self.early_stopping = early_stopping
-        self.max_minutes = max_minutes
-        self.compile = compile
-        self.precision = precision
-        self.device = device
-        self.random_state = random_state
-        self.verbose = verbose
-        self.out = out
-        self.resume = resume
-        self.model = model
-        self.training = training
-
-    def __init_subclass__(cls, **keywords: Any) -> None:
-        """Show a subclass's own parameters and the shared ones in one signature: people and scikit-learn read it."""
-        super().__init_subclass__(**keywords)
-        own = inspect.signature(cls.__init__).parameters
-        if any(p.kind is p.VAR_KEYWORD for p in own.values()):
-            kept = [p for p in own.values() if p.kind is not p.VAR_KEYWORD]
-            shared = [p for name, p in inspect.signature(RoMAEEstimator.__init__).parameters.items() if name not in own]
-            cls.__init__.__signature__ = inspect.Signature([*kept, *shared])  # type: ignore[attr-defined]
+    # -- scikit-learn -----------------------------------------------------------------------------------------
 
     def __sklearn_clone__(self) -> Self:
-        """Unfitted copy; the estimator in ``init`` is kept fitted, as it is where the weights come from."""
+        """Return an unfitted copy whose ``init`` is the same object: a fitted ``init`` stays fitted."""
         parameters = {k: v if k == "init" else copy.deepcopy(v) for k, v in self.get_params(deep=False).items()}
         return type(self)(**parameters)
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Parameters by name; ``init`` is one value, its own parameters are not ours."""
+        """Return the constructor parameters by name.
+
+        Parameters
+        ----------
+        deep : bool, default=True
+            Has no effect: the parameters of an estimator in ``init`` are not part of this one.
+
+        Returns
+        -------
+        dict
+            Values by name.
+        """
         parameters: dict[str, Any] = super().get_params(deep=False)
         return parameters
 
@@ -156,47 +142,44 @@ class RoMAEEstimator(BaseEstimator):
         return hasattr(self, "model_")
 
     def __sklearn_tags__(self) -> Tags:
-        """What scikit-learn may expect: NaN is not observed, samples may have three dimensions."""
+        """Return the tags of scikit-learn: NaN is allowed, and samples may have three dimensions."""
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
         tags.input_tags.three_d_array = True
         return tags
 
-    # -- reading data -----------------------------------------------------------------------------------------
-
-    def _to_fit(self, X: Any) -> tuple[Source, Pretrained | None]:
-        """Data to fit to, laid out as that of ``init`` if there is one; and the model of ``init``."""
-        self._began = time.perf_counter()
-        self._summary = self._comparison = None
-        _check_count("n_estimators", self.n_estimators)
-        initial = initial_model(self.init)
-        schema = None if initial is None or initial.scaling is None else initial.scaling.schema
-        if schema is not None and self.layout not in ("auto", schema.layout):
-            raise ValueError(
-                f"init reads data laid out as {schema.layout!r}, which layout={self.layout!r} does not go with: "
-                "leave it away"
-            )
-        source = as_source(X, self.columns, self.layout, schema)
-        if not len(source):
-            raise ValueError("there are no samples to fit to; give at least one")
-        return source, initial
+    # -- data -------------------------------------------------------------------------------------------------
 
     def read(self, X: Any) -> TokenSet:
-        """Data ``X`` as a fitted estimator takes it to predict: samples laid out as in training."""
+        """Return samples as the fitted estimator reads them to predict, before scaling.
+
+        Parameters
+        ----------
+        X : TokenSet, Source, data frame, array, or list of arrays
+            B samples, as in ``fit``.
+
+        Returns
+        -------
+        TokenSet
+            B samples in the layout of the fit.
+        """
         source = self._source(X)
         return source[np.arange(len(source))]
 
     def _source(self, X: Any) -> Source:
-        """Data to predict on, laid out as in training."""
+        """Return samples to predict on, in the layout of the fit; warn if they differ from the samples of the fit."""
         check_is_fitted(self)
         source = as_source(X, self.columns, self.layout, self.scaling_.schema)
-        if (difference := difference_of(self.profile_, source)) is not None:
-            warnings.warn(difference, DataShiftWarning, stacklevel=4)
+        if (difference := describe_shift(self.profile_, source)) is not None:
+            warn_caller(difference, DataShiftWarning)
         return source
 
     @property
     def scaling_(self) -> Scaling:
-        """The fitted scaling of values and positions."""
+        """Scaling of values and positions that was fitted to the data.
+
+        Raises ValueError if the model has none.
+        """
         scaling = self.model_.scaling
         if scaling is None:
             raise ValueError("this model was trained without scaling; it cannot take raw data")
@@ -204,154 +187,235 @@ class RoMAEEstimator(BaseEstimator):
 
     @property
     def trained_models(self) -> TrainedModels:
-        """The fitted models with what prediction needs."""
+        """The fitted models with the values that prediction needs."""
         return TrainedModels(self.models_, self.scaling_, self.device, bool(self.verbose))
 
     @property
-    def _seed(self) -> int:
+    def hiding_of_training(self) -> Masking:
+        """Masking of pre-training."""
+        return TrainingConfig.from_dict({k: v for k, v in (self.training or {}).items() if k == "hiding"}).hiding
+
+    # -- fit --------------------------------------------------------------------------------------------------
+
+    def _start_fit(self, X: Any) -> tuple[Source, Pretrained | None]:
+        """Return the samples of ``X``, in the layout of ``init`` if there is one, and the model of ``init``."""
+        self._fit_started = time.perf_counter()
+        for name in ("summary_", "profile_"):
+            self.__dict__.pop(name, None)
+        self._comparison = None
+        _check_count("n_estimators", self.n_estimators)
+        initial = initial_model(self.init)
+        schema = None if initial is None or initial.scaling is None else initial.scaling.schema
+        if schema is not None and self.layout not in ("auto", schema.layout):
+            raise ValueError(
+                f"init was trained on data with layout={schema.layout!r}, got layout={self.layout!r}: leave it out"
+            )
+        source = as_source(X, self.columns, self.layout, schema)
+        if not len(source):
+            raise ValueError("there are no samples to fit to; give at least one")
+        return source, initial
+
+    def _draw_seed(self) -> int:
         if isinstance(self.random_state, (int, np.integer)):
             return int(self.random_state)
         return int(check_random_state(self.random_state).randint(2**31 - 1))
 
     @property
-    def hiding_of_training(self) -> Masking:
-        """What is hidden in pre-training."""
-        return TrainingConfig.from_dict({k: v for k, v in (self.training or {}).items() if k == "hiding"}).hiding
+    def _is_gpu(self) -> bool:
+        return pick_device(self.device).type == "cuda"
 
-    # -- training ---------------------------------------------------------------------------------------------
+    def _model_config(
+        self, scaling: Scaling, initial: Pretrained | None, length: float = 0.0, **fixed: Any
+    ) -> RoMAEConfig:
+        """Return the configuration of a new model; ``fixed`` are fields that the kind of estimator sets."""
+        given = {k: v for k in ("dropout", "context") if (v := getattr(self, k)) is not None} | dict(self.model or {})
+        return model_config(scaling, initial, length=length, size=self.size, is_gpu=self._is_gpu, given=given, **fixed)
 
-    def _start_from(self, initial: Pretrained | None, model: Pretrained) -> None:
-        self.transfer_: TransferReport | None = None if initial is None else transfer(initial, model)
+    def _new_model(self, make: Callable[[], Pretrained], seed: int, initial: Pretrained | None) -> Pretrained:
+        """Return ``make()`` with random initial weights by ``seed``, replaced by those of ``initial`` where shared."""
+        model: Pretrained = seeded_model(seed, make)
+        self.transfer_ = None if initial is None else transfer(initial, model)
         if self.verbose and self.transfer_ is not None:
             print(self.transfer_)
+        return model
 
     def _train(
         self,
         model: Pretrained,
         source: Source,
-        parts: TrainValidationSplit,
+        split: TrainValidationSplit,
         scaling: Scaling,
-        plan: TrainingDefaults,
+        defaults: TrainingDefaults,
         seed: int,
-        sample_weight: npt.NDArray[Any] | None = None,
+        *,
+        sample_weight: Array | None = None,
         initial: Pretrained | None = None,
+        prepare_baselines: Callable[[], BaselineComparison] | None = None,
         **fixed: Any,
-    ) -> TrainingResult:
-        """Train ``model`` and, for more than one of ``n_estimators``, others like it from other seeds."""
-        config = training_config(
-            self,
-            plan,
-            n_training=len(parts.training),
-            n_validation=len(parts.validation),
+    ) -> None:
+        """Train ``model`` and the other members of the ensemble.
+
+        prepare_baselines: reads the samples that the baselines are trained on. fixed: settings of training that the
+        kind of estimator sets.
+        """
+        config = self._training_config(model, source, split, scaling, defaults, seed, initial, fixed)
+        job = TrainingJob.of(source, split, scaling, config, sample_weight)
+        out = None if self.out is None else Path(self.out)
+
+        def describe_samples() -> None:
+            self.profile_ = DataProfile.of(source)
+            self._comparison = None if prepare_baselines is None else prepare_baselines()
+
+        # first where a stopped run must be usable, and where the time that is left for training depends on it
+        is_described_first = out is not None or self.max_minutes is not None
+        if is_described_first:
+            describe_samples()
+        if out is not None:
+            self._open_run(out)
+        if self.max_minutes is not None:
+            if self._is_reported and self._comparison is not None:
+                self._comparison.evaluate()
+            seconds, n_after = self._seconds_left(), self._n_evaluations_after_training
+            config = fit_in_time(job, model, seconds, self.n_estimators, n_after, out)
+        self.models_, self.training_ = train_members(job, model, initial, config, self.n_estimators, out, self.resume)
+        self.model_ = self.models_[0]
+        self.validation_idx_ = split.validation
+        if not is_described_first:
+            describe_samples()
+
+    def _training_config(
+        self,
+        model: Pretrained,
+        source: Source,
+        split: TrainValidationSplit,
+        scaling: Scaling,
+        defaults: TrainingDefaults,
+        seed: int,
+        initial: Pretrained | None,
+        fixed: Mapping[str, Any],
+    ) -> TrainingConfig:
+        """Return the settings of training: defaults, then parameters, then ``training``, then ``fixed``."""
+        conditions = TrainingConditions(
+            n_training=len(split.training),
+            n_validation=len(split.validation),
             length=mean_length(source),
             width=model.config.width,
             is_patches=scaling.schema.patch is not None,
-            is_tuning=self.init is not None or initial is not None,
-            seed=seed,
-            **fixed,
+            is_pretrained=initial is not None,
+            is_gpu=self._is_gpu,
         )
-        lesson = TrainingJob.of(source, parts, scaling, config, sample_weight)
-        self.profile_: DataProfile | None = DataProfile.of(source)
-        out = None if self.out is None else Path(self.out)
-        if out is not None:
-            # before training too: what is trained so far can be used, and is known for what it is
-            RunFolder(out).check_free(self.resume)
-            out.mkdir(parents=True, exist_ok=True)
-            if not (self.resume and (out / DESCRIPTION).exists()):
-                write_description(self, out)
-        if self.max_minutes is not None:
-            config = fit_in_time(lesson, model, self._seconds_left(), self.n_estimators, self._passes_after, out)
-        members, self.training_ = train_members(lesson, model, initial, config, self.n_estimators, out, self.resume)
-        self.validation_idx_ = parts.validation
-        self._set_models(members)
-        return self.training_
+        names = ("epochs", "learning_rate", "batch_size", "device", "precision", "compile")
+        given = {name: value for name in names if (value := getattr(self, name)) is not None}
+        given |= {"seed": seed, "progress": bool(self.verbose), **(self.training or {}), **fixed}
+        return training_config(defaults, conditions, self.early_stopping, given)
+
+    def _open_run(self, out: Path) -> None:
+        """Check the folder of the run, and describe the estimator in it: checkpoints of a stopped run can be loaded."""
+        RunFolder(out).check_free(self.resume)
+        out.mkdir(parents=True, exist_ok=True)
+        if not (self.resume and (out / DESCRIPTION).exists()):
+            FittedEstimator.of(self).write(out)
 
     def _seconds_left(self) -> float:
         if not isinstance(self.max_minutes, Real) or not self.max_minutes > 0:
             raise ValueError(f"max_minutes must be a positive number or None, got {self.max_minutes!r}")
-        return 60.0 * self.max_minutes - (time.perf_counter() - self._began)
+        return 60.0 * self.max_minutes - (time.perf_counter() - self._fit_started)
 
-    def _set_models(self, models: Sequence[Pretrained]) -> None:
-        self.models_ = list(models)
-        self.model_ = self.models_[0]
-
-    # -- judging ----------------------------------------------------------------------------------------------
+    # -- summary ----------------------------------------------------------------------------------------------
 
     @property
-    def summary_(self) -> FitSummary:
-        """The validation scores of the fit; with those of baselines after ``compare_with_baselines``."""
-        check_is_fitted(self)
-        if self._summary is None:
-            raise AttributeError("this estimator was loaded from a folder that has no summary of its fit")
-        return self._summary
+    def _is_reported(self) -> bool:
+        """True if ``fit`` prints or writes its summary."""
+        return bool(self.verbose) or self.out is not None
+
+    def _finish(self, summary: FitSummary) -> None:
+        """Set ``summary_`` at the end of a fit, and print and write it if asked for."""
+        self.summary_ = summary
+        if self._is_reported:
+            self.compare_with_baselines()
+        if self.verbose:
+            print(self.summary_, file=sys.stderr)
+        if self.out is not None:
+            FittedEstimator.of(self).write(Path(self.out))
 
     def compare_with_baselines(self) -> FitSummary:
-        """Train baselines on the same samples, unless they are trained, and store their scores in ``summary_``.
+        """Add the validation scores of baselines to ``summary_``.
+
+        Classifiers and regressors are compared with a random forest on features and a ridge model on random
+        convolutions, trained on the same training set: this takes seconds, at the first call. Embedders and
+        interpolators are compared with the mean of each channel and with linear interpolation. ``fit`` calls this
+        method if it prints (``verbose``) or writes (``out``).
 
         Returns
         -------
         FitSummary
-            The new ``summary_``.
-        """
-        summary = self.summary_
-        if self._comparison is not None:
-            summary = self._summary = self._comparison.add_to(summary)
-            self._comparison = None
-        return summary
+            The new ``summary_``. Print it to see the scores side by side.
 
-    def _prepared_contest(
-        self,
-        source: Source,
-        parts: TrainValidationSplit,
-        targets: npt.NDArray[Any],
-        weights: npt.NDArray[Any] | None,
-        seed: int,
-    ) -> BaselineComparison:
-        contest = BaselineComparison.prepare(source, parts.training, parts.validation, targets, weights, seed)
-        if self.max_minutes is not None and self._is_watched:
-            contest.evaluate()  # now, so that what time is left for training is known
-        return contest
-
-    @property
-    def _is_watched(self) -> bool:
-        return bool(self.verbose) or self.out is not None
-
-    def _finish(self, summary: FitSummary, contest: BaselineComparison | None = None) -> None:
-        """The end of every fit: what it is worth. A contest is held at once if someone looks, later if not."""
-        self._summary, self._comparison = summary, contest
-        if self._is_watched:
-            summary = self.compare_with_baselines()
-        if self.verbose:
-            print(summary, file=sys.stderr)
-        if self.out is not None:
-            write_description(self, Path(self.out))
-
-    # -- saving -----------------------------------------------------------------------------------------------
-
-    def save(self, path: str | Path) -> None:
-        """Write the fitted estimator to a folder that ``rotary_mae.load`` reads; no pickle in it.
-
-        An estimator that is there already is replaced, other files stay. ``init`` is not written: its weights are in
-        the model.
+        Raises
+        ------
+        ValueError
+            If the estimator was loaded from a folder that has no scores of baselines: the data are not in it.
         """
         check_is_fitted(self)
-        save_estimator(self, Path(path))
+        if self._comparison is not None:
+            self.summary_ = self._comparison.add_to(self.summary_)
+        elif not hasattr(self, "summary_"):
+            raise ValueError("this estimator was loaded from a run whose training was stopped: resume it first")
+        elif self.predicts_targets and self.summary_.scores and not self.summary_.baselines:
+            raise ValueError(
+                "this estimator was loaded from a folder without scores of baselines, and the training data are not in "
+                "it: call compare_with_baselines() after fit, before save()"
+            )
+        return self.summary_
 
-    def _fitted(self) -> dict[str, Any]:
-        """Fitted attributes beside the model, as JSON can hold them."""
-        return {}
+    # -- folders ----------------------------------------------------------------------------------------------
 
-    def _restore(self, fitted: dict[str, Any], model: Pretrained) -> None:
-        """Become what ``write_description`` wrote; ``model`` is the first member."""
-        self._set_models([model])
-        self.transfer_ = None
+    def save(self, path: str | Path) -> None:
+        """Write the fitted estimator to a folder that ``rotary_mae.load`` reads; it has no pickle in it.
 
-    def _restore_about(self, described: dict[str, Any], models: Sequence[Pretrained]) -> None:
-        """Take up what is not of one kind of estimator: all members, the profile of the data and the summary."""
-        self._set_models(models)
-        self.profile_ = DataProfile.from_json(described.get("profile"))
-        summary = described.get("summary")
-        self._summary = None if summary is None else FitSummary.from_json(summary)
+        An estimator in the folder is replaced as a whole; other files stay. ``init`` is not written, because its
+        weights are in the model. The summary is written as it is: call ``compare_with_baselines`` before, to have the
+        scores of baselines in it.
+
+        Parameters
+        ----------
+        path : path
+            Folder; it is made if it does not exist.
+
+        Raises
+        ------
+        NotFittedError
+            If the estimator is not fitted.
+        FileExistsError
+            If ``path`` is a file.
+        """
+        check_is_fitted(self)
+        FittedEstimator.of(self).save(self.models_, Path(path))
+
+
+def restored_estimator(kind: type[Kind], state: FittedEstimator, models: Sequence[Pretrained]) -> Kind:
+    """Return a fitted estimator with the saved state.
+
+    Parameters
+    ----------
+    kind : type
+        Class of the estimator.
+    state : FittedEstimator
+        State that was read from a folder.
+    models : sequence of Pretrained
+        Members of the ensemble.
+
+    Returns
+    -------
+    RoMAEEstimator
+        An estimator of the class ``kind``.
+    """
+    estimator = kind(**state.parameters)
+    estimator.models_ = list(models)
+    estimator.model_ = estimator.models_[0]
+    estimator.transfer_ = None
+    estimator.__dict__.update(state.attributes())
+    return estimator
 
 
 def _check_count(name: str, given: Any) -> None:
@@ -367,10 +431,13 @@ Fit = Callable[Concatenate[Estimator, Parameters], Estimator]
 
 
 def restore_on_failure(fit: Fit[Estimator, Parameters]) -> Fit[Estimator, Parameters]:
-    """``fit`` that puts all attributes back if it fails or is interrupted: an old model must not meet new classes."""
+    """Wrap ``fit`` so that all attributes are as before if it fails or is interrupted.
+
+    Otherwise an old model could meet the classes of a new fit.
+    """
 
     @functools.wraps(fit)
-    def whole(self: Estimator, *args: Parameters.args, **options: Parameters.kwargs) -> Estimator:
+    def fit_or_restore(self: Estimator, *args: Parameters.args, **options: Parameters.kwargs) -> Estimator:
         before: dict[str, Any] = dict(vars(self))
         try:
             return fit(self, *args, **options)
@@ -379,4 +446,4 @@ def restore_on_failure(fit: Fit[Estimator, Parameters]) -> Fit[Estimator, Parame
             vars(self).update(before)
             raise
 
-    return whole
+    return fit_or_restore

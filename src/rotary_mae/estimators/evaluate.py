@@ -1,4 +1,4 @@
-"""How good a fitted estimator is on data: classes, numbers, or what was hidden from it."""
+"""Metrics of fitted estimators on samples: of classes, of numbers, or of masked values."""
 
 from __future__ import annotations
 
@@ -6,52 +6,88 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from sklearn.utils.validation import check_is_fitted
 
 from rotary_mae.data.sources import Source
 from rotary_mae.estimators._predict.masked import reconstruction_metrics
 from rotary_mae.estimators.classifier import RoMAEClassifier
 from rotary_mae.estimators.embedder import RoMAEEmbedder
 from rotary_mae.estimators.estimator import RoMAEEstimator
+from rotary_mae.estimators.inputs import as_source, has_ids
 from rotary_mae.estimators.interpolator import RoMAEInterpolator
 from rotary_mae.estimators.labels import LabelledSubset, labels_for
 from rotary_mae.estimators.regressor import RoMAERegressor
 from rotary_mae.evaluation.metrics import prediction_metrics
 
-__all__ = ["evaluate_estimator", "reconstruction_metrics"]
+__all__ = ["class_indices", "evaluate", "labelled_subset", "reconstruction_metrics"]
 
 Array = npt.NDArray[Any]
 
 
-def evaluate_estimator(estimator: RoMAEEstimator, source: Source, y: Any = None) -> dict[str, float]:
-    """Metrics by name.
+def evaluate(estimator: RoMAEEstimator, tokens: Any, y: Any = None) -> dict[str, float]:
+    """Evaluate a fitted estimator on samples that it was not trained on.
 
-    Classifiers: accuracy, balanced_accuracy, macro_f1. Regressors: mse and r2, in the user's units. Embedders and
-    interpolators: see ``reconstruction_metrics``, with the hiding they were trained with.
+    Parameters
+    ----------
+    estimator : RoMAEEmbedder, RoMAEClassifier, RoMAERegressor, or RoMAEInterpolator
+        A fitted estimator.
+    tokens : TokenSet, Source, data frame, array, or list of arrays
+        B samples, as in ``fit``.
+    y : array, shape (B,) or (B, k), mapping, Series, or None
+        Labels or numbers, as in ``fit``; None takes the targets of the samples. Samples without one are left out.
 
-    y: labels in the order of the samples, or by id; None takes the source's targets. Samples without one are left out.
+    Returns
+    -------
+    dict of str to float
+        Metrics by name. Classifiers: accuracy, balanced_accuracy and macro_f1. Regressors: mse, in the units of the
+        targets, and r2. Embedders and interpolators, on values that are masked as in training, in scaled units: mse,
+        and mse_mean, mse_linear and mse_last of the baselines (mean of the channel, linear interpolation, last value);
+        with a predictive distribution also log_likelihood, log_likelihood_mean and coverage_90, the fraction inside
+        the central 90 % interval; and n_hidden, the number of masked values.
+
+    Raises
+    ------
+    TypeError
+        If ``estimator`` is not one of this library.
+    NotFittedError
+        If it is not fitted.
+    ValueError
+        If the samples or the labels do not fit the estimator.
+
+    Examples
+    --------
+    >>> import rotary_mae as rm
+    >>> tokens = rm.simulate_light_curves(40)
+    >>> classifier = rm.RoMAEClassifier(size="tiny-shallow", epochs=1, random_state=0).fit(tokens[:30])
+    >>> sorted(rm.evaluate(classifier, tokens[30:]))
+    ['accuracy', 'balanced_accuracy', 'macro_f1']
     """
+    if not isinstance(estimator, RoMAEEstimator):
+        raise TypeError(f"expected a fitted estimator of this library, got {type(estimator).__name__}")
+    check_is_fitted(estimator)
+    source = as_source(tokens, estimator.columns, estimator.layout, estimator.scaling_.schema)
     if isinstance(estimator, RoMAEClassifier):
-        known = labelled(source, y)
-        return prediction_metrics(estimator.predict_proba(known.source), classes_as_numbers(estimator, known.labels))
+        known = labelled_subset(source, y, has_ids(tokens))
+        return prediction_metrics(estimator.predict_proba(known.source), class_indices(estimator, known.labels))
     if isinstance(estimator, RoMAERegressor):
-        known = labelled(source, y)
+        known = labelled_subset(source, y, has_ids(tokens))
         targets = known.labels.astype(np.float64)
         return prediction_metrics(estimator.predict(known.source).reshape(len(targets), -1), targets)
     if isinstance(estimator, RoMAEEmbedder | RoMAEInterpolator):
         return reconstruction_metrics(estimator.trained_models, source, estimator.hiding_of_training)
-    raise TypeError(f"expected a fitted estimator of this library, got {type(estimator).__name__}")
+    raise TypeError(f"expected one of the four estimators of this library, got {type(estimator).__name__}")
 
 
-def labelled(source: Source, y: Any) -> LabelledSubset:
-    """The samples that have a label, to judge by; raises ValueError if none has."""
-    labels = labels_for(source, y)
+def labelled_subset(source: Source, y: Any, is_keyed: bool = True) -> LabelledSubset:
+    """Return the samples that have a label (see ``labels_for``); raise ValueError if none has."""
+    labels = labels_for(source, y, is_keyed)
     if labels is None:
-        raise ValueError("to be judged, predictions need labels: name their column, or give them")
+        raise ValueError("evaluation needs labels, and the samples have no targets: give y, or name their column")
     return LabelledSubset.of(source, labels, None, None)
 
 
-def classes_as_numbers(estimator: RoMAEClassifier, labels: Array) -> npt.NDArray[np.int64]:
-    """(n,) the place of each label among the classes; raises ValueError for labels never seen in training."""
+def class_indices(estimator: RoMAEClassifier, labels: Array) -> npt.NDArray[np.int64]:
+    """Return the indices (n,) of labels among the classes; raise ValueError for labels that no training sample had."""
     index = {name: i for i, name in enumerate(estimator.classes_.tolist())}
     if unseen := sorted({str(label) for label in labels.tolist() if label not in index}):
         raise ValueError(f"labels {unseen} were never seen in training; the classes are {list(index)}")

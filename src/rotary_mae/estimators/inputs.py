@@ -1,4 +1,4 @@
-"""Whatever a user has, as a source of samples; and labels in the order of the samples."""
+"""Data of a user (tokens, frames, arrays) as a source of samples."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Any
 
 import narwhals as nw
 import numpy as np
-import numpy.typing as npt
 from sklearn.utils import check_array
 
 from rotary_mae.data.arrays import from_arrays
@@ -19,34 +18,55 @@ from rotary_mae.data.schema import Schema
 from rotary_mae.data.sources import Source, adapt_source
 from rotary_mae.data.tokens import TokenSet
 
-Array = npt.NDArray[Any]
-
 
 def as_source(
     X: Any, columns: Mapping[str, Any] | None = None, layout: str = "auto", schema: Schema | None = None
 ) -> Source:
-    """A TokenSet or other Source as it is; frames by ``from_frame(**columns)``; arrays by ``from_arrays``.
+    """Return data as a source of samples.
 
-    A matrix (n, times) is one channel a sample. With the ``schema`` of a fitted model, data is laid out as it was.
+    Parameters
+    ----------
+    X : TokenSet, Source, data frame, astropy table, array, or list of arrays
+        Samples. Frames are read by ``from_frame``, arrays by ``from_arrays``; an array (n, times) has one channel.
+    columns : mapping, optional
+        Arguments of ``from_frame``, for frames.
+    layout : {"auto", "measurements", "steps"}
+        Layout of the tokens of frames and arrays.
+    schema : Schema, optional
+        Schema of a fitted model, whose layout replaces ``layout``. Labels and channels may then be missing in a frame.
+
+    Returns
+    -------
+    Source
+        The samples; a TokenSet or another Source is returned as it is.
+
+    Raises
+    ------
+    ValueError
+        If the data cannot be read, or a source has another layout than ``layout``.
     """
-    if is_frame(X):
-        return _from_frame(X, columns, layout, schema)
-    if (source := adapt_source(X)) is not None:
+    if isinstance(X, TokenSet):
+        source: Source | None = X
+    elif is_frame(X):
+        return _read_frame(X, columns, layout, schema)
+    else:
+        source = adapt_source(X)
+    if source is not None:
         if schema is None and layout not in ("auto", source.schema.layout):
             raise ValueError(
-                f"layout={layout!r} is for frames and arrays; these tokens are laid out as {source.schema.layout!r}: "
-                "leave layout away, or give it to from_frame or from_arrays"
+                f"layout={layout!r} is for frames and arrays; the layout of these tokens is {source.schema.layout!r}: "
+                "leave layout out, or give it to from_frame or from_arrays"
             )
         return source
     if hasattr(X, "schema"):  # a lazy frame
-        return _from_frame(X, columns, layout, schema)
+        return _read_frame(X, columns, layout, schema)
     if schema is not None:
         layout = schema.layout
     return from_arrays(_checked_arrays(X), layout=layout)  # type: ignore[arg-type]
 
 
 def _checked_arrays(X: Any) -> Any:
-    """Arrays as ``from_arrays`` takes them, checked as scikit-learn checks; a list may hold series of any lengths."""
+    """Return arrays as ``from_arrays`` takes them, checked as scikit-learn does; listed series may have any length."""
     if np.ma.isMaskedArray(X):
         X = np.ma.filled(X.astype(np.float64), np.nan)
     is_listed = isinstance(X, list | tuple) or (isinstance(X, np.ndarray) and X.dtype == object and X.ndim == 1)
@@ -56,62 +76,62 @@ def _checked_arrays(X: Any) -> Any:
     return array[:, None, :] if array.ndim == 2 else array
 
 
-def is_named(X: Any) -> bool:
-    """Whether samples have ids of the user's, so that labels can be keyed by them; rows of arrays have none."""
-    return is_frame(X) or adapt_source(X) is not None
+def has_ids(X: Any) -> bool:
+    """Return True for frames and sources, whose samples have ids that labels can be keyed by; arrays have none."""
+    return isinstance(X, TokenSet) or is_frame(X) or adapt_source(X) is not None
 
 
 def is_frame(X: Any) -> bool:
-    """Whether this is a data frame that narwhals knows, or an astropy table."""
+    """Return True for a data frame that narwhals can read, or an astropy table."""
     return nw.dependencies.is_into_dataframe(X) or is_astropy(X)
 
 
-def _from_frame(X: Any, columns: Mapping[str, Any] | None, layout: str, schema: Schema | None) -> TokenSet:
-    named = dict(columns or {})
+def _read_frame(X: Any, columns: Mapping[str, Any] | None, layout: str, schema: Schema | None) -> TokenSet:
+    arguments = dict(columns or {})
     known = list(inspect.signature(from_frame).parameters)[1:]
-    if unknown := [name for name in named if name not in known]:
+    if unknown := [name for name in arguments if name not in known]:
         raise ValueError(f"columns has no {unknown[0]!r}; it holds arguments of from_frame: {', '.join(known)}")
     X = arrow_table(X) if is_astropy(X) else X
     if schema is not None:
         layout = schema.layout
-        # labels need not be there to predict
-        target = named.get("target")
-        wanted = [target] if isinstance(target, str) else target or []
-        if not set(wanted) <= set(nw.from_native(X).columns):
-            named.pop("target")
-        named |= _channels_there(nw.from_native(X), named, schema)
+        # labels may be missing in data to predict
+        target = arguments.get("target")
+        targets = [target] if isinstance(target, str) else target or []
+        if not set(targets) <= set(nw.from_native(X).columns):
+            arguments.pop("target")
+        arguments |= _present_channels(nw.from_native(X), arguments, schema)
         if (channel := default_channel(X, columns, schema)) is not None:
-            named["channel"] = channel
+            arguments["channel"] = channel
     try:
-        return from_frame(X, **{"layout": layout, **named})
+        return from_frame(X, **{"layout": layout, **arguments})
     except MissingColumn as missing:
-        raise missing if columns else unnamed(missing.name, missing.known) from None
+        raise missing if columns else unnamed_column(missing.name, missing.known) from None
 
 
 def default_channel(X: Any, columns: Mapping[str, Any] | None, schema: Schema) -> str | None:
-    """The column "channel" of a frame whose columns nobody named, for a model that knows channels; or None."""
+    """Return "channel" if a frame without ``columns`` has a column of this name and the model has channels."""
     is_there = not columns and schema.channel_axis is not None and "channel" in nw.from_native(X).columns
     return "channel" if is_there else None
 
 
-def unnamed(name: str, known: Sequence[str]) -> MissingColumn:
-    """The error of a frame that came without ``columns``."""
+def unnamed_column(name: str, known: Sequence[str]) -> MissingColumn:
+    """Return the error for a frame that came without ``columns`` and has no column ``name``."""
     hint = "frames need an estimator with columns=dict(id=..., time=..., value=...), the arguments of from_frame; "
     return MissingColumn(name, known, hint)
 
 
-def _channels_there(frame: Any, named: Mapping[str, Any], schema: Schema) -> dict[str, Any]:
-    """value (and error) without the model's channels that a wide frame does not have: not observed, here."""
-    names = named.get("value")
-    if named.get("channel") is not None or not isinstance(names, list | tuple):
+def _present_channels(frame: Any, arguments: Mapping[str, Any], schema: Schema) -> dict[str, Any]:
+    """Return ``value`` (and ``error``) without the channels of the model that a wide frame lacks."""
+    names = arguments.get("value")
+    if arguments.get("channel") is not None or not isinstance(names, list | tuple):
         return {}
     is_nested = any(kind == nw.Struct for kind in frame.schema.values())
-    is_there = [is_nested or name in frame.columns or name not in schema.channels for name in names]
-    if all(is_there) or not any(is_there):
+    is_present = [is_nested or name in frame.columns or name not in schema.channels for name in names]
+    if all(is_present) or not any(is_present):
         return {}
-    parts = {part: named[part] for part in ("value", "error") if isinstance(named.get(part), list | tuple)}
+    lists = {part: arguments[part] for part in ("value", "error") if isinstance(arguments.get(part), list | tuple)}
     return {
-        part: [name for name, there in zip(given, is_there, strict=True) if there]
-        for part, given in parts.items()
+        part: [name for name, present in zip(given, is_present, strict=True) if present]
+        for part, given in lists.items()
         if len(given) == len(names)
     }

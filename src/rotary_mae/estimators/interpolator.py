@@ -1,28 +1,30 @@
-"""RoMAEInterpolator: values at any position, with their spread."""
+"""RoMAEInterpolator: values at any position, with calibrated intervals."""
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
-from typing import Any, Literal, Self
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from rotary_mae.batches.masking import Masking
+from rotary_mae._settings import nested
+from rotary_mae._warnings import warn_caller
+from rotary_mae.batches.masking import Masking, Strategy
 from rotary_mae.data.alignment import align
 from rotary_mae.data.sources import Source
 from rotary_mae.data.tokens import TokenSet
-from rotary_mae.estimators._fit.defaults import INTERPOLATE, model_config
-from rotary_mae.estimators._fit.initialization import scaling_for, seeded_model
+from rotary_mae.estimators._fit.defaults import INTERPOLATE
+from rotary_mae.estimators._fit.initialization import scaling_for
 from rotary_mae.estimators._fit.split import TrainValidationSplit, split_validation
 from rotary_mae.estimators._predict.anomalies import anomaly_scores, root_mean_square
 from rotary_mae.estimators._predict.batched import TrainedModels, length_sorted_batches
 from rotary_mae.estimators._predict.distribution import Of, Statistics
 from rotary_mae.estimators._predict.imputation import ValueCells
-from rotary_mae.estimators._predict.masked import masked_summary
+from rotary_mae.estimators._predict.masked import masked_summary, reconstruction_metrics
 from rotary_mae.estimators._predict.queries import (
     Queries,
     check_future,
@@ -35,77 +37,258 @@ from rotary_mae.estimators.inputs import is_frame
 from rotary_mae.evaluation.conformal import Calibration, HeldOut, count_channels
 from rotary_mae.evaluation.conformal_scores import calibration_series, fit_on_masked_values, withhold_values
 from rotary_mae.models.autoencoder import RoMAEForPreTraining
-from rotary_mae.models.pretrained import Pretrained
-from rotary_mae.training.config import TrainingConfig
 
 Array = npt.NDArray[Any]
 
-# Series held out at least, up to a quarter of all: from fewer, one cannot tell how wide an interval must be.
-MIN_HELD = 10
+# Calibration needs at least this many series, because fewer do not determine the width of intervals; but at most this
+# fraction of all. Not tuned.
+MIN_CALIBRATION_SERIES, MAX_CALIBRATION_FRACTION = 10, 0.25
 
 
 class RoMAEInterpolator(RoMAEEstimator):
-    """Learns to fill in hidden observations, then answers at any position of its axes.
+    """Interpolator that predicts values at any positions, with calibrated intervals.
 
-    hiding: the strategy of hiding in training ("uniform", "times", "block", "future", "channel"), and
-    hiding_fraction its share: choose what prediction will meet. n_estimators: that many models are trained from
-    different seeds on the same training part and answer together, as the mixture of their normal distributions: where
-    they disagree, the spread is wider. Other parameters: see ``RoMAEEstimator``.
-    Each answer depends on the observations alone, never on what else is asked.
+    It is trained to predict masked observations. A prediction depends on the observations of its sample alone, and not
+    on the other queries.
 
-    Fitted: ``model_`` (``models_`` of an ensemble), ``summary_``, and ``calibration_``: how the spread of answers was
-    calibrated, channel by channel, on values hidden in the same way; its ``held_out`` says on which. "series": the
-    validation part (of at least 10 series, up to a quarter of all), from which training learns nothing but, if it has
-    a hundred or more, when to stop. "values": where there are too few series for one (below 20), a seventh of the
-    values of each, which training never sees; they tell little of other series. "nothing": the training series, with
-    validation_fraction=0; intervals are too narrow where the model knows these by heart.
+    Parameters
+    ----------
+    columns : mapping, optional
+        Names of the columns of data frames: arguments of ``from_frame``, such as ``dict(id="object_id", time="mjd",
+        value="flux")``.
+    layout : {"auto", "measurements", "steps"}, default="auto"
+        Layout of the tokens that are made from frames and arrays (see ``from_frame``). Later data have the layout of
+        the fit.
+    unit : float or "auto", default="auto"
+        Distance in time, in the unit of the data, that becomes 1 in the model. "auto" takes the typical distance
+        between measurements.
+    validation_fraction : float, default=0.1
+        Fraction of the samples in the validation set, in [0, 1). Below 20 samples there is none. From 100 validation
+        samples on, it selects the epoch whose weights are taken; else the averaged last weights are taken.
+    init : estimator, path, model, or None, default=None
+        Source of the initial weights: a fitted estimator, a run folder, a repository of the Hugging Face Hub
+        ("owner/name"), or a model. None makes a new model with random weights.
+    size : {"tiny-shallow", "tiny", "small", "base", "large"}, optional
+        Size of a new model; an error if ``init`` has another. Default: "tiny" on a GPU, "tiny-shallow" on a CPU.
+    context : int, optional
+        Neighbours on each side, in the same channel, that a token is projected with (see ``RoMAEConfig``); 0 is the
+        model of the paper. Default: that of ``init``; else 4 for series (8 if channel series have 128 measurements or
+        more), and 0 for patches.
+    dropout : float, optional
+        Dropout of attention scores and of the MLP, in [0, 1). Default: that of ``init``, else 0.
+    model : mapping, optional
+        Further fields of ``RoMAEConfig`` by name; ``decoder`` may be a ``DecoderConfig``. Samples are pooled by the
+        mean of their tokens if this does not say ``{"pooling": "cls"}``.
+    epochs : int, optional
+        Epochs of training. Default: chosen from number and length of the samples, so that on two CPU cores a few
+        hundred series take minutes, and 50 000 series of 100 tokens less than an hour.
+    learning_rate : float, optional
+        Peak learning rate. Default: chosen from the width of the model, and lower with ``init``.
+    batch_size : int, optional
+        Samples in a batch. Default: chosen from number and length of the samples.
+    hiding : str, Masking, or mapping, default="uniform"
+        Masking of training: the strategy ("uniform", "times", "block", "future" or "channel"), or a ``Masking`` or a
+        mapping of its fields, whose fraction replaces ``hiding_fraction``. Choose what prediction will meet: "future"
+        for forecasts, "block" for gaps.
+    hiding_fraction : float, default=0.5
+        Fraction of the tokens that are masked if ``hiding`` is a strategy, in (0, 1].
+    n_estimators : int, default=1
+        Number of models, trained from different seeds on the same training set. They predict the mixture of their
+        normal distributions, which is wider where they disagree.
+    early_stopping : bool, default=True
+        Stop if the validation loss has not improved for many evaluations. It needs 100 validation samples.
+    max_minutes : float, optional
+        Time limit of ``fit`` in minutes. The speed is measured first, and the schedule is shortened if necessary. Two
+        fits with a limit may therefore differ in the number of updates and in their weights; a resumed run keeps the
+        number.
+    training : mapping, optional
+        Further fields of ``TrainingConfig`` by name; ``augmentation`` may be an ``Augmentation``. A ``Masking`` or
+        mapping under ``hiding`` replaces the parameters above. By default weights are averaged.
+    precision : {"fp32", "bf16"}, default="fp32"
+        Precision of training; "bf16" is faster on GPUs that support it.
+    compile : bool, default=False
+        Compile the token-wise parts of the model before training.
+    device : str, default="auto"
+        "cpu", "cuda", "cuda:N", or "auto" for a GPU if there is one.
+    random_state : int, RandomState, or None, default=None
+        Seed of everything random. With an int, fits on a CPU are equal to the bit.
+    verbose : int, default=0
+        1 shows a progress bar with loss, learning rate and remaining time, and prints the summary at the end.
+    out : path, optional
+        Folder for metrics, checkpoints and the fitted estimator.
+    resume : bool, default=False
+        Resume the run in ``out``. On a CPU the result is as if it had not been stopped.
+
+    Attributes
+    ----------
+    calibration_ : Calibration
+        Quantiles of standardised errors of each channel on values that were masked as in training. ``held_out`` names
+        those values: "series" is the validation set, of at least 10 series up to a quarter of all. It is not used in
+        training, except for early stopping from 100 series on. "values" is a seventh of the values of each series,
+        without a validation set. "nothing" is the training set, if ``validation_fraction`` is 0: intervals are too
+        narrow where the model has learned these series by heart.
+    model_ : RoMAEForPreTraining
+        The trained model; of an ensemble the first.
+    models_ : list of RoMAEForPreTraining
+        All members of the ensemble.
+    scaling_ : Scaling
+        Scaling of values and positions that was fitted to the data.
+    training_ : TrainingResult
+        Metrics by epoch, number of updates and seconds of the training of ``model_``. Not saved.
+    transfer_ : TransferReport or None
+        Weights that were copied from ``init``; None without ``init``. Not saved.
+    validation_idx_ : array of int, shape (n_validation,)
+        Indices of the validation samples among the samples of ``fit``. Not saved.
+    summary_ : FitSummary
+        Scores on the validation set; see ``compare_with_baselines``.
+    profile_ : DataProfile or None
+        Typical units, time steps and channels of the samples of ``fit``. Data to predict that differ cause a
+        ``DataShiftWarning``.
+
+    Notes
+    -----
+    All methods take samples as a TokenSet or another Source, a data frame (with ``columns``), an array
+    (n, channels, times) or (n, times) with NaN for values that were not observed, or a list of arrays
+    (channels, times).
+
+    Examples
+    --------
+    >>> import rotary_mae as rm
+    >>> tokens = rm.simulate_light_curves(40)
+    >>> interpolator = rm.RoMAEInterpolator(size="tiny-shallow", epochs=1, random_state=0).fit(tokens)
+    >>> at = [[[10.0, 0], [20.0, 1]]] * 3  # two positions (time, channel) in each of three samples
+    >>> mean, std = interpolator.predict(tokens[:3], at=at, return_std=True)
+    >>> mean[0].shape
+    (2, 1)
     """
 
-    _passes_after = 10  # calibration hides up to eight times
+    # calibration masks the validation set up to eight times
+    _n_evaluations_after_training: ClassVar[int] = 10
+
+    hiding: Strategy | Masking | Mapping[str, Any]
+    hiding_fraction: float
+    model_: RoMAEForPreTraining
+    models_: list[RoMAEForPreTraining]
+    calibration_: Calibration
 
     def __init__(
-        self, *, hiding: str = "uniform", hiding_fraction: float = 0.5, n_estimators: int = 1, **parameters: Any
+        self,
+        *,
+        # data
+        columns: Mapping[str, Any] | None = None,
+        layout: Literal["auto", "measurements", "steps"] = "auto",
+        unit: float | Literal["auto"] = "auto",
+        validation_fraction: float = 0.1,
+        # model
+        init: Any = None,
+        size: str | None = None,
+        context: int | None = None,
+        dropout: float | None = None,
+        model: Mapping[str, Any] | None = None,
+        # training
+        epochs: int | None = None,
+        learning_rate: float | None = None,
+        batch_size: int | None = None,
+        hiding: Strategy | Masking | Mapping[str, Any] = "uniform",
+        hiding_fraction: float = 0.5,
+        n_estimators: int = 1,
+        early_stopping: bool = True,
+        max_minutes: float | None = None,
+        training: Mapping[str, Any] | None = None,
+        # runtime
+        precision: Literal["fp32", "bf16"] = "fp32",
+        compile: bool = False,
+        device: str = "auto",
+        random_state: int | np.random.RandomState | None = None,
+        verbose: int = 0,
+        out: str | Path | None = None,
+        resume: bool = False,
     ) -> None:
-        super().__init__(**parameters)
+        self.columns = columns
+        self.layout = layout
+        self.unit = unit
+        self.validation_fraction = validation_fraction
+        self.init = init
+        self.size = size
+        self.context = context
+        self.dropout = dropout
+        self.model = model
+        self.epochs = epochs
+        self.learning_rate = learning_rate
+        self.batch_size = batch_size
         self.hiding = hiding
         self.hiding_fraction = hiding_fraction
         self.n_estimators = n_estimators
+        self.early_stopping = early_stopping
+        self.max_minutes = max_minutes
+        self.training = training
+        self.precision = precision
+        self.compile = compile
+        self.device = device
+        self.random_state = random_state
+        self.verbose = verbose
+        self.out = out
+        self.resume = resume
 
-    # -- fitting ----------------------------------------------------------------------------------------------
+    # -- fit --------------------------------------------------------------------------------------------------
 
     @restore_on_failure
     def fit(self, X: Any, y: Any = None, *, groups: Any = None) -> Self:
-        """Train on samples; ``y`` is not looked at. ``groups`` (B,) keeps groups on one side of validation."""
-        source, initial = self._to_fit(X)
-        seed = self._seed
+        """Train on samples, and calibrate the intervals on held-out values.
+
+        Parameters
+        ----------
+        X : TokenSet, Source, data frame, array, or list of arrays
+            B samples.
+        y : object, optional
+            Ignored; scikit-learn passes it.
+        groups : array, shape (B,), optional
+            Groups of samples that the validation split does not divide.
+
+        Returns
+        -------
+        RoMAEInterpolator
+            The estimator itself.
+
+        Raises
+        ------
+        ValueError
+            If the samples or the parameters are not valid, or do not fit ``init``.
+        FileExistsError
+            If ``out`` holds another run.
+        KeyboardInterrupt
+            If training was interrupted. The estimator is then as before, and ``out`` can be resumed.
+        """
+        source, initial = self._start_fit(X)
+        seed = self._draw_seed()
         scaling = scaling_for(source, initial, self.unit)
-        config = model_config(self, scaling, initial, queries="independent", distribution="gaussian")
-        model = seeded_model(seed, lambda: RoMAEForPreTraining(config))
-        self._start_from(initial, model)
+        config = self._model_config(scaling, initial, queries="independent", distribution="gaussian")
+        model = self._new_model(lambda: RoMAEForPreTraining(config), seed, initial)
         self.calibration_ = Calibration.uncalibrated(count_channels(scaling.schema))
-        parts = split_validation(len(source), self._held_fraction(len(source)), seed, groups=groups)
-        learned, is_held = source, None
-        if self.validation_fraction and not len(parts.validation):
-            whole = source[np.arange(len(source))]
-            is_held = withhold_values(whole, seed)
-            source, learned = whole, whole.select_tokens(~is_held)
-        hiding = asdict(self.hiding_of_training)
-        self._train(model, learned, parts, scaling, INTERPOLATE, seed, initial=initial, hiding=hiding)
-        self._calibrate(source, parts, is_held, seed)
-        self._finish(masked_summary(self.trained_models, source, parts.validation, self.hiding_of_training))
+        split = split_validation(len(source), self._calibration_fraction(len(source)), seed, groups=groups)
+        training, is_withheld = source, None
+        if self.validation_fraction and not len(split.validation):
+            tokens = source[np.arange(len(source))]
+            is_withheld = withhold_values(tokens, seed)
+            source, training = tokens, tokens.select_tokens(~is_withheld)
+        hiding = self.hiding_of_training
+        self._train(model, training, split, scaling, INTERPOLATE, seed, initial=initial, hiding=hiding)
+        self._calibrate(source, split, is_withheld, seed)
+        self._finish(masked_summary(self.trained_models, source, split.validation, hiding))
         return self
 
-    def _held_fraction(self, n_samples: int) -> float:
+    def _calibration_fraction(self, n_samples: int) -> float:
+        """Return the fraction of the samples in the validation set, which calibration needs too."""
         if not self.validation_fraction:
             return 0.0
-        return max(self.validation_fraction, min(MIN_HELD / n_samples, 0.25))
+        return max(self.validation_fraction, min(MIN_CALIBRATION_SERIES / n_samples, MAX_CALIBRATION_FRACTION))
 
     def _calibrate(
-        self, source: Source, parts: TrainValidationSplit, is_held: npt.NDArray[np.bool_] | None, seed: int
+        self, source: Source, split: TrainValidationSplit, is_withheld: npt.NDArray[np.bool_] | None, seed: int
     ) -> None:
-        chosen = parts.validation if len(parts.validation) else parts.training
-        tokens = calibration_series(source, chosen) if is_held is None else source[chosen]
-        held_out: HeldOut = "series" if len(parts.validation) else "nothing" if is_held is None else "values"
+        chosen = split.validation if len(split.validation) else split.training
+        tokens = calibration_series(source, chosen) if is_withheld is None else source[chosen]
+        held_out: HeldOut = "series" if len(split.validation) else "nothing" if is_withheld is None else "values"
         scaled, hiding, trained = self.scaling_.apply(tokens), self.hiding_of_training, self.trained_models
         with trained.predictor() as predictor:
             self.calibration_ = fit_on_masked_values(
@@ -115,26 +298,23 @@ class RoMAEInterpolator(RoMAEEstimator):
                 hiding,
                 seed,
                 held_out,
-                is_held,
+                is_withheld,
                 trained.is_normalized,
             )
 
     @property
     def hiding_of_training(self) -> Masking:
-        """What is hidden in training: ``training["hiding"]`` over the estimator's own parameters."""
+        """Masking of training: ``hiding`` and ``hiding_fraction``, replaced by ``training["hiding"]``."""
         if not 0.0 < self.hiding_fraction <= 1.0:
             raise ValueError(f"hiding_fraction must be above 0 and at most 1, got {self.hiding_fraction}")
-        own = {"strategy": self.hiding, "fraction": self.hiding_fraction}
-        return TrainingConfig.from_dict({"hiding": {**own, **(self.training or {}).get("hiding", {})}}).hiding
-
-    def _fitted(self) -> dict[str, Any]:
-        return {"calibration": self.calibration_.to_dict()}
-
-    def _restore(self, fitted: dict[str, Any], model: Pretrained) -> None:
-        super()._restore(fitted, model)
-        self.calibration_ = Calibration.uncalibrated(count_channels(self.scaling_.schema))
-        if "calibration" in fitted:
-            self.calibration_ = Calibration.from_dict(fitted["calibration"])
+        hiding: Any = self.hiding
+        if isinstance(hiding, str):
+            hiding = {"strategy": hiding, "fraction": self.hiding_fraction}
+        given = (self.training or {}).get("hiding", {})
+        if isinstance(given, Mapping):
+            # fields that are not given stay
+            given = {**asdict(nested(Masking, hiding, "hiding")), **given}
+        return nested(Masking, given, "training['hiding']")
 
     # -- predicting -------------------------------------------------------------------------------------------
 
@@ -236,17 +416,16 @@ class RoMAEInterpolator(RoMAEEstimator):
         queries = read_queries(at, tokens, self.scaling_.schema, self.columns)
         check_future(queries, tokens)
         if not _hides_the_future(self.hiding_of_training):
-            warnings.warn(
+            warn_caller(
                 "this model was not trained to forecast, and its intervals are not calibrated for forecasts; fit one "
-                "with hiding='future'",
-                stacklevel=2,
+                "with hiding='future'"
             )
         return self._predicted(tokens, queries, statistics)
 
     def _predicted(self, tokens: TokenSet, queries: Queries, statistics: Statistics) -> Any:
         """Return the statistics at the queries, in the form of the queries."""
         if statistics.are_calibrated:
-            self._warn_if_not_calibrated(stacklevel=4)
+            self._warn_if_not_calibrated()
         distribution = interpolate(self.trained_models, tokens, queries)
         return format_predictions(distribution, queries, statistics, self.scaling_.schema)
 
@@ -314,7 +493,7 @@ class RoMAEInterpolator(RoMAEEstimator):
         if n_folds < 2:
             raise ValueError(f"n_folds must be at least 2, got {n_folds}")
         source = self._source(X)
-        self._warn_if_not_calibrated(stacklevel=3)
+        self._warn_if_not_calibrated()
         schema = self.scaling_.schema
         tokens = align(source[np.arange(len(source))], schema)
         scores = np.abs(anomaly_scores(self.trained_models, self.scaling_.apply(tokens), n_folds))
@@ -324,12 +503,31 @@ class RoMAEInterpolator(RoMAEEstimator):
             return ValueCells(X, self.columns, schema, is_empty=False).scored(tokens, scores)
         return np.split(scores[:, 0] if scores.shape[1] == 1 else scores, tokens.starts[1:])
 
-    def _warn_if_not_calibrated(self, stacklevel: int) -> None:
+    def score(self, X: Any, y: Any = None) -> float:
+        """Return the fraction of the variance of masked values that their predictions explain.
+
+        Parameters
+        ----------
+        X : TokenSet, Source, data frame, array, or list of arrays
+            B samples, as in ``fit``. They are masked as in training, in the same way at each call.
+        y : object, optional
+            Ignored; scikit-learn passes it.
+
+        Returns
+        -------
+        float
+            1 - mse / mse of the mean of the channel, on the masked values in scaled units. 1 is perfect, 0 is as good
+            as the mean; higher is better.
+        """
+        source = self._source(X)
+        metrics = reconstruction_metrics(self.trained_models, source, self.hiding_of_training)
+        return 1.0 - metrics["mse"] / metrics["mse_mean"]
+
+    def _warn_if_not_calibrated(self) -> None:
         if not self.calibration_.is_fitted:
-            warnings.warn(
+            warn_caller(
                 "standard deviations and quantiles are those of the model, not calibrated: no value could be masked at "
-                "fit, or the fit was stopped before its end (resume it)",
-                stacklevel=stacklevel,
+                "fit, or the fit was stopped before its end (resume it)"
             )
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Self
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -14,149 +16,371 @@ from torch import Tensor
 
 from rotary_mae.batches.batch import TokenBatch
 from rotary_mae.data.sources import Source, Subset
-from rotary_mae.estimators._fit.defaults import REGRESS, mean_length, model_config
-from rotary_mae.estimators._fit.initialization import scaling_for, seeded_model
-from rotary_mae.estimators._fit.pretraining import pretrained_on_all
-from rotary_mae.estimators._fit.split import any_weight, split_validation
+from rotary_mae.estimators._fit.defaults import REGRESS, mean_length
+from rotary_mae.estimators._fit.initialization import pretrain_on_all, scaling_for
+from rotary_mae.estimators._fit.split import split_validation, weights_of
 from rotary_mae.estimators._predict.batched import predict_batched
 from rotary_mae.estimators._predict.distribution import mixture_moments
+from rotary_mae.estimators.embedder import RoMAEEmbedder
 from rotary_mae.estimators.estimator import RoMAEEstimator, restore_on_failure
-from rotary_mae.estimators.labels import LabelledSubset, needed_labels
+from rotary_mae.estimators.labels import LabelledSubset, required_labels
+from rotary_mae.evaluation.baselines import BaselineComparison
 from rotary_mae.evaluation.fit_summary import NOT_VALIDATED, FitSummary
 from rotary_mae.evaluation.metrics import prediction_metrics
 from rotary_mae.models.predictor import RoMAEForPrediction
-from rotary_mae.models.pretrained import Pretrained
 
 Array = npt.NDArray[Any]
 
-PRIOR_SAMPLES = 5
+# The factor of predicted standard deviations is shrunk towards 1, as if this many more validation samples had errors
+# of exactly the predicted size: a few samples determine it poorly. Not tuned.
+STD_PRIOR_SAMPLES = 5
 
 
 class RoMAERegressor(RegressorMixin, RoMAEEstimator):
-    """Fine-tunes (or trains from scratch) a regressor of (n,) or (n, k) numbers.
+    """Regressor of one or several numbers of whole samples, fine-tuned from ``init`` or trained from scratch.
 
-    n_estimators: that many models are trained from different seeds on the same training part, and their answers
-    averaged (of their spread too, as of a mixture of normal distributions). Other parameters: see ``RoMAEEstimator``.
+    Numbers may be missing (None, NaN or pandas' NA). Without ``init`` a model is then pre-trained on all samples and
+    fine-tuned on those that have numbers. With ``init`` the others are not used.
 
-    Numbers may be missing (None, NaN or pandas' NA): without ``init`` a model is then pre-trained on all samples
-    first, and fine-tuned on those that have them; with ``init`` the others are left out.
+    Parameters
+    ----------
+    columns : mapping, optional
+        Names of the columns of data frames: arguments of ``from_frame``, such as ``dict(id="object_id", time="mjd",
+        value="flux")``.
+    layout : {"auto", "measurements", "steps"}, default="auto"
+        Layout of the tokens that are made from frames and arrays (see ``from_frame``). Later data have the layout of
+        the fit.
+    unit : float or "auto", default="auto"
+        Distance in time, in the unit of the data, that becomes 1 in the model. "auto" takes the typical distance
+        between measurements.
+    validation_fraction : float, default=0.1
+        Fraction of the samples in the validation set, in [0, 1). Below 20 samples there is none. From 100 validation
+        samples on, it selects the epoch whose weights are taken; else the averaged last weights are taken.
+    init : estimator, path, model, or None, default=None
+        Source of the initial weights: a fitted estimator, a run folder, a repository of the Hugging Face Hub
+        ("owner/name"), or a model. None makes a new model with random weights.
+    size : {"tiny-shallow", "tiny", "small", "base", "large"}, optional
+        Size of a new model; an error if ``init`` has another. Default: "tiny" on a GPU, "tiny-shallow" on a CPU.
+    context : int, optional
+        Neighbours on each side, in the same channel, that a token is projected with (see ``RoMAEConfig``); 0 is the
+        model of the paper. Default: that of ``init``; else 4 for series (8 if channel series have 128 measurements or
+        more), and 0 for patches.
+    dropout : float, optional
+        Dropout of attention scores and of the MLP, in [0, 1). Default: that of ``init``, else 0.
+    model : mapping, optional
+        Further fields of ``RoMAEConfig`` by name; ``decoder`` may be a ``DecoderConfig``. Samples are pooled by the
+        mean of their tokens if this does not say ``{"pooling": "cls"}``.
+    epochs : int, optional
+        Epochs of training. Default: chosen from number and length of the samples, so that on two CPU cores a few
+        hundred series take minutes, and 50 000 series of 100 tokens less than an hour.
+    learning_rate : float, optional
+        Peak learning rate. Default: chosen from the width of the model, and lower with ``init``.
+    batch_size : int, optional
+        Samples in a batch. Default: chosen from number and length of the samples.
+    n_estimators : int, default=1
+        Number of models, trained from different seeds on the same training set. They predict the mixture of their
+        normal distributions.
+    early_stopping : bool, default=True
+        Stop if the validation loss has not improved for many evaluations. It needs 100 validation samples.
+    max_minutes : float, optional
+        Time limit of ``fit`` in minutes. The speed is measured first, and the schedule is shortened if necessary. Two
+        fits with a limit may therefore differ in the number of updates and in their weights; a resumed run keeps the
+        number.
+    training : mapping, optional
+        Further fields of ``TrainingConfig`` by name; ``augmentation`` may be an ``Augmentation``. By default weights
+        are averaged, and series are thinned (``{"augmentation": {}}`` turns it off).
+    precision : {"fp32", "bf16"}, default="fp32"
+        Precision of training; "bf16" is faster on GPUs that support it.
+    compile : bool, default=False
+        Compile the token-wise parts of the model before training.
+    device : str, default="auto"
+        "cpu", "cuda", "cuda:N", or "auto" for a GPU if there is one.
+    random_state : int, RandomState, or None, default=None
+        Seed of everything random. With an int, fits on a CPU are equal to the bit.
+    verbose : int, default=0
+        1 shows a progress bar with loss, learning rate and remaining time, and prints the summary at the end.
+    out : path, optional
+        Folder for metrics, checkpoints and the fitted estimator.
+    resume : bool, default=False
+        Resume the run in ``out``. On a CPU the result is as if it had not been stopped.
 
-    Fitted: ``model_`` (``models_`` of an ensemble), ``training_``, ``target_mean_``, ``target_scale_``, ``std_factor_``
-    (what the spread was multiplied by to fit the validation part), ``summary_``.
+    Attributes
+    ----------
+    target_mean_ : array of float, shape (k,)
+        Mean of the targets, weighted by ``sample_weight``.
+    target_scale_ : array of float, shape (k,)
+        Standard deviation of the targets; 1 where they are all equal.
+    std_factor_ : array of float, shape (k,)
+        Factor of the predicted standard deviations, so that they fit the errors on the validation set.
+    is_single_ : bool
+        True if ``y`` had shape (n,).
+    model_ : RoMAEForPrediction
+        The trained model; of an ensemble the first.
+    models_ : list of RoMAEForPrediction
+        All members of the ensemble.
+    scaling_ : Scaling
+        Scaling of values and positions that was fitted to the data.
+    training_ : TrainingResult
+        Metrics by epoch, number of updates and seconds of the training of ``model_``. Not saved.
+    transfer_ : TransferReport or None
+        Weights that were copied from ``init``; None without ``init``. Not saved.
+    validation_idx_ : array of int, shape (n_validation,)
+        Indices of the validation samples among the samples of ``fit``. Not saved.
+    summary_ : FitSummary
+        Scores on the validation set; see ``compare_with_baselines``.
+    profile_ : DataProfile or None
+        Typical units, time steps and channels of the samples of ``fit``. Data to predict that differ cause a
+        ``DataShiftWarning``.
+
+    Notes
+    -----
+    All methods take samples as a TokenSet or another Source, a data frame (with ``columns``), an array
+    (n, channels, times) or (n, times) with NaN for values that were not observed, or a list of arrays
+    (channels, times).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import rotary_mae as rm
+    >>> X = np.random.default_rng(0).normal(size=(40, 2, 10))
+    >>> regressor = rm.RoMAERegressor(size="tiny-shallow", epochs=1, random_state=0).fit(X, X[:, 0].mean(axis=1))
+    >>> mean, std = regressor.predict(X, return_std=True)
+    >>> mean.shape, std.shape
+    ((40,), (40,))
     """
 
-    def __init__(self, *, n_estimators: int = 1, **parameters: Any) -> None:
-        super().__init__(**parameters)
+    predicts_targets: ClassVar[bool] = True
+
+    model_: RoMAEForPrediction
+    models_: list[RoMAEForPrediction]
+    target_mean_: Array
+    target_scale_: Array
+    std_factor_: Array
+    is_single_: bool
+
+    def __init__(
+        self,
+        *,
+        # data
+        columns: Mapping[str, Any] | None = None,
+        layout: Literal["auto", "measurements", "steps"] = "auto",
+        unit: float | Literal["auto"] = "auto",
+        validation_fraction: float = 0.1,
+        # model
+        init: Any = None,
+        size: str | None = None,
+        context: int | None = None,
+        dropout: float | None = None,
+        model: Mapping[str, Any] | None = None,
+        # training
+        epochs: int | None = None,
+        learning_rate: float | None = None,
+        batch_size: int | None = None,
+        n_estimators: int = 1,
+        early_stopping: bool = True,
+        max_minutes: float | None = None,
+        training: Mapping[str, Any] | None = None,
+        # runtime
+        precision: Literal["fp32", "bf16"] = "fp32",
+        compile: bool = False,
+        device: str = "auto",
+        random_state: int | np.random.RandomState | None = None,
+        verbose: int = 0,
+        out: str | Path | None = None,
+        resume: bool = False,
+    ) -> None:
+        self.columns = columns
+        self.layout = layout
+        self.unit = unit
+        self.validation_fraction = validation_fraction
+        self.init = init
+        self.size = size
+        self.context = context
+        self.dropout = dropout
+        self.model = model
+        self.epochs = epochs
+        self.learning_rate = learning_rate
+        self.batch_size = batch_size
         self.n_estimators = n_estimators
+        self.early_stopping = early_stopping
+        self.max_minutes = max_minutes
+        self.training = training
+        self.precision = precision
+        self.compile = compile
+        self.device = device
+        self.random_state = random_state
+        self.verbose = verbose
+        self.out = out
+        self.resume = resume
 
     @restore_on_failure
     def fit(self, X: Any, y: Any = None, *, sample_weight: Any = None, groups: Any = None) -> Self:
         """Train on samples and their numbers.
 
-        y: (B,) or (B, k), as ``RoMAEClassifier.fit`` takes labels; None takes the tokens' targets.
-        sample_weight: (B,) weights in the loss. groups: (B,) keeps groups on one side of validation.
+        Parameters
+        ----------
+        X : TokenSet, Source, data frame, array, or list of arrays
+            B samples.
+        y : array, shape (B,) or (B, k), mapping, Series, or None
+            Numbers: in the order of the samples, or keyed by id. None takes the targets of the samples. None, NaN or NA
+            for a sample without numbers.
+        sample_weight : array, shape (B,), optional
+            Weights of the samples in the loss, at least 0.
+        groups : array, shape (B,), optional
+            Groups of samples that the validation split does not divide.
+
+        Returns
+        -------
+        RoMAERegressor
+            The estimator itself.
+
+        Raises
+        ------
+        ValueError
+            If samples, numbers or parameters are not valid, or do not fit ``init``.
+        FileExistsError
+            If ``out`` holds another run.
+        KeyboardInterrupt
+            If training was interrupted. The estimator is then as before, and ``out`` can be resumed.
         """
-        everything, initial = self._to_fit(X)
-        known = LabelledSubset.of(everything, needed_labels(everything, X, y, "regressor"), sample_weight, groups)
-        source, seed = known.source, self._seed
-        targets = _as_numbers(known.labels)
+        all_samples, initial = self._start_fit(X)
+        labels = required_labels(all_samples, X, y, "regressor")
+        labelled = LabelledSubset.of(all_samples, labels, sample_weight, groups)
+        source, seed = labelled.source, self._draw_seed()
+        targets = _as_numbers(labelled.labels)
         self.is_single_ = targets.ndim == 1
         targets = targets.reshape(len(targets), -1)
-        self.target_mean_ = np.average(targets, 0, known.weights)
-        spread = np.sqrt(np.average(np.square(targets - self.target_mean_), 0, known.weights))
-        self.target_scale_ = np.where(spread > 0, spread, 1.0)
-        scaled = ((targets - self.target_mean_) / self.target_scale_).astype(np.float32)
-        if known.n_missing and initial is None:
-            initial = pretrained_on_all(self, everything, seed, groups)
+        scaled_targets = self._scale_targets(targets, labelled.weights)
+        if labelled.n_missing and initial is None:
+            initial = pretrain_on_all(RoMAEEmbedder, self.get_params(), all_samples, seed, groups)
         scaling = scaling_for(source, initial, self.unit)
-        config = model_config(self, scaling, initial, mean_length(source), distribution="gaussian")
-        model = seeded_model(seed, lambda: RoMAEForPrediction(config, outputs=targets.shape[1]))
-        self._start_from(initial, model)
-        parts = split_validation(len(source), self.validation_fraction, seed, groups=known.groups)
-        contest = self._prepared_contest(source, parts, targets, known.weights, seed)
-        self.std_factor_ = np.ones(targets.shape[1])
-        labelled = Subset(source, np.arange(len(source)), scaled)
-        self._train(model, labelled, parts, scaling, REGRESS, seed, known.weights, initial)
-        self.validation_idx_ = known.indices[parts.validation]
-        weights = any_weight(known.weights, parts.validation)
-        self._finish(self._judged(Subset(source, parts.validation), targets[parts.validation], weights), contest)
+        config = self._model_config(scaling, initial, mean_length(source), distribution="gaussian")
+        model = self._new_model(lambda: RoMAEForPrediction(config, outputs=targets.shape[1]), seed, initial)
+        split = split_validation(len(source), self.validation_fraction, seed, groups=labelled.groups)
+        self._train(
+            model,
+            Subset(source, np.arange(len(source)), scaled_targets),
+            split,
+            scaling,
+            REGRESS,
+            seed,
+            sample_weight=labelled.weights,
+            initial=initial,
+            prepare_baselines=partial(
+                BaselineComparison.prepare, source, split.training, split.validation, targets, labelled.weights, seed
+            ),
+        )
+        self.validation_idx_ = labelled.indices[split.validation]
+        validation, weights = Subset(source, split.validation), weights_of(labelled.weights, split.validation)
+        self._finish(self._validation_summary(validation, targets[split.validation], weights))
         return self
 
-    def _judged(self, held: Source, targets: Array, weights: Array | None) -> FitSummary:
-        """Fits the spread to the validation part, and sums up."""
-        if not len(held):
+    def _scale_targets(self, targets: Array, weights: Array | None) -> npt.NDArray[np.float32]:
+        """Fit the scaling of targets (n, k), and return them scaled."""
+        self.target_mean_ = np.average(targets, 0, weights)
+        std = np.sqrt(np.average(np.square(targets - self.target_mean_), 0, weights))
+        self.target_scale_ = np.where(std > 0, std, 1.0)
+        self.std_factor_ = np.ones(targets.shape[1])
+        return ((targets - self.target_mean_) / self.target_scale_).astype(np.float32)
+
+    def _validation_summary(self, validation: Source, targets: Array, weights: Array | None) -> FitSummary:
+        """Fit ``std_factor_`` to the errors on the validation set, and return the scores on it."""
+        if not len(validation):
             return NOT_VALIDATED
-        mean, std = self._answers(held)
-        if not self._has_spread:
-            return FitSummary(len(held), prediction_metrics(mean, targets))
-        squared = np.average(np.square((targets - mean) / std), 0, weights)
-        # as if so many more samples had just the spread that they should: a few say little
-        self.std_factor_ = np.sqrt((len(held) * squared + PRIOR_SAMPLES) / (len(held) + PRIOR_SAMPLES))
-        return FitSummary(len(held), prediction_metrics(mean, targets))
+        n = len(validation)
+        mean, std = self._mean_and_std(validation)
+        if self._predicts_std:
+            squared = np.average(np.square((targets - mean) / std), 0, weights)
+            self.std_factor_ = np.sqrt((n * squared + STD_PRIOR_SAMPLES) / (n + STD_PRIOR_SAMPLES))
+        return FitSummary(n, prediction_metrics(mean, targets))
 
     def predict(self, X: Any, return_std: bool = False) -> Any:
-        """(n,) or (n, k), as ``y`` was, in its units; with ``return_std`` a pair: these, and standard deviations."""
-        mean, std = self._answers(self._source(X))
-        if return_std and not self._has_spread:
-            raise ValueError("this regressor was fitted with distribution='point', so it knows no standard deviation")
+        """Predict the numbers of samples.
+
+        Parameters
+        ----------
+        X : TokenSet, Source, data frame, array, or list of arrays
+            B samples, as in ``fit``.
+        return_std : bool, default=False
+            Return standard deviations too.
+
+        Returns
+        -------
+        array of float64, shape (B,) or (B, k), or tuple of two such arrays
+            Predictions in the units and the shape of ``y``; with ``return_std`` predictions and standard deviations.
+
+        Raises
+        ------
+        ValueError
+            If ``return_std`` is True and the regressor was fitted with ``model=dict(distribution="point")``.
+        """
+        mean, std = self._mean_and_std(self._source(X))
+        if return_std and not self._predicts_std:
+            raise ValueError(
+                "this regressor was fitted with distribution='point' and predicts no standard deviation; fit one with "
+                "distribution='gaussian', the default"
+            )
         if self.is_single_:
             mean, std = mean[:, 0], std[:, 0]
         return (mean, std) if return_std else mean
 
     @property
-    def _has_spread(self) -> bool:
+    def _predicts_std(self) -> bool:
         return self.model_.config.distribution == "gaussian"
 
-    def _answers(self, source: Source) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-        """(n, k) means and standard deviations; of an ensemble those of the mixture of its normal distributions."""
-        every = [
-            predict_batched(model, source, self.scaling_, _answers_of(model), self.device, bool(self.verbose))
+    def _mean_and_std(self, source: Source) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """Return (B, k) means and standard deviations; of an ensemble those of the mixture of its members."""
+        members = [
+            predict_batched(model, source, self.scaling_, _moments_of(model), self.device, bool(self.verbose))
             for model in self.models_
         ]
-        means, stds = np.split(np.asarray(every, np.float64), 2, axis=2)
+        means, stds = np.split(np.asarray(members, np.float64), 2, axis=2)
         mean, std = mixture_moments(means, stds)
         return mean * self.target_scale_ + self.target_mean_, std * self.target_scale_ * self.std_factor_
 
     def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
-        """R^2 on the samples that have numbers; ``y`` as in ``fit``, ``sample_weight`` (B,)."""
+        """Return R^2 on the samples that have numbers.
+
+        Parameters
+        ----------
+        X : TokenSet, Source, data frame, array, or list of arrays
+            B samples, as in ``fit``.
+        y : array, shape (B,) or (B, k), mapping, Series, or None
+            Numbers, as in ``fit``.
+        sample_weight : array, shape (B,), optional
+            Weights of the samples.
+
+        Returns
+        -------
+        float
+            R^2, at most 1; of several numbers the mean.
+        """
         source = self._source(X)
-        known = LabelledSubset.of(source, needed_labels(source, X, y, "score of a regressor"), sample_weight, None)
-        mean, _ = self._answers(known.source)
-        return float(r2_score(known.labels, mean.reshape(known.labels.shape), sample_weight=known.weights))
-
-    def _fitted(self) -> dict[str, Any]:
-        return {
-            "target_mean": self.target_mean_.tolist(),
-            "target_scale": self.target_scale_.tolist(),
-            "std_factor": self.std_factor_.tolist(),
-            "is_single": self.is_single_,
-        }
-
-    def _restore(self, fitted: dict[str, Any], model: Pretrained) -> None:
-        super()._restore(fitted, model)
-        self.target_mean_ = np.asarray(fitted["target_mean"])
-        self.target_scale_ = np.asarray(fitted["target_scale"])
-        self.std_factor_ = np.asarray(fitted["std_factor"])
-        self.is_single_ = bool(fitted["is_single"])
+        labels = required_labels(source, X, y, "score of a regressor")
+        labelled = LabelledSubset.of(source, labels, sample_weight, None)
+        mean, _ = self._mean_and_std(labelled.source)
+        return float(r2_score(labelled.labels, mean.reshape(labelled.labels.shape), sample_weight=labelled.weights))
 
 
-def _as_numbers(labels: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+def _as_numbers(labels: Array) -> npt.NDArray[np.float64]:
     if labels.dtype.kind in "mM":
-        raise ValueError(f"targets must be numbers, got {labels.dtype}; give time as a number, in days since some date")
+        raise ValueError(f"targets must be numbers, got {labels.dtype}; convert times to numbers, days since some date")
     try:
         targets = np.asarray(labels, np.float64)
     except ValueError as error:
         raise ValueError(f"targets must be numbers: {error}; for names of classes train a classifier") from error
     if not np.isfinite(targets).all():
-        raise ValueError(f"targets must be finite, {int((~np.isfinite(targets)).sum())} of them are not")
+        raise ValueError(
+            f"targets must be finite, {int((~np.isfinite(targets)).sum())} of them are not; leave those samples out"
+        )
     return targets
 
 
-def _answers_of(model: Any) -> Callable[[TokenBatch], Tensor]:
-    """(b, 2 k) means, then standard deviations; 0 of a model that gives none."""
+def _moments_of(model: RoMAEForPrediction) -> Callable[[TokenBatch], Tensor]:
+    """Return a function that predicts (b, 2 * k): means, then standard deviations, 0 if the model predicts none."""
 
-    def answer(batch: TokenBatch) -> Tensor:
+    def predict(batch: TokenBatch) -> Tensor:
         output = model(batch)
         return torch.cat((output.logits, torch.zeros_like(output.logits) if output.std is None else output.std), 1)
 
-    return answer
+    return predict

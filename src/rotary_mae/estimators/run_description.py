@@ -1,4 +1,4 @@
-"""What a run is, in words."""
+"""Description of a run folder in words, for ``romae info`` and reports."""
 
 from __future__ import annotations
 
@@ -13,116 +13,135 @@ from rotary_mae.models.config import RoMAEConfig
 from rotary_mae.models.pretrained import find_folder, read_description, read_weights
 from rotary_mae.training.run_folder import RunFolder
 
+# Names of a long list that are shown.
+MAX_NAMES = 20
+
 
 def is_run(path: str | Path) -> bool:
-    """Whether this is the folder of a run, an estimator or a checkpoint."""
+    """Return True for the folder of a run, an estimator or a checkpoint."""
     names = (DESCRIPTION, "run.json", "config.json", "model_config.json")
     return any((Path(path) / name).is_file() for name in names)
 
 
 def describe_run(path: str | Path) -> dict[str, str]:
-    """Lines by name: what it is, model, data, training, last metrics, best."""
+    """Describe the folder of a run, an estimator or a checkpoint.
+
+    Parameters
+    ----------
+    path : path
+        The folder.
+
+    Returns
+    -------
+    dict of str to str
+        Texts by name: estimator, model, layout, data, training, last and best metrics, state.
+
+    Raises
+    ------
+    ValueError
+        If a file in the folder is not JSON, or was cut short.
+    """
     folder = RunFolder(path)
     lines: dict[str, str] = {}
     if (folder.path / "model_config.json").is_file():
-        return {"model": "a checkpoint of the paper's code; romae convert makes a folder to start from of it"}
+        return {"model": "a checkpoint of the paper's code; romae convert makes a folder of it that --init takes"}
     if (folder.path / DESCRIPTION).is_file():
-        described = _read(folder.path / DESCRIPTION)
-        lines["estimator"] = described["estimator"]
-        lines |= _of_estimator(described)
+        lines |= _describe_estimator(_read(folder.path / DESCRIPTION))
     if folder.best.exists() or folder.last.exists() or (folder.path / "config.json").is_file():
-        lines |= _of_checkpoint(find_folder(folder.path))
+        lines |= _describe_checkpoint(find_folder(folder.path))
     if folder.description.is_file():
-        lines |= _of_training(_read(folder.description))
-        lines |= _of_metrics(folder.history())
-        lines["state"] = _state(folder)
+        lines |= _describe_training(_read(folder.description))
+        lines |= _describe_metrics(folder.history())
+        lines["state"] = _describe_state(folder)
     return lines
 
 
-def _of_estimator(described: dict[str, Any]) -> dict[str, str]:
-    lines = {}
-    if columns := described["parameters"].get("columns"):
+def _describe_estimator(content: dict[str, Any]) -> dict[str, str]:
+    lines = {"estimator": content["estimator"]}
+    if columns := content["parameters"].get("columns"):
         lines["columns"] = ", ".join(f"{name} {_joined(value)}" for name, value in columns.items() if value)
-    if classes := described["fitted"].get("classes"):
+    if classes := content["fitted"].get("classes"):
         lines["classes"] = _joined(classes)
-    if (n_members := described["parameters"].get("n_estimators", 1)) > 1:
-        lines["members"] = f"{n_members}, from different seeds; what follows is of the first"
-    if summary := described.get("summary"):
-        lines["worth"] = str(FitSummary.from_json(summary))
+    if (n_members := content["parameters"].get("n_estimators", 1)) > 1:
+        lines["members"] = f"{n_members}, from different seeds; the lines below are of the first"
+    if summary := content.get("summary"):
+        lines["summary"] = str(FitSummary.from_json(summary))
     return lines
 
 
-def _of_checkpoint(folder: Path) -> dict[str, str]:
-    described = read_description(folder)
-    config = RoMAEConfig.from_dict(described["config"])
+def _describe_checkpoint(folder: Path) -> dict[str, str]:
+    content = read_description(folder)
+    config = RoMAEConfig.from_dict(content["config"])
     n_parameters = sum(weight.numel() for weight in read_weights(folder).values())
     lines = {
-        "model": f"{described['model']}, {n_parameters:,} parameters",
+        "model": f"{content['model']}, {n_parameters:,} parameters",
         "size": f"{config.size}: width {config.width}, {config.heads} heads, {config.depth} layers",
         "context": f"{config.context} neighbours" if config.context else "none (the paper's model)",
     }
     if (folder / "scaling.json").is_file():
-        scaling = Scaling.load(folder / "scaling.json")
-        schema = scaling.schema
-        units = ", ".join(f"{schema.axes[axis]} {scaling.unit[axis]:g}" for axis in schema.continuous_axes)
-        lines["layout"] = f"{schema.layout}, axes {_joined(schema.axes)}"
-        lines["unit"] = units + (" (s)" if schema.times is not None else "")
-        if schema.channels:
-            lines["channels"] = _joined(schema.channels)
-        if schema.statics:
-            lines["static"] = _joined(schema.statics)
-    else:
-        lines["scaling"] = "none: fitted to the data when training starts from here"
+        return lines | _describe_scaling(Scaling.load(folder / "scaling.json"))
+    return lines | {"scaling": "none: it is fitted to the data of a training that starts from this model"}
+
+
+def _describe_scaling(scaling: Scaling) -> dict[str, str]:
+    schema = scaling.schema
+    units = ", ".join(f"{schema.axes[axis]} {scaling.unit[axis]:g}" for axis in schema.continuous_axes)
+    lines = {
+        "layout": f"{schema.layout}, axes {_joined(schema.axes)}",
+        "unit": units + (" (s)" if schema.times is not None else ""),
+    }
+    if schema.channels:
+        lines["channels"] = _joined(schema.channels)
+    if schema.statics:
+        lines["static"] = _joined(schema.statics)
     return lines
 
 
-def _of_training(described: dict[str, Any]) -> dict[str, str]:
-    training, versions = described["training"], described["versions"]
+def _describe_training(content: dict[str, Any]) -> dict[str, str]:
+    training, versions = content["training"], content["versions"]
     return {
-        "data": f"{described['data']['n_samples']:,} training samples",
+        "data": f"{content['data']['n_samples']:,} training samples",
         "training": (
             f"{training['epochs']} epochs at most, batches of {training['batch_size']}, learning rate "
             f"{training['learning_rate']:g}, seed {training['seed']}, {training['precision']}"
         ),
-        "made with": ", ".join(f"{name} {number}" for name, number in versions.items()),
+        "versions": ", ".join(f"{name} {number}" for name, number in versions.items()),
     }
 
 
-def _of_metrics(history: list[dict[str, Any]]) -> dict[str, str]:
+def _describe_metrics(history: list[dict[str, Any]]) -> dict[str, str]:
     if not history:
-        return {"last": "no epoch is done yet"}
-    last = history[-1]
-    lines = {"last": _metrics(last)}
-    judged = [line for line in history if "validation_loss" in line]
-    if judged:
-        lines["least validation loss"] = _metrics(min(judged, key=lambda line: line["validation_loss"]))
+        return {"last epoch": "no epoch is finished"}
+    lines = {"last epoch": _metrics(history[-1])}
+    if validated := [epoch for epoch in history if "validation_loss" in epoch]:
+        lines["lowest validation loss"] = _metrics(min(validated, key=lambda epoch: epoch["validation_loss"]))
     return lines
 
 
-def _metrics(line: dict[str, Any]) -> str:
-    shown = {k: v for k, v in line.items() if v is not None and (k == "loss" or k.startswith("validation_"))}
-    return f"epoch {line['epoch']}: " + ", ".join(f"{k.replace('_', ' ')} {v:.4g}" for k, v in shown.items())
+def _metrics(epoch: dict[str, Any]) -> str:
+    shown = {k: v for k, v in epoch.items() if v is not None and (k == "loss" or k.startswith("validation_"))}
+    return f"epoch {epoch['epoch']}: " + ", ".join(f"{k.replace('_', ' ')} {v:.4g}" for k, v in shown.items())
 
 
-def _state(folder: RunFolder) -> str:
+def _describe_state(folder: RunFolder) -> str:
     path = folder.last / "training.json"
     if not path.is_file():
-        return "begun, nothing saved yet"
+        return "started, no checkpoint is saved"
     state = _read(path)
     done = f"{state['step']} updates in {state['seconds']:.0f} s"
-    return f"finished, {done}" if state["is_finished"] else f"not finished, {done}; go on with --resume"
+    return f"finished, {done}" if state["is_finished"] else f"not finished, {done}; resume it with --resume"
 
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        found: dict[str, Any] = json.loads(path.read_text())
+        content: dict[str, Any] = json.loads(path.read_text())
     except json.JSONDecodeError as error:
         raise ValueError(f"{path} is not JSON: {error}") from error
-    return found
+    return content
 
 
 def _joined(names: Any) -> str:
     if isinstance(names, str):
         return names
     texts = [str(name) for name in names]
-    return ", ".join(texts[:20]) + (", ..." if len(texts) > 20 else "")
+    return ", ".join(texts[:MAX_NAMES]) + (", ..." if len(texts) > MAX_NAMES else "")

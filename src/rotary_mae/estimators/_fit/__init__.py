@@ -1,1 +1,1 @@
-"""Internals of ``fit``."""
+"""Split, defaults, initial weights and training of a fit."""

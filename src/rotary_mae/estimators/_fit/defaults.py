@@ -1,81 +1,97 @@
-"""How long, how fast and on what variations to train when the user does not say."""
+"""Default settings of model and training, chosen from the number and length of the samples."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from rotary_mae.data.scaling import Scaling
 from rotary_mae.data.sources import Source
-from rotary_mae.estimators._predict.batched import pick_device
 from rotary_mae.models.config import RoMAEConfig
 from rotary_mae.models.pretrained import Pretrained
 from rotary_mae.training.config import TrainingConfig
 
-if TYPE_CHECKING:
-    from rotary_mae.estimators.estimator import RoMAEEstimator
+# -- training ---------------------------------------------------------------------------------------------
 
+# Bounds of the default number of epochs. Not tuned.
 MIN_EPOCHS, MAX_EPOCHS = 3, 400
 
+# Bounds of the default batch size. Not tuned.
 MIN_BATCH, MAX_BATCH = 4, 64
 
-# What fits into the memory of small machines.
-BATCH_TOKENS = 32_768
+# Tokens of a batch that fit into the memory of small machines.
+MAX_BATCH_TOKENS = 32_768
 
-GROWTH = 0.4
+# The number of epochs falls with this power of the number of tokens: 37 epochs of 50 000 tokens, 6 of 5 million.
+# Chosen on validation sets, see docs/measurements.md.
+EPOCHS_EXPONENT = 0.4
 
-# A GPU reads in the same time many times what a CPU does; some of that goes into the larger model.
+# A GPU processes many times as many tokens as a CPU in the same time. A part of that is spent on its larger model.
 GPU_EFFORT = 2.0
 
-# Attention costs as much as all the rest at about this length, at the width of the small models.
+# Attention costs as much as the rest of a small model at about this number of tokens.
 EQUAL_COST_LENGTH = 1000.0
 
-# In units of tokens passed over where short: minutes on a core of a laptop.
-MOST_FOR_FEW = 10_000_000
+# Largest cost of the extra epochs on few samples, in processed tokens of short samples: minutes on one laptop core.
+MAX_EXTRA_TOKENS = 10_000_000
 
-# Wider models want smaller steps.
-SMALL_WIDTH = 180
+# Wider models need a lower learning rate: it falls with the width from that of the size "tiny" on.
+TINY_WIDTH = 180
 
-# With fewer validation samples than this the best epoch is a matter of luck.
-ENOUGH_TO_CHOOSE = 100
+# With fewer validation samples the best epoch is determined by chance.
+MIN_VALIDATION_TO_SELECT = 100
 
 
 @dataclass(frozen=True)
 class TrainingDefaults:
-    """What a kind of training wants.
+    """Default settings of one kind of training.
 
-    effort: a set of T tokens is passed over effort / T^0.4 times: a small one often, a large one a few times (37 times
-    at 50 000 tokens, 6 at 5 million). n_updates: aimed at, by smaller batches. patience: evaluations without a better
-    one before stopping (of about 50). least_seen: a set of few samples is passed over more often, until so many were
-    seen, as long as that takes minutes; not by a pre-trained model. average, label_smoothing, augmentation: see
-    ``TrainingConfig``; augmentation and least_seen of series alone.
+    Attributes
+    ----------
+    effort : float
+        The number of epochs of T tokens is ``effort / T ** 0.4``, so that small sets have many epochs and large ones
+        few.
+    n_updates : int
+        Number of updates to reach, by smaller batches.
+    learning_rate : float
+        Peak learning rate.
+    patience : int
+        Evaluations without improvement, of about 50, before training stops.
+    min_samples_seen : int
+        Small sets have more epochs, until so many samples have been processed or it takes minutes. For series alone,
+        and not for a pre-trained model.
+    average : float
+        Fraction of the updates over which the weights are averaged (see ``TrainingConfig``).
+    label_smoothing : float
+        Label smoothing of the cross entropy.
+    augmentation : dict
+        Fields of ``Augmentation``; for series alone.
     """
 
     effort: float
     n_updates: int
     learning_rate: float
     patience: int = 15
-    least_seen: int = 0
+    min_samples_seen: int = 0
     average: float = 0.1
     label_smoothing: float = 0.0
     augmentation: dict[str, float] = field(default_factory=dict)
 
 
-# Chosen on development parts of training sets, see docs/measurements.md. What a regressor is asked for may be a
-# strength or a duration: there only what is left out varies.
-VARIED = {"scale": 0.1, "noise": 0.1, "stretch": 0.1, "thinning": 0.5}
-
+# All chosen on validation sets that were split from training sets, see docs/measurements.md.
 CLASSIFY = TrainingDefaults(
     effort=2800.0,
     n_updates=1000,
     learning_rate=1e-3,
-    least_seen=10_000,
+    min_samples_seen=10_000,
     label_smoothing=0.1,
-    augmentation=VARIED,
+    augmentation={"scale": 0.1, "noise": 0.1, "stretch": 0.1, "thinning": 0.5},
 )
 
+# The target may be a strength or a duration, which scaling and stretching would change: thinning alone.
 REGRESS = TrainingDefaults(effort=2800.0, n_updates=1000, learning_rate=1e-3, augmentation={"thinning": 0.5})
 
 PRETRAIN = TrainingDefaults(effort=2800.0, n_updates=1000, learning_rate=1e-3)
@@ -83,140 +99,167 @@ PRETRAIN = TrainingDefaults(effort=2800.0, n_updates=1000, learning_rate=1e-3)
 INTERPOLATE = TrainingDefaults(effort=2800.0, n_updates=1000, learning_rate=1e-3)
 
 
-def default_size(is_fast: bool) -> str:
-    """Size of a new model on a GPU (fast) and on a CPU."""
-    return "tiny" if is_fast else "tiny-shallow"
+@dataclass(frozen=True)
+class TrainingConditions:
+    """Properties of data, model and machine that the default settings of training depend on.
 
-
-def plan_training(
-    plan: TrainingDefaults,
-    n_training: int,
-    n_validation: int,
-    length: float,
-    *,
-    width: int,
-    is_tuning: bool,
-    is_fast: bool,
-) -> dict[str, Any]:
-    """Settings of ``TrainingConfig`` for so many samples of ``length`` tokens and a model of this width.
-
-    is_tuning: its weights were pre-trained. is_fast: on a GPU.
+    Attributes
+    ----------
+    n_training, n_validation : int
+        Samples of the two sets.
+    length : float
+        Mean number of tokens of a sample.
+    width : int
+        Width of the model.
+    is_patches : bool
+        True for patches of images and audio, False for series.
+    is_pretrained : bool
+        True if the initial weights were trained.
+    is_gpu : bool
+        True if training runs on a GPU.
     """
+
+    n_training: int
+    n_validation: int
+    length: float
+    width: int = TINY_WIDTH
+    is_patches: bool = False
+    is_pretrained: bool = False
+    is_gpu: bool = False
+
+
+def default_training(defaults: TrainingDefaults, conditions: TrainingConditions) -> dict[str, Any]:
+    """Return the default settings of ``TrainingConfig`` under some conditions, by name."""
+    if conditions.is_patches:
+        defaults = replace(defaults, augmentation={}, min_samples_seen=0)
+    n, length = conditions.n_training, conditions.length
     cost = length * (1.0 + length / EQUAL_COST_LENGTH)
-    effort = plan.effort * (GPU_EFFORT if is_fast else 1.0)
-    epochs = _between(effort / (n_training * cost) ** GROWTH, MIN_EPOCHS, MAX_EPOCHS)
-    # at least about eight updates an epoch, so that a small set is not seen as one batch
-    largest = _between(n_training / 8, MIN_BATCH, MAX_BATCH)
-    batch_size = _between(epochs * n_training / plan.n_updates, MIN_BATCH, largest)
-    batch_size = min(batch_size, max(1, int(BATCH_TOKENS / length)))
-    if not is_tuning:
-        n_seen = min(plan.least_seen, MOST_FOR_FEW / cost)
-        epochs = max(epochs, _between(n_seen / n_training, 0, MAX_EPOCHS))
-    rate = plan.learning_rate * min(1.0, SMALL_WIDTH / width) * (0.5 if is_tuning else 1.0)
+    effort = defaults.effort * (GPU_EFFORT if conditions.is_gpu else 1.0)
+    epochs = _rounded_between(effort / (n * cost) ** EPOCHS_EXPONENT, MIN_EPOCHS, MAX_EPOCHS)
+    # at least about eight updates in an epoch, so that a small set is more than one batch
+    largest = _rounded_between(n / 8, MIN_BATCH, MAX_BATCH)
+    batch_size = _rounded_between(epochs * n / defaults.n_updates, MIN_BATCH, largest)
+    batch_size = min(batch_size, max(1, int(MAX_BATCH_TOKENS / length)))
+    if not conditions.is_pretrained:
+        n_seen = min(defaults.min_samples_seen, MAX_EXTRA_TOKENS / cost)
+        epochs = max(epochs, _rounded_between(n_seen / n, 0, MAX_EPOCHS))
+    rate = defaults.learning_rate * min(1.0, TINY_WIDTH / conditions.width)
+    can_select = conditions.n_validation >= MIN_VALIDATION_TO_SELECT
     return {
         "batch_size": batch_size,
         "epochs": epochs,
-        "learning_rate": rate,
-        "average": plan.average,
-        "label_smoothing": plan.label_smoothing,
-        "keep": "best" if n_validation >= ENOUGH_TO_CHOOSE else "last",
-        "patience": plan.patience if n_validation >= ENOUGH_TO_CHOOSE else 0,
-        "augmentation": plan.augmentation,
+        "learning_rate": rate * (0.5 if conditions.is_pretrained else 1.0),
+        "average": defaults.average,
+        "label_smoothing": defaults.label_smoothing,
+        "keep": "best" if can_select else "last",
+        "patience": defaults.patience if can_select else 0,
+        "augmentation": defaults.augmentation,
     }
 
 
-def mean_length(source: Source, at_most: int = 256) -> float:
-    """Tokens of a sample of ``source``, of some of its samples if it does not tell."""
-    lengths = getattr(source, "lengths", None)
+def training_config(
+    defaults: TrainingDefaults, conditions: TrainingConditions, early_stopping: bool, given: Mapping[str, Any]
+) -> TrainingConfig:
+    """Return the settings of training: the defaults under these conditions, replaced by the ``given`` settings."""
+    settings = default_training(defaults, conditions)
+    if not early_stopping:
+        settings["patience"] = 0
+    return TrainingConfig.from_dict({**settings, **given})
+
+
+def mean_length(source: Source, max_samples: int = 256) -> float:
+    """Return the mean number of tokens of a sample, from ``max_samples`` of them if the source has no lengths."""
+    lengths = source.lengths
     if lengths is None:
-        some = np.linspace(0, len(source) - 1, min(len(source), at_most)).round().astype(np.int64)
+        some = np.linspace(0, len(source) - 1, min(len(source), max_samples)).round().astype(np.int64)
         lengths = source[some].lengths
     return float(np.mean(lengths))
 
 
-def _between(number: float, least: int, most: int) -> int:
-    return int(min(max(round(number), least), most))
+def _rounded_between(number: float, lowest: int, highest: int) -> int:
+    return int(min(max(round(number), lowest), highest))
 
 
-# Chosen on validation parts of series, see docs/measurements.md; patches have no neighbours of their channel.
+# -- model ------------------------------------------------------------------------------------------------
+
+# Neighbours on each side that a token is projected with. Chosen on validation sets of series, see docs/measurements.md.
 CONTEXT = 4
 
-# Of lines of so many measurements the nearest neighbours show nearly the same; more of them look farther.
-LONG_LINE, LONG_CONTEXT = 128, 8
+# The nearest neighbours in channel series of this many measurements are nearly equal, so more of them are used.
+LONG_SERIES, LONG_CONTEXT = 128, 8
 
-# Share of far values from which on they are taken to span orders of magnitude.
+# Fraction of outliers (see ``Scaling.tails``) above which values are taken to span orders of magnitude. Not tuned.
 HEAVY_TAIL_FRACTION = 0.005
 
 
 def model_config(
-    estimator: RoMAEEstimator, scaling: Scaling, initial: Pretrained | None, length: float = 0.0, **fixed: Any
+    scaling: Scaling,
+    initial: Pretrained | None,
+    *,
+    length: float = 0.0,
+    size: str | None,
+    is_gpu: bool,
+    given: Mapping[str, Any],
+    **fixed: Any,
 ) -> RoMAEConfig:
-    """That of ``initial``, or of ``size`` and the data; over it ``fixed``, over this the user's settings.
+    """Return the configuration of a new model.
 
-    length: mean number of tokens of a sample.
+    Parameters
+    ----------
+    scaling : Scaling
+        Scaling of the data; its schema decides the numbers of values and axes.
+    initial : Pretrained or None
+        Model that the weights are initialised from; its configuration is the default.
+    length : float, default=0.0
+        Mean number of tokens of a sample.
+    size : str or None
+        Named size; None takes that of ``initial``, or else the default of the machine.
+    is_gpu : bool
+        True if training runs on a GPU.
+    given : mapping
+        Fields of ``RoMAEConfig`` that the user set; they replace all others.
+    **fixed
+        Fields that the kind of estimator sets.
+
+    Returns
+    -------
+    RoMAEConfig
+        The configuration.
+
+    Raises
+    ------
+    ValueError
+        If ``given`` has a field that the data decide, or ``size`` is not that of ``initial``.
     """
-    named = (("dropout", estimator.dropout), ("context", estimator.context))
-    given = {k: v for k, v in named if v is not None} | dict(estimator.model or {})
-    if of_data := sorted({"n_values", "n_axes", "n_predicted"} & set(given)):
-        raise ValueError(f"model has {', '.join(of_data)}, which the data decide; leave it out")
-    schema = scaling.schema
+    if from_data := sorted({"n_values", "n_axes", "n_predicted"} & set(given)):
+        raise ValueError(f"model has {', '.join(from_data)}, which the data decide; leave it out")
     if initial is None:
-        line = length / (len(schema.channels) if schema.channel_axis is not None else 1)
-        context = LONG_CONTEXT if line >= LONG_LINE else CONTEXT
-        data = {
-            "n_values": len(schema.roles),
-            "n_axes": len(schema.axes),
-            "n_predicted": schema.n_predicted,
-            "size": estimator.size or default_size(pick_device(estimator.device).type == "cuda"),
-            "normalize_targets": schema.patch is not None,
-            "compress": schema.patch is None and scaling.tails > HEAVY_TAIL_FRACTION,
-            "context": context if schema.patch is None else 0,
-            "pooling": "mean",
-        }
-        return RoMAEConfig.from_dict({**data, **fixed, **given})
-    if estimator.size is not None and estimator.size != initial.config.size:
-        raise ValueError(
-            f"size {estimator.size!r} does not go with an init of size {initial.config.size!r}; leave size out"
-        )
+        size = size or default_size(is_gpu)
+        return RoMAEConfig.from_dict({**_config_from_data(scaling, length, size), **fixed, **given})
+    if size is not None and size != initial.config.size:
+        raise ValueError(f"size {size!r} does not go with an init of size {initial.config.size!r}; leave size out")
     return RoMAEConfig.from_dict({**initial.config.to_dict(), **fixed, **given})
 
 
-def training_config(
-    estimator: RoMAEEstimator,
-    plan: TrainingDefaults,
-    *,
-    n_training: int,
-    n_validation: int,
-    length: float,
-    width: int,
-    is_patches: bool,
-    is_tuning: bool,
-    seed: int,
-    **fixed: Any,
-) -> TrainingConfig:
-    """What ``plan`` means for so many samples of a mean ``length``; over it the user's settings, then ``fixed``."""
-    if is_patches:
-        plan = replace(plan, augmentation={}, least_seen=0)
-    planned = plan_training(
-        plan,
-        n_training,
-        n_validation,
-        length,
-        width=width,
-        is_tuning=is_tuning,
-        is_fast=pick_device(estimator.device).type == "cuda",
-    )
-    if not estimator.early_stopping:
-        planned["patience"] = 0
-    shared = ("epochs", "learning_rate", "batch_size")
-    given = {name: value for name in shared if (value := getattr(estimator, name)) is not None}
-    settings = {
-        **planned,
-        **given,
-        "seed": seed,
-        "device": estimator.device,
-        "precision": estimator.precision,
-        "compile": estimator.compile,
-        "progress": bool(estimator.verbose),
+def default_size(is_gpu: bool) -> str:
+    """Return the size of a new model on a GPU or on a CPU."""
+    return "tiny" if is_gpu else "tiny-shallow"
+
+
+def _config_from_data(scaling: Scaling, length: float, size: str) -> dict[str, Any]:
+    """Return the fields of ``RoMAEConfig`` of a new model for the data that ``scaling`` was fitted to."""
+    schema = scaling.schema
+    is_series = schema.patch is None
+    series_length = length / (len(schema.channels) if schema.channel_axis is not None else 1)
+    context = LONG_CONTEXT if series_length >= LONG_SERIES else CONTEXT
+    return {
+        "n_values": len(schema.roles),
+        "n_axes": len(schema.axes),
+        "n_predicted": schema.n_predicted,
+        "size": size,
+        "normalize_targets": not is_series,
+        "compress": is_series and scaling.tails > HEAVY_TAIL_FRACTION,
+        # the neighbours of a patch are not of its channel
+        "context": context if is_series else 0,
+        "pooling": "mean",
     }
-    return TrainingConfig.from_dict({**settings, **(estimator.training or {}), **fixed})

@@ -1,37 +1,59 @@
-"""What a fit starts from: the model behind ``init``, a scaling for one without, a seeded new one."""
+"""Initial weights and scaling of a fit: from ``init``, from pre-training on all samples, or new."""
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from rotary_mae._warnings import warn_caller
+from rotary_mae.data.alignment import align
 from rotary_mae.data.scaling import Scaling
 from rotary_mae.data.sources import Source
-from rotary_mae.models.pretrained import Pretrained, find_folder, read_description
-from rotary_mae.models.registry import MODEL_CLASSES
+from rotary_mae.models.pretrained import Pretrained
+from rotary_mae.models.registry import load_model
+from rotary_mae.training.run_folder import PRETRAINING, RunFolder
 from rotary_mae.training.seeding import seeded
+
+# Settings of training that need labels, which pre-training does not have.
+LABEL_SETTINGS = frozenset({"monitor", "label_smoothing"})
 
 
 def initial_model(init: Any) -> Pretrained | None:
-    """The model of ``init``."""
+    """Return the model that ``init`` names.
+
+    Parameters
+    ----------
+    init : fitted estimator, path, Pretrained, or None
+        A path is a run or checkpoint folder, or a repository of the Hugging Face Hub.
+
+    Returns
+    -------
+    Pretrained or None
+        None without ``init``.
+
+    Raises
+    ------
+    TypeError
+        If ``init`` is anything else.
+    NotFittedError
+        If ``init`` is an estimator that is not fitted.
+    """
     if init is None:
         return None
     if isinstance(init, (str, Path)):
-        folder = find_folder(init)
-        return MODEL_CLASSES[read_description(folder)["model"]].from_pretrained(folder)
+        return load_model(init)
     if isinstance(init, Pretrained):
         return init
     if not hasattr(init, "fit"):
         raise TypeError(f"init must be a fitted estimator, the folder of a run, a model or None, got {init!r}")
     check_is_fitted(
         init,
-        msg="init is a %(name)s that is not fitted. Fit it first; a grid search copies what it tries unfitted: "
-        "give its grid the folder of a fitted one, or sklearn.frozen.FrozenEstimator(fitted)",
+        msg="init is a %(name)s that is not fitted. Fit it first; a grid search makes unfitted copies of the values of "
+        "its grid: give the grid the folder of a fitted one, or sklearn.frozen.FrozenEstimator(fitted)",
     )
     if not isinstance(getattr(init, "model_", None), Pretrained):
         raise TypeError(f"init must be an estimator of this package, fitted, got {init!r}")
@@ -40,37 +62,78 @@ def initial_model(init: Any) -> Pretrained | None:
 
 
 def scaling_for(source: Source, initial: Pretrained | None, unit: Any) -> Scaling:
-    """That of ``initial``, which the data must fit; else, or if it has none, fitted to the data."""
+    """Return the scaling of ``initial``, or fit one to the data if there is none.
+
+    Raises ValueError if the data do not fit the scaling of ``initial``, or if ``unit`` is not its unit.
+    """
     if initial is None:
         return Scaling.fit(source, unit=unit)
     if initial.scaling is None:
         return _new_scaling(source, initial, unit)
-    source[np.arange(1)].conform(initial.scaling.schema)
-    fitted = [initial.scaling.unit[axis] for axis in initial.scaling.schema.continuous_axes]
+    scaling = initial.scaling
+    if source.schema != scaling.schema:
+        align(source[np.arange(1)], scaling.schema)  # raises for data of another kind
+    fitted = [scaling.unit[axis] for axis in scaling.schema.continuous_axes]
     if unit != "auto" and not np.allclose(unit, fitted):
-        raise ValueError(
-            f"init was trained with the unit {fitted}, which goes with its weights; leave unit={unit} away"
-        )
-    return initial.scaling
+        raise ValueError(f"init was trained with the unit {fitted}, and its weights need it; leave out unit={unit}")
+    return scaling
 
 
 def _new_scaling(source: Source, initial: Pretrained, unit: Any) -> Scaling:
-    """Fitted to the data, for a model that has none: of the official code, or trained on tokens scaled by hand."""
+    """Fit a scaling for a model without one: of the official code, or trained on tokens that the user scaled."""
     schema, config = source.schema, initial.config
     if (len(schema.roles), len(schema.axes)) != (config.n_values, config.n_axes):
         raise ValueError(
             f"init reads {config.n_values} values at positions on {config.n_axes} axes, the data has "
             f"{len(schema.roles)} at {len(schema.axes)} {schema.axes}; choose other columns or another layout"
         )
-    warnings.warn(
-        "init comes without a scaling of values and positions; one was fitted to this data. It should mean what "
-        "init was trained on: see unit",
-        stacklevel=4,
+    warn_caller(
+        "init comes without a scaling of values and positions, so one was fitted to this data. It should be close to "
+        "the scaling that init was trained with: see unit"
     )
     return Scaling.fit(source, unit=unit)
 
 
 def seeded_model(seed: int, make: Callable[[], Any]) -> Any:
-    """What ``make()`` builds with torch seeded by ``seed``; the caller's randomness is left as it was."""
+    """Return ``make()`` with torch seeded by ``seed``; the random state of the caller does not change."""
     with seeded(seed):
         return make()
+
+
+def pretrain_on_all(
+    make_embedder: Callable[..., Any], parameters: Mapping[str, Any], source: Source, seed: int, groups: Any
+) -> Pretrained:
+    """Pre-train a model on all samples, for a fit in which some samples have no label.
+
+    Pre-training has half of ``max_minutes``, and the sub-folder ``pretraining`` of the run folder.
+
+    Parameters
+    ----------
+    make_embedder : callable
+        Class of the estimator that pre-trains; its ``fit`` leaves the model in ``model_``.
+    parameters : mapping
+        Constructor parameters of the estimator that is fitted; those that the embedder has are used.
+    source : Source
+        All samples.
+    seed : int
+        Seed of the fit.
+    groups : array, shape (B,), or None
+        Groups that the validation split does not divide.
+
+    Returns
+    -------
+    Pretrained
+        The trained model.
+    """
+    out, max_minutes = parameters["out"], parameters["max_minutes"]
+    if out is not None:
+        RunFolder(out).check_free(parameters["resume"])
+    settings = {name: parameters[name] for name in make_embedder().get_params(deep=False)}
+    settings["training"] = {k: v for k, v in (parameters["training"] or {}).items() if k not in LABEL_SETTINGS}
+    settings["out"] = None if out is None else Path(out) / PRETRAINING
+    settings["max_minutes"] = None if max_minutes is None else max_minutes / 2
+    settings["random_state"] = seed
+    if parameters["verbose"]:
+        print(f"some of the {len(source)} samples have no label: pre-training on all of them first")
+    model: Pretrained = make_embedder(**settings).fit(source, groups=groups).model_
+    return model

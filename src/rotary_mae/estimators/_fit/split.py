@@ -1,4 +1,4 @@
-"""Which samples a fit learns from, and which choose the best of what it learned."""
+"""The split of the samples of a fit into a training set and a validation set."""
 
 from __future__ import annotations
 
@@ -8,17 +8,26 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+# A score on one or two samples measures nothing, so smaller sets are not split. Not tuned.
+MIN_SAMPLES_TO_SPLIT = 20
+
 
 @dataclass(frozen=True)
 class TrainValidationSplit:
-    """Indices of the training and validation samples; validation may be empty."""
+    """Indices of the samples in the two sets.
+
+    Attributes
+    ----------
+    training, validation : array of int, shapes (n_training,) and (n_validation,)
+        In ascending order; ``validation`` may be empty.
+    """
 
     training: npt.NDArray[np.int64]
     validation: npt.NDArray[np.int64]
 
 
-def any_weight(sample_weight: npt.NDArray[Any] | None, chosen: npt.NDArray[np.int64]) -> npt.NDArray[Any] | None:
-    """The weights of some samples; None where all are zero, as their mean would be of nothing."""
+def weights_of(sample_weight: npt.NDArray[Any] | None, chosen: npt.NDArray[np.int64]) -> npt.NDArray[Any] | None:
+    """Return the weights of the chosen samples, or None if all are zero: a weighted mean of them is undefined."""
     if sample_weight is None or not sample_weight[chosen].any():
         return None
     weights: npt.NDArray[Any] = sample_weight[chosen]
@@ -28,61 +37,85 @@ def any_weight(sample_weight: npt.NDArray[Any] | None, chosen: npt.NDArray[np.in
 def split_validation(
     n_samples: int, fraction: float, seed: int, strata: npt.NDArray[Any] | None = None, groups: Any = None
 ) -> TrainValidationSplit:
-    """Training and validation parts; by group if given, else stratified where every class has samples enough, and
-    never without a sample of each class to train on.
+    """Split samples at random into a training set and a validation set.
 
-    Of groups as many are held out, in random order, as bring the number of samples closest to the ``fraction``; if all
-    are far too large, the smallest. Below 20 samples, or with one group, there is no validation part: it would measure
-    nothing.
+    The validation set is empty below 20 samples, below two validation samples, and with a single group.
+
+    Parameters
+    ----------
+    n_samples : int
+        Number of samples.
+    fraction : float
+        Fraction of the samples in the validation set, in [0, 1).
+    seed : int
+        Seed of the split.
+    strata : array, shape (n_samples,), optional
+        Classes. Each keeps its fraction if it has two samples or more and the validation set has a sample for each
+        class. The training set has a sample of every class in any case.
+    groups : array, shape (n_samples,), optional
+        Groups that are not divided. Groups are added to the validation set in random order while they bring its size
+        closer to ``fraction``. If every group is too large, the smallest one is taken.
+
+    Returns
+    -------
+    TrainValidationSplit
+        Indices of the two sets.
+
+    Raises
+    ------
+    ValueError
+        If ``fraction`` is outside of [0, 1) or ``groups`` has another shape.
     """
+    # imported here, because it takes a tenth of a second and predictions do not need it
     from sklearn.model_selection import ShuffleSplit, StratifiedShuffleSplit
 
     if not 0.0 <= fraction < 1.0:
         raise ValueError(f"validation_fraction must be in [0, 1), got {fraction}")
-    everything = np.arange(n_samples)
-    n_held = round(fraction * n_samples)
+    every_index = np.arange(n_samples)
+    n_validation = round(fraction * n_samples)
     groups = None if groups is None else np.asarray(groups)
     if groups is not None and groups.shape != (n_samples,):
         raise ValueError(f"groups must be ({n_samples},), one a sample, got {groups.shape}")
-    if n_held < 2 or n_samples < 20 or (groups is not None and len(np.unique(groups)) < 2):
-        return TrainValidationSplit(everything, everything[:0])
+    is_too_small = n_validation < 2 or n_samples < MIN_SAMPLES_TO_SPLIT
+    if is_too_small or (groups is not None and len(np.unique(groups)) < 2):
+        return TrainValidationSplit(every_index, every_index[:0])
     if groups is not None:
-        is_held = _whole_groups(groups, n_held, seed)
-        training, held = everything[~is_held], everything[is_held]
+        is_validation = _whole_groups(groups, n_validation, seed)
+        training, validation = every_index[~is_validation], every_index[is_validation]
     else:
         counts = None if strata is None else np.unique(strata, return_counts=True)[1]
-        is_stratified = counts is not None and counts.min() >= 2 and n_held >= len(counts)
+        is_stratified = counts is not None and counts.min() >= 2 and n_validation >= len(counts)
         splitter: Any = (StratifiedShuffleSplit if is_stratified else ShuffleSplit)(
-            1, test_size=n_held, random_state=seed
+            1, test_size=n_validation, random_state=seed
         )
-        training, held = next(splitter.split(everything, strata if is_stratified else None))
+        training, validation = next(splitter.split(every_index, strata if is_stratified else None))
         if strata is not None:
-            training, held = _with_every_class(training, held, strata)
-    return TrainValidationSplit(np.sort(training), np.sort(held))
+            training, validation = _with_every_class(training, validation, strata)
+    return TrainValidationSplit(np.sort(training), np.sort(validation))
 
 
 def _with_every_class(
-    training: npt.NDArray[np.int64], held: npt.NDArray[np.int64], strata: npt.NDArray[Any]
+    training: npt.NDArray[np.int64], validation: npt.NDArray[np.int64], strata: npt.NDArray[Any]
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """The two parts, with samples of classes that were held out whole exchanged for others of the largest class."""
-    training, held = training.copy(), held.copy()
-    for label in np.setdiff1d(strata[held], strata[training]):
-        place = int(np.flatnonzero(strata[held] == label)[0])
+    """Exchange samples of classes that only the validation set has for samples of the largest training class."""
+    training, validation = training.copy(), validation.copy()
+    for label in np.setdiff1d(strata[validation], strata[training]):
+        place = int(np.flatnonzero(strata[validation] == label)[0])
         classes, counts = np.unique(strata[training], return_counts=True)
         other = int(np.flatnonzero(strata[training] == classes[counts.argmax()])[0])
-        training[other], held[place] = held[place], training[other]
-    return training, held
+        training[other], validation[place] = validation[place], training[other]
+    return training, validation
 
 
-def _whole_groups(groups: npt.NDArray[Any], n_held: int, seed: int) -> npt.NDArray[np.bool_]:
-    """(n,) True for the samples of some groups, about ``n_held`` of them."""
+def _whole_groups(groups: npt.NDArray[Any], n_validation: int, seed: int) -> npt.NDArray[np.bool_]:
+    """Return (n,) True for the samples of some groups, about ``n_validation`` of them."""
     _, group, sizes = np.unique(groups, return_inverse=True, return_counts=True)
-    is_held, n = np.zeros(len(sizes), bool), 0
-    for which in np.random.default_rng(seed).permutation(len(sizes)):
-        if sizes[which] < 2 * (n_held - n):
-            is_held[which] = True
-            n += int(sizes[which])
-    if not is_held.any():
-        is_held[sizes.argmin()] = True
-    held: npt.NDArray[np.bool_] = is_held[group]
-    return held
+    is_chosen, n = np.zeros(len(sizes), bool), 0
+    for i in np.random.default_rng(seed).permutation(len(sizes)):
+        if sizes[i] < 2 * (n_validation - n):
+            is_chosen[i] = True
+            n += int(sizes[i])
+    if not is_chosen.any():
+        is_chosen[sizes.argmin()] = True
+    is_validation: npt.NDArray[np.bool_] = is_chosen[group]
+    return is_validation

@@ -13,7 +13,7 @@ from rotary_mae.data.columns import MissingColumn
 from rotary_mae.data.schema import Schema
 from rotary_mae.data.tokens import TokenSet
 from rotary_mae.estimators._predict.queries import frame_queries
-from rotary_mae.estimators.inputs import default_channel, unnamed
+from rotary_mae.estimators.inputs import default_channel, unnamed_column
 
 Array = npt.NDArray[Any]
 
@@ -66,7 +66,7 @@ class ValueCells:
         names = present if self.is_wide and present else names
         if missing := [name for name in names if name not in self.frame.columns]:
             if not is_named:
-                raise unnamed(missing[0], self.frame.columns)
+                raise unnamed_column(missing[0], self.frame.columns)
             raise MissingColumn(missing[0], self.frame.columns, "the estimator's columns name it as value; ")
         if any(self.frame[name].dtype in (nw.List, nw.Array, nw.Struct) for name in names):
             raise ValueError("expected a long or a wide frame, a row a measurement or a time step, got a nested one")
