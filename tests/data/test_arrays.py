@@ -154,15 +154,15 @@ BAD_ARRAYS = {
     "axis by letter": ({"X": np.ones((1, 1, 1)), "axis_order": "ntc"}, "axis_order must hold each of .* got 'ntc'"),
     "times of the other axis": (
         {"X": np.ones((4, 9, 2)), "times": np.arange(9.0)},
-        r"times of id 0 must be \(2,\), .*; if X is \('sample', 'time', 'channel'\), say so with axis_order=",
+        r"times of id 0 must be \(2,\), .*; if X is \('sample', 'time', 'channel'\), give axis_order=",
     ),
     "names of the other axis": (
         {"X": np.ones((4, 9, 2)), "channels": ["a", "b"]},
-        r"must name the 9 channels of X, got 2.*; if X is \('sample', 'time', 'channel'\), say so",
+        r"must name the 9 channels of X, got 2.*; if X is \('sample', 'time', 'channel'\), give axis_order=",
     ),
     "labels of the other axis": (
         {"X": np.ones((9, 2, 4)), "targets": [0, 1, 1, 0]},
-        r"targets must be \(9,\).*; if X is \('time', 'channel', 'sample'\), say so",
+        r"targets must be \(9,\).*; if X is \('time', 'channel', 'sample'\), give axis_order=",
     ),
     "times of cells": ({"X": np.ones((4, 3, 2)), "times": np.ones((4, 2, 2))}, "must have the shape of X"),
     "times in words": ({"X": [[1.0]], "times": ["noon"]}, "times of id 0 must be numbers or time stamps, got <U4"),
@@ -171,7 +171,7 @@ BAD_ARRAYS = {
     "nothing observed": ({"X": np.full((2, 1, 3), np.nan), "ids": ["u", "v"]}, "id 'u' has no observation"),
     "no samples": ({"X": []}, "X has no samples"),
     "a frame": ({"X": pd.DataFrame({"a": [1.0]})}, "got DataFrame; data frames go to from_frame"),
-    "a dictionary": ({"X": {"X": np.ones((1, 1, 1))}}, "got dict; .* of a dictionary give the array in it"),
+    "a dictionary": ({"X": {"X": np.ones((1, 1, 1))}}, "got dict; .* from a dictionary, take the array in it"),
     "nothing": ({"X": None}, r"X must be \(n, channels, times\), .*got NoneType"),
     "other channels": (
         {"X": [np.ones((2, 3)), np.ones((3, 3))]},

@@ -92,7 +92,7 @@ def test_files_know_their_rate_and_channels_are_averaged(tmp_path: Path) -> None
     lazy = LazyAudio(given)
     assert lazy.lengths.tolist() == [expected.n_tokens] * 3
     (tmp_path / "no.wav").write_bytes(b"nothing of the kind")
-    with pytest.raises(ValueError, match=r"clip 1 \(.*no.wav\) is not a sound file"):
+    with pytest.raises(ValueError, match=r"clip 1 \(.*no.wav\) is not an audio file"):
         rm.from_audio([path, tmp_path / "no.wav"])
 
 
@@ -147,5 +147,5 @@ def test_clips_need_all_their_patches() -> None:
     tokens = rm.from_audio([tone(500)])
     with pytest.raises(ValueError, match="some are missing"):
         spectrograms_from_tokens(tokens.select_tokens(np.arange(32) != 2))
-    with pytest.raises(ValueError, match="no patches of sound"):
+    with pytest.raises(ValueError, match="no patches of audio"):
         spectrograms_from_tokens(rm.from_images(np.zeros((1, 16, 16))))

@@ -433,7 +433,7 @@ def test_whole_numbers_with_gaps_stay_whole():
 def test_a_large_level_with_small_changes_is_warned_of() -> None:
     rng = np.random.default_rng(0)
     df = pd.DataFrame({"id": 0, "time": np.arange(20.0), "value": 1e9 + 10 * rng.normal(size=20)})
-    with pytest.warns(UserWarning, match="channel 'value' lie about .*take a constant off"):
+    with pytest.warns(UserWarning, match="channel 'value' lie about .*subtract a constant"):
         from_frame(df)
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -118,7 +118,7 @@ BAD_IMAGES = {
     "axes": ({"images": numbered(16, 16)}, r"images must be \(n, height, width.* got \(16, 16\)"),
     "patch": ({"images": numbered(1, 16, 16), "patch": (4,)}, r"patch must be \(p1, p2\)"),
     "patch of one number": ({"images": numbered(1, 16, 16), "patch": 4}, r"patch must be \(p1, p2\), .* got 4"),
-    "colours first": ({"images": numbered(1, 3, 16, 16)}, r"\(n, height, width\[, colours\]\), colours last"),
+    "colours first": ({"images": numbered(1, 3, 16, 16)}, r"\(n, height, width\[, colours\]\), with the colours last"),
     "nothing": ({"images": numbered(0, 16, 16)}, "must not be empty"),
     "times of images": ({"images": numbered(1, 16, 16), "times": [1]}, "times are of video frames"),
     "irregular times": (

@@ -1,4 +1,4 @@
-"""Fixtures of the readers' tests: the originals where they are at hand, and archives the tests write."""
+"""Fixtures for the tests of readers: original files if they are present, and archives that tests write."""
 
 import io
 import os
@@ -13,7 +13,7 @@ ROOT = os.environ.get("ROMAE_DATA")
 
 @pytest.fixture(scope="session")
 def need_originals() -> Callable[..., None]:
-    """Skips the test, saying so, unless all these files are under ROMAE_DATA."""
+    """Skip the test unless all these files are under ROMAE_DATA."""
 
     def need(*names: str) -> None:
         missing = [name for name in names if ROOT is None or not (Path(ROOT) / name).is_file()]
@@ -25,7 +25,7 @@ def need_originals() -> Callable[..., None]:
 
 @pytest.fixture
 def write_tar() -> Callable[[Path, dict[str, str]], Path]:
-    """Writes a tar archive with these texts, compressed as its name says."""
+    """Write a tar archive of texts, compressed by the suffix of its name."""
 
     def write(path: Path, files: dict[str, str]) -> Path:
         with tarfile.open(path, f"w:{path.suffix[1:]}") as archive:

@@ -31,30 +31,53 @@ def from_arrays(
     layout: Layout = "auto",
     duplicates: Duplicates = "warn",
 ) -> TokenSet:
-    """Tokens from series in arrays; steps of which nothing was observed are left out.
+    """Make tokens of series in arrays; time steps without observations are left out.
 
-    Args:
-        X: (n, channels, times) with NaN = not observed; or a list of (channels, times) arrays of any lengths;
-            of a single channel also (n, times) or a list of (times,) arrays. Cells under a numpy mask are not observed.
-        times: numbers or time stamps (positions are then seconds since 1970-01-01 UTC; naive ones are UTC).
-            (times,) for all, (n, times), a list of (times,) arrays, or with the axes of X (n, 1, times) or
-            (n, channels, times), where each channel has its own. None counts 0, 1, 2 ... NaN and NaT are
-            allowed where nothing was observed, as padding.
-        targets: (n,) labels or numbers, or (n, k) numbers.
-        axis_order: the axes of X as they come, ("sample", "time", "channel") for (n, times, channels); it is never
-            guessed. Arrays in a list have the same order, without the sample.
-        static: what does not change with time: (n,) or (n, k) numbers, NaN = unknown, or by name a mapping to
-            (n,) numbers or a frame with a row a sample.
-        ids: (n,) names of the samples; 0..n-1 if None.
-        channels: names of the channels; "0", "1" ... if None.
-        layout: as in ``from_frame``: "steps", "measurements", or "auto" (steps if at least half of their
-            cells are observed).
-        duplicates: several values of a sample, time and channel: "keep" all, with a warning ("warn") or without, take
-            their "mean", or "error".
+    Parameters
+    ----------
+    X : array of shape (n, channels, times), or list of arrays of shape (channels, times)
+        NaN or masked cells were not observed. The arrays of a list may have different numbers of times. A single
+        channel may be (n, times) or a list of (times,) arrays.
+    times : array, optional
+        Numbers, or time stamps: positions are then seconds since 1970-01-01 UTC, and naive time stamps are read as UTC.
+        (times,) for all samples, (n, times), a list of (times,) arrays, or with the axes of X (n, 1, times) or, for
+        times of each channel, (n, channels, times). None counts 0, 1, 2 ... NaN and NaT are allowed as padding, where
+        nothing was observed.
+    targets : array of shape (n,) or (n, k), optional
+        Labels or numbers; or numbers, several a sample.
+    axis_order : sequence of str, default ("sample", "channel", "time")
+        Order of the axes of X, for example ("sample", "time", "channel") for (n, times, channels). It is never guessed.
+        The arrays of a list have the same order, without the sample.
+    static : array of shape (n,) or (n, k), mapping or data frame, optional
+        Static covariates, NaN is unknown: numbers, (n,) numbers by name, or a row a sample.
+    ids : array of shape (n,), optional
+        Names of the samples; 0..n-1 if None.
+    channels : sequence of str, optional
+        Names of the channels; "0", "1" ... if None.
+    layout : {"auto", "measurements", "steps"}, default "auto"
+        A token a measurement, or a token a time step with all channels. "auto" takes steps if at least half of their
+        cells are observed.
+    duplicates : {"warn", "keep", "mean", "error"}, default "warn"
+        Handling of several values of a sample, time and channel: keep all with or without a warning, take their mean,
+        or raise.
 
-    Raises:
-        ValueError: shapes that do not fit, infinite values, times that are missing or occur twice, a sample
-            of which nothing was observed.
+    Returns
+    -------
+    TokenSet
+        Samples with their tokens sorted by time and channel.
+
+    Raises
+    ------
+    ValueError
+        If shapes do not fit together, a value is infinite, a time is missing, values occur twice with "error", or a
+        sample has no observation.
+
+    Examples
+    --------
+    >>> import numpy as np, rotary_mae as rm
+    >>> tokens = rm.from_arrays(np.zeros((10, 2, 50)), targets=np.arange(10))
+    >>> tokens.values.shape
+    (500, 2)
     """
     series = _series(X, _checked_order(axis_order))
     n_samples, n_channels = len(series.lengths), series.values.shape[1]
@@ -64,23 +87,34 @@ def from_arrays(
             f"channels must name the {n_channels} channels of X, got {len(names)}: {names}"
             f"{series.hint('channel', len(names))}"
         )
-    named = np.arange(n_samples) if ids is None else np.asarray(ids)
+    sample_ids = np.arange(n_samples) if ids is None else np.asarray(ids)
     labels = None if targets is None else as_labels(targets)
-    for what, array in (("ids", named), ("targets", labels)):
+    for name, array in (("ids", sample_ids), ("targets", labels)):
         if array is not None and (array.ndim == 0 or len(array) != n_samples):
             hint = series.hint("sample", len(array) if array.ndim else 0)
-            raise ValueError(f"{what} must be ({n_samples},), one a sample, got shape {array.shape}{hint}")
+            raise ValueError(f"{name} must be ({n_samples},), one a sample, got shape {array.shape}{hint}")
     static_names, statics = _statics(static, n_samples)
-    clock, kind = _times(times, series, named)
-    rows: Long | Wide = Wide(series.sample, clock, series.values) if clock.ndim == 1 else series.melt(clock)
-    return arrange(rows, SampleInfo(named, names, statics, static_names, labels, kind), layout, duplicates)
+    positions, time_type = _times(times, series, sample_ids)
+    rows: Long | Wide
+    rows = Wide(series.sample, positions, series.values) if positions.ndim == 1 else series.melt(positions)
+    about = SampleInfo(sample_ids, names, statics, static_names, labels, time_type)
+    return arrange(rows, about, layout, duplicates)
 
 
 @dataclass(frozen=True)
 class _Series:
-    """All steps laid end to end: values (N, channels), steps of each sample (n,), and how X was laid out.
+    """All time steps laid end to end.
 
-    order: names of its axes. sizes: by name, where X was one array.
+    Attributes
+    ----------
+    values : array of shape (N, channels)
+        NaN was not observed.
+    lengths : array of shape (n,)
+        Time steps of each sample.
+    order : tuple of str
+        Names of the axes of X, in its order.
+    sizes : mapping
+        Size of each axis of X by name; empty if X was a list.
     """
 
     values: FloatArray
@@ -90,22 +124,22 @@ class _Series:
 
     @property
     def sample(self) -> IntArray:
-        """(N,) the sample of each step."""
+        """Index (N,) of the sample of each step."""
         return np.repeat(np.arange(len(self.lengths)), self.lengths)
 
-    def melt(self, clock: FloatArray) -> Long:
-        """A row a cell, where each channel has times (N, channels) of its own."""
+    def melt(self, times: FloatArray) -> Long:
+        """Return a row a cell, with times (N, channels) of each channel."""
         n_steps, n_channels = self.values.shape
         channel = np.tile(np.arange(n_channels), n_steps)
-        return Long(np.repeat(self.sample, n_channels), clock.ravel(), channel, self.values.ravel())
+        return Long(np.repeat(self.sample, n_channels), times.ravel(), channel, self.values.ravel())
 
     def hint(self, axis: str, size: int) -> str:
-        """What to say if what was given for ``axis`` has the size of another axis of X."""
+        """Return the end of an error message if ``size``, given for one axis, is the size of another axis of X."""
         others = [name for name, n in self.sizes.items() if name != axis and n == size]
         if not others or self.sizes.get(axis) == size:
             return ""
         swapped = {axis: others[0], others[0]: axis}
-        return f"; if X is {tuple(swapped.get(n, n) for n in self.order)}, say so with axis_order="
+        return f"; if X is {tuple(swapped.get(n, n) for n in self.order)}, give axis_order="
 
 
 def _checked_order(axis_order: Sequence[str]) -> tuple[str, ...]:
@@ -116,7 +150,7 @@ def _checked_order(axis_order: Sequence[str]) -> tuple[str, ...]:
 
 
 def _to_standard(array: npt.NDArray[Any], order: tuple[str, ...]) -> npt.NDArray[Any]:
-    """Axes brought to (sample, channel, time)."""
+    """The array with its axes in the order (sample, channel, time)."""
     return array.transpose([order.index(name) for name in AXES])
 
 
@@ -124,7 +158,7 @@ def _series(X: Any, order: tuple[str, ...]) -> _Series:
     if nw.dependencies.is_into_dataframe(X) or isinstance(X, Mapping) or not hasattr(X, "__len__"):
         raise ValueError(
             f"X must be (n, channels, times), or a list of (channels, times), got {type(X).__name__}; data frames go "
-            "to from_frame, of a dictionary give the array in it"
+            "to from_frame; from a dictionary, take the array in it"
         )
     X = _as_array(X)
     if len(X) == 0:
@@ -143,19 +177,19 @@ def _series(X: Any, order: tuple[str, ...]) -> _Series:
             raise ValueError(
                 f"samples of X must be ({order[1]}s, {order[2]}s) with the same channels, got shapes "
                 f"{np.shape(X[0])} for sample 0 and {np.shape(X[i])} for sample {i}; if their axes are the other way "
-                "round, say so with axis_order="
+                "round, give axis_order="
             )
     return _Series(np.concatenate(series), np.array([len(part) for part in series]), order, {})
 
 
 def _as_array(given: Any) -> Any:
-    """Tensors and the like of several axes as arrays; lists, and what has an index or a time zone, as they are."""
-    is_array = isinstance(given, np.ndarray) or not hasattr(given, "__array__")  # masks are kept
+    """Tensors of several axes as arrays; lists, masked arrays, and objects with an index or time zone, unchanged."""
+    is_array = isinstance(given, np.ndarray) or not hasattr(given, "__array__")
     return given if is_array or getattr(given, "ndim", 0) < 2 else np.asarray(given)
 
 
 def _steps_of(part: Any, order: tuple[str, ...], sample: int) -> FloatArray:
-    """(times, channels)."""
+    """The series of one sample as (times, channels)."""
     array = _numbers(part, f"sample {sample} of X")
     if array.ndim == 1:
         return array[:, None]
@@ -168,7 +202,7 @@ def _steps_of(part: Any, order: tuple[str, ...], sample: int) -> FloatArray:
 
 
 def _times(times: Any, series: _Series, ids: npt.NDArray[Any]) -> tuple[FloatArray, str | None]:
-    """(N,) the time of each step, or (N, channels) of each cell; and the type of the time stamps."""
+    """Times (N,) of the steps, or (N, channels) of the cells; and the type of the time stamps, None for numbers."""
     lengths = series.lengths
     if times is None:
         first = np.cumsum(lengths) - lengths
@@ -208,7 +242,7 @@ def _times_of_cells(times: npt.NDArray[Any], series: _Series) -> tuple[FloatArra
 
 
 def _statics(static: Any, n_samples: int) -> tuple[tuple[str, ...], FloatArray]:
-    """Names, and (n, k) numbers."""
+    """Names of the static covariates, and their numbers (n, k)."""
     if static is None:
         return (), np.empty((n_samples, 0))
     if nw.dependencies.is_into_dataframe(static):
@@ -237,5 +271,5 @@ def _numbers(array: Any, name: str) -> FloatArray:
     if given.dtype.kind not in "fiub":
         raise ValueError(f"{name} must be numbers, got dtype {given.dtype}; convert it first")
     numbers = given.astype(np.float64, copy=False)
-    # numpy would take what lies under a mask for observed
+    # numpy ignores the mask in a conversion
     return np.where(np.ma.getmaskarray(array), np.nan, numbers) if np.ma.isMaskedArray(array) else numbers

@@ -1,4 +1,4 @@
-"""Tables of astropy as tables of pyarrow: times in days, units and masks taken care of."""
+"""Tables of astropy as tables of pyarrow, without units and with masks as null."""
 
 from __future__ import annotations
 
@@ -11,16 +11,24 @@ import pyarrow as pa
 
 
 def is_astropy(df: Any) -> bool:
-    """Whether this is an astropy Table, QTable or TimeSeries; astropy is not imported for it."""
+    """Return True for an astropy Table, QTable or TimeSeries; does not import astropy."""
     module = sys.modules.get("astropy.table")
     return module is not None and isinstance(df, module.Table)
 
 
 def arrow_table(table: Any) -> pa.Table:
-    """The same columns as pyarrow has them, masked entries as null or NaN.
+    """Convert an astropy table.
 
-    Columns of ``Time`` become MJD in days in their own time scale, of ``TimeDelta`` days; quantities lose their
-    unit; text of FITS files, which is bytes, becomes text; several numbers a row become a list.
+    Parameters
+    ----------
+    table : astropy Table, QTable or TimeSeries
+        Columns of any kind.
+
+    Returns
+    -------
+    pyarrow.Table
+        The same columns, masked entries as null or NaN. ``Time`` becomes MJD in days in its own time scale,
+        ``TimeDelta`` days; quantities lose their unit; bytes become text; several numbers a row become a list.
     """
     return pa.table({name: _column(table[name]) for name in table.colnames})
 
@@ -40,7 +48,7 @@ def _values_and_mask(column: Any) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool
     mask = getattr(column, "mask", None)
     is_masked = None if mask is None or mask is np.ma.nomask else np.array(mask, bool)
     if (days := getattr(column, "mjd", None)) is None:  # Time
-        days = getattr(column, "jd", None)  # TimeDelta, whose days count from nothing
+        days = getattr(column, "jd", None)  # TimeDelta: a number of days
     plain = column if days is None else days
     plain = getattr(plain, "value", plain)  # Quantity
     plain = getattr(plain, "unmasked", plain)

@@ -1,4 +1,4 @@
-"""Sound to tokens, a patch of its log-mel spectrogram a token, and spectrograms back."""
+"""Audio to tokens, a patch of the log-mel spectrogram a token, and back to spectrograms."""
 
 from __future__ import annotations
 
@@ -25,28 +25,50 @@ def from_audio(
     targets: npt.ArrayLike | None = None,
     ids: npt.ArrayLike | None = None,
 ) -> TokenSet:
-    """A token a patch of the log-mel spectrogram (``log_mel.log_mel``; paper, T3), in order of time, then of mel.
+    """Make tokens of audio clips, a patch of the log-mel spectrogram a token.
 
-    Clips of unequal length have unequal numbers of tokens. At the end of a clip silence is added until the last
-    patch is whole.
+    Patches are in order of time, then of mel. A longer clip has more tokens. Silence is appended until the last patch
+    of a clip is whole. The spectrogram is the one of SSAST and AST (paper, T3).
 
-    Args:
-        waves: (n, samples), or a list of any mixture of (samples,) arrays of any lengths, paths of files, and
-            the bytes of files. Floats lie between -1 and 1; whole numbers are divided by what their type holds.
-        sample_rate: of the arrays, in Hz; files know their own. All are resampled to 16 kHz. Channels of files
-            are averaged; arrays have one channel.
-        patch: (frames of 10 ms, mel bands out of 128). Positions are patch indices on the axes (time, mel).
-        targets: (n,) or (n, k). ids: (n,); 0..n-1 if None.
+    Parameters
+    ----------
+    waves : array of shape (n, samples), or list of arrays of shape (samples,), paths, and bytes of files
+        Clips of one channel; the channels of files are averaged. Floats lie between -1 and 1; whole numbers are divided
+        by the largest value of their type.
+    sample_rate : int, default 16_000
+        Samples a second of the arrays, in Hz; files contain their own. All clips are resampled to 16 kHz.
+    patch : (frames, bands), default (16, 16)
+        Size of a patch in frames of 10 ms and in mel bands, of 128. Positions are patch indices.
+    targets : array of shape (n,) or (n, k), optional
+        Labels or numbers; or numbers, several a clip.
+    ids : array of shape (n,), optional
+        Names of the clips; 0..n-1 if None.
 
-    Raises:
-        ValueError: no clips, a clip that has no samples, several axes or NaN, a file that cannot be read, a
-            patch that does not divide the 128 bands. ImportError: files without soundfile (extra ``audio``).
+    Returns
+    -------
+    TokenSet
+        Axes (time, mel).
+
+    Raises
+    ------
+    ValueError
+        If there are no clips, a clip has no samples, several axes or NaN, a file cannot be read, or the patch does not
+        divide the 128 bands.
+    ImportError
+        If files are given and soundfile is not installed (extra ``audio``).
+
+    Examples
+    --------
+    >>> import numpy as np, rotary_mae as rm
+    >>> tokens = rm.from_audio(np.zeros((2, 16_000)), sample_rate=16_000)
+    >>> tokens.lengths.tolist()
+    [56, 56]
     """
     p_time, _ = _check(waves, sample_rate, patch)
     spectrograms = []
     for i, wave in enumerate(waves):
         samples = read_wave(wave, sample_rate, f"clip {i}")
-        n_frames = _whole(count_frames(len(samples)), p_time)
+        n_frames = _fill_patch(count_frames(len(samples)), p_time)
         spectrograms.append(log_mel(np.pad(samples, (0, count_samples(n_frames) - len(samples)))))
     return from_spectrograms(spectrograms, patch, targets, ids)
 
@@ -57,7 +79,7 @@ def from_spectrograms(
     targets: npt.ArrayLike | None = None,
     ids: npt.ArrayLike | None = None,
 ) -> TokenSet:
-    """Tokens of (frames, bands) arrays that whole patches fill."""
+    """Make tokens of spectrograms (frames, bands) that whole patches fill."""
     p_time, p_mel = patch
     values, positions = [], []
     for spectrogram in spectrograms:
@@ -76,12 +98,25 @@ def from_spectrograms(
 
 
 def spectrograms_from_tokens(tokens: TokenSet) -> list[npt.NDArray[np.float32]]:
-    """The log-mel spectrograms (frames, 128) behind patches of sound, with the silence that filled the last one.
+    """Put patches together to log-mel spectrograms.
 
-    Raises ValueError for other tokens, and if patches are missing.
+    Parameters
+    ----------
+    tokens : TokenSet
+        Tokens of ``from_audio``.
+
+    Returns
+    -------
+    list of arrays of shape (frames, 128)
+        The spectrograms, with the silence that filled the last patch.
+
+    Raises
+    ------
+    ValueError
+        If the tokens are no patches of audio, or patches are missing.
     """
     if tokens.axes != ("time", "mel") or tokens.schema.patch is None:
-        raise ValueError(f"these tokens are no patches of sound; expected tokens from from_audio, got {tokens!r}")
+        raise ValueError(f"these tokens are no patches of audio; expected tokens from from_audio, got {tokens!r}")
     _, p_time, p_mel, _ = tokens.schema.patch
     n_bands = N_MELS // p_mel
     order = np.lexsort((tokens.positions[:, 1], tokens.positions[:, 0], tokens.sample_idx))
@@ -97,15 +132,37 @@ def spectrograms_from_tokens(tokens: TokenSet) -> list[npt.NDArray[np.float32]]:
 
 
 class LazyAudio:
-    """Sound kept as it is, on disk or in memory, and made into patches when asked for: a Source.
+    """Audio clips that are read and cut into patches when they are indexed: a Source.
 
-    Args:
-        waves: any sequence of what ``from_audio`` takes.
-        sample_rate, patch: see ``from_audio``.
-        targets: (n,), (n, k) or None. ids: (n,); 0..n-1 if None.
+    Every epoch reads, resamples and transforms the clips anew. ``source[:]`` does so once into memory, ``write_cache``
+    once onto the disk.
 
-    ``lengths`` (B,) are the tokens of each clip. Every epoch reads, resamples and transforms anew: ``source[:]``
-    does it once into memory, ``write_cache`` onto the disk.
+    Parameters
+    ----------
+    waves : array, or sequence of arrays, paths and bytes
+        Clips as in ``from_audio``.
+    sample_rate : int, default 16_000
+        Samples a second of the arrays, in Hz.
+    patch : (frames, bands), default (16, 16)
+        Size of a patch.
+    targets : array of shape (n,) or (n, k), optional
+        Labels or numbers; or numbers, several a clip.
+    ids : array of shape (n,), optional
+        Names of the clips; 0..n-1 if None.
+
+    Attributes
+    ----------
+    schema : Schema
+        Meaning of the columns.
+    ids, targets : array
+        Names and labels (or None) of the clips.
+    is_on_disk : bool
+        Always False.
+
+    Raises
+    ------
+    ValueError, ImportError
+        As for ``from_audio``.
     """
 
     is_on_disk: ClassVar[bool] = False
@@ -124,23 +181,18 @@ class LazyAudio:
         self.targets = None if targets is None else as_labels(targets)
         self.ids = np.arange(len(waves)) if ids is None else np.asarray(ids)
         check_one_per_sample(len(waves), ids=self.ids, targets=self.targets)
-        self._schema = self[:1].schema
-
-    @property
-    def schema(self) -> Schema:
-        """What the values of a patch mean."""
-        return self._schema
+        self.schema = self[:1].schema
 
     @cached_property
     def lengths(self) -> npt.NDArray[np.int64]:
-        """(B,) tokens of each clip, without decoding any."""
+        """Number (B,) of tokens of each clip, found without decoding the clips."""
         p_time, p_mel = self.patch
         n_frames = [count_frames(count_resampled(wave, self.sample_rate)) for wave in self.waves]
-        return np.array([_whole(n, p_time) // p_time * (N_MELS // p_mel) for n in n_frames])
+        return np.array([_fill_patch(n, p_time) // p_time * (N_MELS // p_mel) for n in n_frames])
 
     @property
     def shape(self) -> tuple[int]:
-        """(B,): lets scikit-learn's splitters index samples."""
+        """(B,); scikit-learn's splitters index samples by it."""
         return (len(self),)
 
     def __len__(self) -> int:
@@ -169,6 +221,6 @@ def _check(waves: Any, sample_rate: int, patch: tuple[int, int]) -> tuple[int, i
     return patch
 
 
-def _whole(n_frames: int, p_time: int) -> int:
-    """``n_frames`` and as many more as make the last patch whole."""
+def _fill_patch(n_frames: int, p_time: int) -> int:
+    """The smallest number of frames, at least ``n_frames``, that whole patches fill."""
     return -(-n_frames // p_time) * p_time

@@ -1,4 +1,4 @@
-"""Sound of any kind as one channel of 16 kHz: arrays, and files that soundfile reads."""
+"""Audio clips as one channel at 16 kHz: from arrays, and from files that soundfile reads."""
 
 from __future__ import annotations
 
@@ -18,17 +18,37 @@ Wave = npt.NDArray[Any] | str | Path | bytes
 
 
 def read_wave(wave: Wave, sample_rate: int, name: str) -> npt.NDArray[np.float64]:
-    """(samples,) between -1 and 1 at 16 kHz; ``name`` says whose it is in messages.
+    """Read a clip.
 
-    ``sample_rate`` is that of arrays; files know their own, and their channels are averaged. Whole numbers are
-    divided by what their type can hold. Raises ValueError for more than one axis, no samples, or NaN.
+    Parameters
+    ----------
+    wave : array of shape (n,), path, or bytes of a file
+        The clip. The channels of a file are averaged; whole numbers are divided by the largest value of their type.
+    sample_rate : int
+        Samples a second of an array, in Hz; files contain their own.
+    name : str
+        Name of the clip in error messages.
+
+    Returns
+    -------
+    array of shape (samples,)
+        Samples between -1 and 1 at 16 kHz.
+
+    Raises
+    ------
+    ValueError
+        If an array has several axes, a clip has no samples or NaN, or a file cannot be read.
+    ImportError
+        If a file is given and soundfile is not installed.
     """
     if is_file(wave):
         samples, sample_rate = _read_file(wave, name)
     else:
         samples = _as_samples(np.asarray(wave), name)
     if not np.isfinite(samples).all():
-        raise ValueError(f"{name} has {int((~np.isfinite(samples)).sum())} samples that are not finite; mend or cut it")
+        raise ValueError(
+            f"{name} has {int((~np.isfinite(samples)).sum())} samples that are not finite; replace or cut them"
+        )
     if sample_rate != SAMPLE_RATE:
         up, down = _ratio(sample_rate)
         samples = signal.resample_poly(samples, up, down)
@@ -36,10 +56,10 @@ def read_wave(wave: Wave, sample_rate: int, name: str) -> npt.NDArray[np.float64
 
 
 def count_resampled(wave: Wave, sample_rate: int) -> int:
-    """The samples that ``read_wave`` gives, without decoding a file."""
+    """Return the number of samples that ``read_wave`` returns, without decoding a file."""
     if is_file(wave):
-        about = _soundfile().info(_opened(wave))
-        n_samples, sample_rate = about.frames, about.samplerate
+        header = _soundfile().info(_opened(wave))
+        n_samples, sample_rate = header.frames, header.samplerate
     else:
         n_samples = len(np.asarray(wave))
     up, down = _ratio(sample_rate)
@@ -47,11 +67,12 @@ def count_resampled(wave: Wave, sample_rate: int) -> int:
 
 
 def is_file(wave: Any) -> bool:
-    """Whether this is a file rather than samples."""
+    """Return True for the path or the bytes of a file, False for samples."""
     return isinstance(wave, str | Path | bytes)
 
 
 def _ratio(sample_rate: float) -> tuple[int, int]:
+    """Factors by which a clip is up- and downsampled to 16 kHz."""
     if sample_rate != int(sample_rate) or sample_rate < 1:
         raise ValueError(f"sample_rate must be a whole number of samples a second, got {sample_rate}")
     sample_rate = int(sample_rate)
@@ -67,7 +88,7 @@ def _read_file(wave: Any, name: str) -> tuple[npt.NDArray[np.float64], int]:
         samples, sample_rate = soundfile.read(_opened(wave), always_2d=True)
     except soundfile.LibsndfileError as error:
         where = "" if isinstance(wave, bytes) else f" ({wave})"
-        raise ValueError(f"{name}{where} is not a sound file that can be read: {error}") from error
+        raise ValueError(f"{name}{where} is not an audio file that can be read: {error}") from error
     if not len(samples):
         raise ValueError(f"{name} has no samples; leave it out")
     return samples.mean(axis=1), int(sample_rate)
@@ -99,5 +120,5 @@ def _soundfile() -> Any:
     try:
         import soundfile
     except ImportError as error:
-        raise ImportError("sound files are read with soundfile: pip install 'rotary-mae[audio]'") from error
+        raise ImportError("audio files are read with soundfile: pip install 'rotary-mae[audio]'") from error
     return soundfile

@@ -1,4 +1,4 @@
-"""Files and data frames of any kind as arrays, a column each: through narwhals and pyarrow."""
+"""Columns of data frames of any library as arrays, through narwhals and pyarrow."""
 
 from __future__ import annotations
 
@@ -13,13 +13,27 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from rotary_mae.data.astropy_tables import arrow_table, is_astropy
-from rotary_mae.data.layout import no_observation
-from rotary_mae.data.rows import FloatArray, IntArray
+from rotary_mae.data.rows import FloatArray, IntArray, raise_unobserved
 from rotary_mae.data.timestamps import is_timelike, to_seconds
 
 
 class MissingColumn(ValueError):
-    """A column that was asked for and is not there. name: what was asked for; known: what there is."""
+    """A column that a data frame lacks.
+
+    Parameters
+    ----------
+    name : str
+        Name of the column.
+    known : sequence of str
+        Names of the columns that are there.
+    hint : str
+        Text to put before them in the message.
+
+    Attributes
+    ----------
+    name, known
+        The parameters above.
+    """
 
     def __init__(self, name: str, known: Sequence[str], hint: str) -> None:
         self.name, self.known = name, tuple(known)
@@ -28,10 +42,24 @@ class MissingColumn(ValueError):
 
 
 def select(df: Any, wanted: Sequence[str]) -> pa.Table:
-    """The wanted columns of a data frame; ``lc.flux`` or just ``flux`` may lie in a struct column ``lc``.
+    """Return some columns of a data frame.
 
-    Raises:
-        ValueError: not a data frame, no rows, or a column that is not there.
+    Parameters
+    ----------
+    df : pandas, polars, pyarrow or astropy table
+        The data frame; it may be lazy.
+    wanted : sequence of str
+        Names of columns; ``lc.flux``, or ``flux`` if it is unique, is a field of a struct column ``lc``.
+
+    Returns
+    -------
+    pyarrow.Table
+        The columns by the names in ``wanted``.
+
+    Raises
+    ------
+    ValueError
+        If this is no data frame, has no rows, or lacks a column (MissingColumn).
     """
     try:
         frame = nw.from_native(arrow_table(df) if is_astropy(df) else df)
@@ -46,7 +74,7 @@ def select(df: Any, wanted: Sequence[str]) -> pa.Table:
     structs = []
     if len(outer) < len(wanted):
         structs = [name for name, kind in frame.schema.items() if kind == nw.Struct]
-    # a named index of pandas becomes a column on the way
+    # narwhals turns a named index of pandas into a column
     table = _to_arrow(frame, list(dict.fromkeys([*outer, *structs])))
     inner = {f"{name}.{field.name}" for name in structs for field in table.schema.field(name).type}
     table = table.flatten() if structs else table
@@ -75,7 +103,7 @@ def _find(name: str, columns: Sequence[str], known: Sequence[str]) -> str:
 
 
 def explode(table: pa.Table, id: str, by: str) -> pa.Table:
-    """A table with a row an object and its series in list columns, made long; others pass untouched."""
+    """Return a nested table, a row an object with its series in list columns, as a long one; others as they are."""
     if not _is_list(table.schema.field(by).type):
         return table
     lists = [field.name for field in table.schema if _is_list(field.type)]
@@ -90,7 +118,7 @@ def explode(table: pa.Table, id: str, by: str) -> pa.Table:
             )
     empty = pc.equal(lengths[by], 0).to_numpy()
     if empty.any():
-        no_observation(np.array(table[id].to_pylist(), object)[empty])
+        raise_unobserved(np.array(table[id].to_pylist(), object)[empty])
     parents = pc.list_parent_indices(table[by])
     return pa.table(
         {n: pc.list_flatten(table[n]) if n in lists else table[n].take(parents) for n in table.column_names}
@@ -102,7 +130,7 @@ def _is_list(kind: pa.DataType) -> bool:
 
 
 def numbers(table: pa.Table, name: str) -> FloatArray:
-    """(N,) the column as float64, NaN where it is null."""
+    """Return a column as float64 (N,), NaN where it is null."""
     array = _plain(table, name)
     kind = array.type
     if not (
@@ -122,7 +150,7 @@ def numbers(table: pa.Table, name: str) -> FloatArray:
 
 
 def times(table: pa.Table, name: str) -> tuple[FloatArray, str | None]:
-    """(N,) the column as numbers, or as seconds since 1970-01-01 UTC with the name of its type."""
+    """Return a column as numbers (N,) and None, or as seconds since 1970-01-01 UTC and the name of its type."""
     array = _plain(table, name)
     if is_timelike(array.type):
         return to_seconds(array), str(array.type)
@@ -135,12 +163,13 @@ def times(table: pa.Table, name: str) -> tuple[FloatArray, str | None]:
 
 
 def channel_name(entry: Any) -> str:
-    """What a channel is called; a whole number by the same name, whether a gap in its column made it a float or not."""
+    """Return the name of a channel."""
+    # a gap in a column of whole numbers makes them floats, but 1.0 is the same channel as 1
     return str(int(entry)) if isinstance(entry, float) and entry.is_integer() else str(entry)
 
 
 def codes(table: pa.Table, name: str) -> tuple[IntArray, npt.NDArray[Any]]:
-    """(N,) code of each entry, -1 = null, and the distinct entries in order of first appearance."""
+    """Return the code (N,) of each entry, -1 for null, and the distinct entries in order of first appearance."""
     array = _plain(table, name)
     if pa.types.is_floating(array.type):
         array = pc.if_else(pc.is_nan(array), None, array)
@@ -164,7 +193,7 @@ def _entries(dictionary: pa.Array, name: str) -> npt.NDArray[Any]:
 
 
 def _plain(table: pa.Table, name: str) -> pa.Array:
-    """The column as one array, categories as what they stand for."""
+    """The column as one array, with categories decoded."""
     column = table[name]
     array = column.chunk(0) if column.num_chunks == 1 else pa.concat_arrays(column.chunks)
     if pa.types.is_dictionary(array.type):
@@ -175,7 +204,7 @@ def _plain(table: pa.Table, name: str) -> pa.Array:
 
 
 def _example(array: pa.Array) -> Any:
-    """An entry of a column that should have been numbers: one that is none, if there is such."""
+    """An entry for an error message: the first that is no number, else the first."""
     valid = array.drop_null()
     return next(
         (entry for entry in valid.to_pylist() if not _is_number(entry)), valid[0].as_py() if len(valid) else None

@@ -1,4 +1,4 @@
-"""Data frames to tokens and back: long or wide or nested; pandas, polars and pyarrow."""
+"""Data frames to tokens: long, wide or nested tables of pandas, polars, pyarrow and astropy."""
 
 from __future__ import annotations
 
@@ -30,33 +30,59 @@ def from_frame(
     layout: Layout = "auto",
     duplicates: Duplicates = "warn",
 ) -> TokenSet:
-    """Tokens from a pandas, polars, pyarrow or astropy table with a row a measurement, a time step or an object.
+    """Make tokens of a data frame with a row a measurement, a time step or an object.
 
-    Args:
-        df: long (a row a measurement), wide (a row a time step, a column a channel) or nested (a row an
-            object, its series in list columns or in a struct of lists, as nested-pandas writes them).
-        id: the sample a row belongs to. Samples come in order of first appearance.
-        time: numbers, or time stamps (positions are then seconds since 1970-01-01 UTC; naive ones are UTC);
-            astropy's ``Time`` is MJD in days.
-        channel: long only: name of what was measured; channels are sorted by name. None: a single channel.
-        value: one column, or (wide) a list of them, whose order is kept. NaN or null = not observed.
-        error: standard deviation of the measurement, a column per value column; needs layout "measurements".
-        static: columns of numbers that are constant within an id; null = unknown.
-        target: column (or columns of numbers) constant within an id, kept as ``TokenSet.targets``; null in all rows
-            of an id = it has no label (None, or NaN of numbers).
-        layout: "measurements" (a token a measurement), "steps" (a token a time step with all channels) or
-            "auto": long tables become measurements; wide ones steps if at least half of the cells of their
-            steps are observed; a single channel becomes steps unless it comes with errors or statics.
-        duplicates: several values of an id, time and channel: "keep" all, with a warning ("warn") or without, take
-            their "mean", or "error".
+    Parameters
+    ----------
+    df : pandas, polars, pyarrow or astropy table
+        Long (a row a measurement), wide (a row a time step, a column a channel) or nested (a row an object, its series
+        in list columns or in a struct of lists, as nested-pandas writes them).
+    id : str, default "id"
+        Column of the sample a row belongs to. Samples are in order of first appearance.
+    time : str, default "time"
+        Column of numbers, or of time stamps: positions are then seconds since 1970-01-01 UTC, and naive time stamps
+        are read as UTC. ``Time`` of astropy is MJD in days.
+    channel : str, optional
+        Column of the channel of a long table; channels are sorted by name. None for a single channel and wide tables.
+    value : str or list of str, default "value"
+        Column of values, or one a channel of a wide table, in this order. NaN or null was not observed.
+    error : str or list of str, optional
+        Standard deviations of the measurements, a column per value column; requires layout "measurements".
+    static : str or list of str, optional
+        Columns of numbers that are constant within an id; null is unknown.
+    target : str or list of str, optional
+        Column, or columns of numbers, constant within an id; they become ``TokenSet.targets``. An id with null in all
+        rows has no label (None, or NaN of numbers).
+    layout : {"auto", "measurements", "steps"}, default "auto"
+        A token a measurement, or a token a time step with all channels. "auto": long tables become measurements, wide
+        ones steps if at least half of the cells of their steps are observed, a single channel steps unless it has
+        errors or static covariates.
+    duplicates : {"warn", "keep", "mean", "error"}, default "warn"
+        Handling of several values of an id, time and channel: keep all with or without a warning, take their mean, or
+        raise.
 
-    Raises:
-        ValueError: columns that are not there or of the wrong type, ids, times or channels that are missing,
-            infinite values, ids without observations, labels that change within an id.
+    Returns
+    -------
+    TokenSet
+        Samples with their tokens sorted by time and channel.
+
+    Raises
+    ------
+    ValueError
+        If a column is missing or of the wrong type, an id, time or channel is missing, a value is infinite, an id has
+        no observation, or a label changes within an id.
+
+    Examples
+    --------
+    >>> import pyarrow, rotary_mae as rm
+    >>> table = pyarrow.table({"star": ["a", "a", "b"], "mjd": [1.0, 2.0, 1.5], "flux": [0.1, 0.3, 0.2]})
+    >>> tokens = rm.from_frame(table, id="star", time="mjd", value="flux")
+    >>> tokens.lengths.tolist()
+    [2, 1]
     """
     value_names, error_names = _as_list(value), [] if error is None else _as_list(error)
     static_names, target_names = _as_list(static), [] if target is None else _as_list(target)
-    _check_request(value_names, error_names, channel)
+    _check_columns(value_names, error_names, channel)
     index = [id, time] if channel is None else [id, time, channel]
     wanted = dict.fromkeys([*index, *value_names, *error_names, *static_names, *target_names])
     table = columns.explode(columns.select(df, list(wanted)), id, by=time)
@@ -92,7 +118,7 @@ def _as_list(names: Names) -> list[str]:
     return found
 
 
-def _check_request(values: list[str], errors: list[str], channel: str | None) -> None:
+def _check_columns(values: list[str], errors: list[str], channel: str | None) -> None:
     if not values:
         raise ValueError("value must name at least one column, got none")
     if channel is not None and len(values) > 1:
@@ -115,12 +141,12 @@ def _complete_codes(table: pa.Table, name: str) -> tuple[IntArray, npt.NDArray[A
 
 
 def _channels(table: pa.Table, name: str, is_observed: npt.NDArray[np.bool_]) -> tuple[IntArray, tuple[str, ...]]:
-    """(N,) index of each row's channel among the sorted names; only observed rows count."""
+    """Index (N,) of each row's channel among the sorted names of observed channels, and these names."""
     code, entries = columns.codes(table, name)
-    if (is_lost := is_observed & (code < 0)).any():
+    if (is_unnamed := is_observed & (code < 0)).any():
         raise ValueError(
-            f"channel column {name!r} is null in row {int(np.argmax(is_lost))}, which has a value "
-            f"({int(is_lost.sum())} such rows); name the channel or drop the row"
+            f"channel column {name!r} is null in row {int(np.argmax(is_unnamed))}, which has a value "
+            f"({int(is_unnamed.sum())} such rows); name the channel or drop the row"
         )
     used = np.unique(code[is_observed])
     used = used[np.argsort(entries[used])] if used.size else used
@@ -132,17 +158,17 @@ def _channels(table: pa.Table, name: str, is_observed: npt.NDArray[np.bool_]) ->
 def _first_known(
     code: IntArray, is_known: npt.NDArray[np.bool_], sample: IntArray, ids: npt.NDArray[Any], name: str
 ) -> IntArray:
-    """(B,) a row of each sample where the column is known, or -1; raises if such rows disagree."""
+    """A row (B,) of each sample where the column is known, or -1; raises ValueError if such rows disagree."""
     rows = np.flatnonzero(is_known)
     first = np.full(len(ids), -1)
-    first[sample[rows[::-1]]] = rows[::-1]  # of repeated indices the last assignment stays
+    first[sample[rows[::-1]]] = rows[::-1]  # in reverse, because the last assignment to an index stays
     differs = code[rows] != code[first[sample[rows]]]
     if differs.any():
         row = rows[np.argmax(differs)]
         n = len(np.unique(sample[rows[differs]]))
         raise ValueError(
             f"column {name!r} must be constant within an id, but changes within {name_id(ids, sample[row])} "
-            f"({n} such ids); what changes with time is a value, not a static covariate or target"
+            f"({n} such ids); a column that changes with time is a value, not a static covariate or target"
         )
     return first
 
@@ -169,7 +195,7 @@ def _targets(table: pa.Table, names: list[str], sample: IntArray, ids: npt.NDArr
 
 
 def _with_gaps(entries: npt.NDArray[Any], code: IntArray, is_missing: npt.NDArray[np.bool_]) -> npt.NDArray[Any]:
-    """Labels by their codes; where missing None, or of numbers NaN."""
+    """Labels by their codes; None where one is missing, or NaN for numbers."""
     if not is_missing.any():
         return entries[code]
     if not len(entries):

@@ -26,26 +26,49 @@ def from_images(
     ids: npt.ArrayLike | None = None,
     pad: bool = False,
 ) -> TokenSet:
-    """A token a patch, in raster order; positions are patch indices.
+    """Make tokens of images or videos, a patch a token.
 
-    Args:
-        images: (n, height, width) grey or (n, height, width, colours); with three patch sizes, or five axes,
-            videos (n, frames, height, width[, colours]). uint8 is divided by 255, floats are kept. Or a list of
-            images, or of videos, of different sizes: each has as many tokens as patches fill it.
-        patch: (p1, p2) of an image; (frames, p1, p2) of a video. A patch is flattened in the order
-            (frames, p1, p2, colours), colours fastest.
-        times: of video frames, numbers or time stamps, (frames,), (n, frames) or a list as ``images``; a patch is
-            then at the time of its first frame. Irregular times need patches of one frame (paper, Proposition 4.1).
-        targets: (n,) or (n, k). ids: (n,); 0..n-1 if None.
-        pad: True repeats the last frame, row and column until whole patches fit.
+    Patches are in raster order and their positions are patch indices. A patch is flattened in the order
+    (frames, p1, p2, colours), colours fastest.
 
-    Raises:
-        ValueError: sizes that whole patches do not fill, times that do not increase or that are irregular
-            with patches of several frames.
+    Parameters
+    ----------
+    images : array of shape (n, height, width) or (n, height, width, colours), or list of arrays
+        Images. With three patch sizes, or five axes, videos (n, frames, height, width) or (n, frames, height, width,
+        colours). uint8 is divided by 255, floats are kept. A list may hold images, or videos, of different sizes.
+    patch : (p1, p2) or (frames, p1, p2), default (16, 16)
+        Size of a patch of an image or of a video.
+    times : array of shape (frames,) or (n, frames), or list of arrays, optional
+        Times of video frames, numbers or time stamps. A patch is then at the time of its first frame. Irregular times
+        require patches of one frame (paper, Proposition 4.1).
+    targets : array of shape (n,) or (n, k), optional
+        Labels or numbers; or numbers, several a sample.
+    ids : array of shape (n,), optional
+        Names of the samples; 0..n-1 if None.
+    pad : bool, default False
+        Repeat the last frame, row and column until whole patches fit.
+
+    Returns
+    -------
+    TokenSet
+        Axes (row, column), or (time, row, column) for videos.
+
+    Raises
+    ------
+    ValueError
+        If whole patches do not fill an image and ``pad`` is False, or times do not increase, or times are irregular
+        with patches of several frames.
+
+    Examples
+    --------
+    >>> import numpy as np, rotary_mae as rm
+    >>> tokens = rm.from_images(np.zeros((2, 32, 48, 3), np.uint8), patch=(16, 16))
+    >>> tokens.lengths.tolist(), tokens.values.shape
+    ([6, 6], (12, 768))
     """
-    # of one size but several types numpy would make one type, and 255 of a byte no longer 1
+    # numpy converts images of several types to one type, and bytes would no longer be divided by 255
     if isinstance(images, list | tuple) and len({(np.shape(i), np.asarray(i).dtype == np.uint8) for i in images}) > 1:
-        return _of_sizes(images, patch, times, targets, ids, pad)
+        return _from_sizes(images, patch, times, targets, ids, pad)
     frames, sizes, is_video = _frames(np.asarray(images), _patch_sizes(patch))
     if times is not None and not is_video:
         raise ValueError("times are of video frames; got images, whose positions are patch indices")
@@ -56,8 +79,8 @@ def from_images(
     positions = np.broadcast_to(np.indices(grid).reshape(3, -1).T, (n, np.prod(grid), 3)).astype(np.float64)
     kind = None
     if times is not None:
-        clock, kind = as_positions(times, "times")
-        starts = _patch_times(clock, n, n_frames, sizes[0])
+        frame_times, kind = as_positions(times, "times")
+        starts = _patch_times(frame_times, n, n_frames, sizes[0])
         positions[..., 0] = np.repeat(starts, grid[1] * grid[2], axis=1)
     axes = ("time", "row", "column") if is_video else ("row", "column")
     return TokenSet(
@@ -71,7 +94,7 @@ def from_images(
 
 
 class Images(Protocol):
-    """Images of one size: an array, on disk or in memory, or whatever decodes those that are asked for."""
+    """Images of one size: an array in memory or on disk, or an object that decodes the indexed ones."""
 
     def __len__(self) -> int: ...
 
@@ -79,15 +102,37 @@ class Images(Protocol):
 
 
 class LazyImages:
-    """Images kept as they are and cut into patches when asked for: a Source.
+    """Images that are cut into patches when they are indexed: a Source.
 
-    Args:
-        images: as ``from_images`` takes them, of one size; may be memory-mapped, and stays uint8, or anything
-            that gives such an array for an array of indices.
-        patch, times, pad: see ``from_images``.
-        targets: (n,), (n, k) or None. ids: (n,); 0..n-1 if None.
+    Parameters
+    ----------
+    images : array, or object with a length and indexing
+        Images of one size as in ``from_images``. An array may be memory-mapped and stays uint8. An object returns such
+        an array for an array of indices.
+    patch : (p1, p2) or (frames, p1, p2), default (16, 16)
+        Size of a patch.
+    times : array of shape (frames,) or (n, frames), optional
+        Times of video frames.
+    targets : array of shape (n,) or (n, k), optional
+        Labels or numbers; or numbers, several a sample.
+    ids : array of shape (n,), optional
+        Names of the samples; 0..n-1 if None.
+    pad : bool, default False
+        Repeat the last frame, row and column until whole patches fit.
 
-    ``lengths`` (B,) are the tokens of each image.
+    Attributes
+    ----------
+    schema : Schema
+        Meaning of the columns.
+    ids, targets, lengths : array
+        Names, labels (or None) and numbers of tokens of the samples.
+    is_on_disk : bool
+        Always False.
+
+    Raises
+    ------
+    ValueError
+        As for ``from_images``, and for images of several sizes.
     """
 
     is_on_disk: ClassVar[bool] = False
@@ -108,21 +153,14 @@ class LazyImages:
         self.ids = np.arange(len(images)) if ids is None else np.asarray(ids)
         check_one_per_sample(len(images), ids=self.ids, targets=self.targets)
         if isinstance(images, list | tuple) and len({np.shape(image) for image in images}) > 1:
-            raise ValueError(
-                "images must be of one size to be cut when asked for; give those of several to from_images"
-            )
+            raise ValueError("LazyImages needs images of one size; give images of several sizes to from_images")
         first = self[:1]
-        self._schema = first.schema
+        self.schema = first.schema
         self.lengths = np.full(len(images), first.lengths[0])
 
     @property
-    def schema(self) -> Schema:
-        """What the values of a patch mean."""
-        return self._schema
-
-    @property
     def shape(self) -> tuple[int]:
-        """(B,): lets scikit-learn's splitters index samples."""
+        """(B,); scikit-learn's splitters index samples by it."""
         return (len(self),)
 
     def __len__(self) -> int:
@@ -144,13 +182,24 @@ class LazyImages:
 
 
 def images_from_tokens(tokens: TokenSet, size: tuple[int, int] | None = None) -> npt.NDArray[np.float32]:
-    """The images (n, height, width, colours) or videos (n, frames, height, width, colours) behind patches.
+    """Put patches together to images or videos.
 
-    Args:
-        tokens: from ``from_images``, of one size.
-        size: (height, width) to cut to, if they were padded.
+    Parameters
+    ----------
+    tokens : TokenSet
+        Tokens of ``from_images``, of images of one size.
+    size : (height, width), optional
+        Size to crop to, for images that were padded.
 
-    Raises ValueError for other tokens, and if patches are missing.
+    Returns
+    -------
+    array of shape (n, height, width, colours) or (n, frames, height, width, colours)
+        The images or videos.
+
+    Raises
+    ------
+    ValueError
+        If the tokens are no patches of images, or patches are missing.
     """
     if tokens.schema.patch is None or "mel" in tokens.axes:
         raise ValueError(f"these tokens are no patches of images; expected tokens from from_images, got {tokens!r}")
@@ -177,18 +226,18 @@ def images_from_tokens(tokens: TokenSet, size: tuple[int, int] | None = None) ->
     return frames if "time" in tokens.axes else frames[:, 0]
 
 
-def _of_sizes(
+def _from_sizes(
     images: Sequence[Pixels], patch: Sequence[int], times: Any, targets: Any, ids: Any, pad: bool
 ) -> TokenSet:
-    """Tokens of images one by one."""
+    """Tokens of images of different sizes, one by one."""
     own_times = [None] * len(images) if times is None else times
     if len(own_times) != len(images):
         raise ValueError(
             f"times must be given for each of {len(images)} videos of different sizes, got {len(own_times)}"
         )
     parts: list[TokenSet] = []
-    for i, (image, when) in enumerate(zip(images, own_times, strict=True)):
-        part = from_images(np.asarray(image)[None], patch, times=when, pad=pad)
+    for i, (image, image_times) in enumerate(zip(images, own_times, strict=True)):
+        part = from_images(np.asarray(image)[None], patch, times=image_times, pad=pad)
         if part.schema != (parts or [part])[0].schema:
             raise ValueError(
                 f"images of a list must be alike but for their size, got shapes {np.shape(images[0])} for image 0 and "
@@ -207,7 +256,7 @@ def _patch_sizes(patch: Any) -> tuple[int, ...]:
 
 
 def _frames(images: Pixels, patch: tuple[int, ...]) -> tuple[Pixels, tuple[int, int, int], bool]:
-    """(n, frames, height, width, colours), patch sizes (frames, height, width), and whether it is video."""
+    """Images as (n, frames, height, width, colours), patch sizes (frames, height, width), and True for videos."""
     if images.dtype != np.uint8 and images.dtype.kind != "f":
         raise ValueError(f"images must be uint8 or floats, got {images.dtype}; convert them first")
     if 0 in images.shape:
@@ -227,22 +276,23 @@ def _frames(images: Pixels, patch: tuple[int, ...]) -> tuple[Pixels, tuple[int, 
 
 
 def _fitted(frames: Pixels, sizes: tuple[int, int, int], pad: bool) -> Pixels:
-    """Frames that whole patches fill, padded by repeating the edge if that is allowed."""
+    """Frames that whole patches fill, padded by repeating the edge if ``pad``."""
     given = frames.shape[1:4]
-    missing = [-have % p for have, p in zip(given, sizes, strict=True)]
+    missing = [-length % p for length, p in zip(given, sizes, strict=True)]
     if not any(missing):
         return frames
     if pad:
         return np.pad(frames, [(0, 0), *((0, m) for m in missing), (0, 0)], mode="edge")
-    near = tuple(max(p, round(have / p) * p) for have, p in zip(given, sizes, strict=True))
+    nearest = tuple(max(p, round(length / p) * p) for length, p in zip(given, sizes, strict=True))
     raise ValueError(
         f"(frames, height, width) {given} cannot be cut into patches {sizes}; the nearest size that can is "
-        f"{near}: resize, say pad=True, or choose another patch. Images are (n, height, width[, colours]), colours last"
+        f"{nearest}: resize, give pad=True, or choose another patch. Images are (n, height, width[, colours]), with "
+        "the colours last"
     )
 
 
 def _flatten(frames: Pixels, sizes: tuple[int, int, int]) -> npt.NDArray[np.float32]:
-    """(n, patches, values of a patch) in raster order."""
+    """Patches (n, patches, values of a patch) in raster order."""
     n, f, h, w, colours = frames.shape
     pt, p1, p2 = sizes
     cut = frames.reshape(n, f // pt, pt, h // p1, p1, w // p2, p2, colours).transpose(0, 1, 3, 5, 2, 4, 6, 7)
@@ -253,7 +303,7 @@ def _flatten(frames: Pixels, sizes: tuple[int, int, int]) -> npt.NDArray[np.floa
 
 
 def _patch_times(times: npt.NDArray[np.float64], n: int, n_frames: int, frames_per_patch: int) -> Any:
-    """(n, patches along time) the time of the first frame of each patch."""
+    """Time of the first frame of each patch, (n, patches along time)."""
     if times.shape not in ((n_frames,), (n, n_frames)):
         raise ValueError(f"times must be ({n_frames},) or ({n}, {n_frames}), one a frame, got {times.shape}")
     gaps = np.diff(times)

@@ -1,15 +1,15 @@
-"""Observations in rows, wide or long, laid out as tokens: the one place behind frames and arrays."""
+"""Layout of observations as tokens: rows, long or wide, to a token a measurement or a token a time step."""
 
 from __future__ import annotations
 
 import warnings
 from dataclasses import replace
-from typing import Any, Literal, NoReturn, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
 
-from rotary_mae.data.rows import FloatArray, IntArray, Long, SampleInfo, Wide, name_id
+from rotary_mae.data.rows import FloatArray, IntArray, Long, SampleInfo, Wide, raise_unobserved
 from rotary_mae.data.schema import Schema
 from rotary_mae.data.tokens import TokenSet
 
@@ -19,21 +19,43 @@ Duplicates = Literal["warn", "keep", "mean", "error"]
 
 BoolArray = npt.NDArray[np.bool_]
 
-COARSEST = 0.02
-"""Steps of single precision, in standard deviations of a channel, that go without a warning."""
+ROUNDING_TOLERANCE = 0.02
+"""Resolution of float32, in standard deviations of a channel, from which a warning is given. Not tuned."""
+
+MIN_OBSERVED_FRACTION = 0.5
+"""Fraction of the cells of its steps from which a wide table becomes steps by default. Not tuned."""
 
 
 def arrange(rows: Long | Wide, about: SampleInfo, layout: Layout, duplicates: Duplicates = "warn") -> TokenSet:
-    """Checked, sorted tokens from rows in any order.
+    """Convert rows in any order to checked, sorted tokens.
 
-    Raises:
-        ValueError: a sample without any observation, times or values that are not finite, errors below 0,
-            several values of a channel at the same time if ``duplicates`` says so, a missing
-            static covariate or measurement errors in layout "steps".
+    Parameters
+    ----------
+    rows : Long or Wide
+        Observations.
+    about : SampleInfo
+        Names, covariates and labels of the samples.
+    layout : {"auto", "measurements", "steps"}
+        A token a measurement or a token a time step. "auto" takes steps for wide tables without errors of which at
+        least half of the cells are observed.
+    duplicates : {"warn", "keep", "mean", "error"}, default "warn"
+        Handling of several values of a sample, time and channel: keep all with or without a warning, take their mean,
+        or raise.
+
+    Returns
+    -------
+    TokenSet
+        Samples in the order of ``about.ids``, tokens by time and then channel.
+
+    Raises
+    ------
+    ValueError
+        If a sample has no observation, times or values are not finite, errors are below 0, values occur twice with
+        "error", or "steps" is given measurement errors or lacks a static covariate.
     """
     _check_choice("layout", layout, ("auto", "measurements", "steps"))
     _check_choice("duplicates", duplicates, get_args(Duplicates))
-    only_measurements = isinstance(rows, Long) or rows.errors is not None
+    is_measurements = isinstance(rows, Long) or rows.errors is not None
     has_error = (rows.error if isinstance(rows, Long) else rows.errors) is not None
     if layout == "steps" and has_error:
         raise ValueError(
@@ -43,7 +65,7 @@ def arrange(rows: Long | Wide, about: SampleInfo, layout: Layout, duplicates: Du
     rows = _in_order(_observed(rows, about), about, duplicates)
     _warn_of_rounding(rows, about)
     if layout == "auto":
-        layout = "measurements" if only_measurements else _choose(rows, about)
+        layout = "measurements" if is_measurements else _choose_layout(rows, about)
     if layout == "measurements":
         return _as_measurements(rows if isinstance(rows, Long) else rows.melt(), about)
     return _as_steps(rows if isinstance(rows, Wide) else _pivot(rows, about), about)
@@ -54,19 +76,19 @@ def _check_choice(name: str, given: str, known: tuple[str, ...]) -> None:
         raise ValueError(f"{name} must be one of {known}, got {given!r}")
 
 
-def _choose(rows: Long | Wide, about: SampleInfo) -> Layout:
-    """The layout of a wide table: steps, unless more than half of the cells of its steps are missing."""
+def _choose_layout(rows: Long | Wide, about: SampleInfo) -> Layout:
+    """The default layout of a wide table: steps, unless more than half of the cells of its steps are missing."""
     if len(about.channels) == 1:
         return "measurements" if about.static_names else "steps"
     table = rows if isinstance(rows, Wide) else _pivot(rows, about)
-    return "steps" if np.isnan(table.values).mean() <= 0.5 else "measurements"
+    return "steps" if np.isnan(table.values).mean() <= 1 - MIN_OBSERVED_FRACTION else "measurements"
 
 
 # -- checks -----------------------------------------------------------------------------------------------
 
 
 def _observed(rows: Long | Wide, about: SampleInfo) -> Long | Wide:
-    """The rows with anything observed, after every check that does not need them in order."""
+    """The rows with at least one observed value, checked as far as possible without their order."""
     value = rows.value[:, None] if isinstance(rows, Long) else rows.values
     error = rows.error if isinstance(rows, Long) else rows.errors
     is_observed = ~np.isnan(value)
@@ -81,16 +103,8 @@ def _observed(rows: Long | Wide, about: SampleInfo) -> Long | Wide:
         _check_cells(is_bad, error, rows, about, "error", "finite and at least 0 where there is a value")
     n_observed = np.bincount(rows.sample[is_kept], minlength=len(about.ids))
     if (empty := np.flatnonzero(n_observed == 0)).size:
-        no_observation(about.ids[empty])
+        raise_unobserved(about.ids[empty])
     return rows if is_kept.all() else rows.take(np.flatnonzero(is_kept))
-
-
-def no_observation(ids: npt.NDArray[Any]) -> NoReturn:
-    """Raise for samples of which nothing was observed."""
-    raise ValueError(
-        f"{name_id(ids, 0)} has no observation: all its values are missing ({len(ids)} such ids); "
-        "drop it first, nothing can be said about it"
-    )
 
 
 def _check_times(is_bad: BoolArray, rows: Long | Wide, about: SampleInfo) -> None:
@@ -103,30 +117,33 @@ def _check_times(is_bad: BoolArray, rows: Long | Wide, about: SampleInfo) -> Non
 
 
 def _check_cells(
-    is_bad: BoolArray, cells: FloatArray, rows: Long | Wide, about: SampleInfo, what: str, wanted: str
+    is_bad: BoolArray, cells: FloatArray, rows: Long | Wide, about: SampleInfo, name: str, expected: str
 ) -> None:
     if is_bad.any():
         row, column = np.argwhere(is_bad)[0]
         channel = about.channels[rows.channel[row] if isinstance(rows, Long) else column]
         raise ValueError(
-            f"each {what} must be {wanted}, got {cells[row, column]} for channel {channel!r} of "
-            f"{about.moment(rows.sample[row], rows.time[row])} ({int(is_bad.sum())} such cells); "
+            f"each {name} must be {expected}, got {cells[row, column]} for channel {channel!r} of "
+            f"{about.name_step(rows.sample[row], rows.time[row])} ({int(is_bad.sum())} such cells); "
             "drop or correct them"
         )
 
 
 def _warn_of_rounding(rows: Long | Wide, about: SampleInfo) -> None:
-    """Values are stored as float32: of small changes at a large level, such as those of a frequency, little is left."""
+    """Warn of channels with changes that are small compared to their level, such as a mains frequency.
+
+    Values are stored as float32, which rounds such changes.
+    """
     for c, name in enumerate(about.channels):
-        mine = rows.value[rows.channel == c] if isinstance(rows, Long) else rows.values[:, c]
-        mine = mine[~np.isnan(mine)]
-        if not mine.size or not (spread := float(mine.std())):
+        values = rows.value[rows.channel == c] if isinstance(rows, Long) else rows.values[:, c]
+        values = values[~np.isnan(values)]
+        if not values.size or not (std := float(values.std())):
             continue
-        step = float(np.spacing(np.float32(np.abs(mine).max())))
-        if step > COARSEST * spread:
+        step = float(np.spacing(np.float32(np.abs(values).max())))
+        if step > ROUNDING_TOLERANCE * std:
             warnings.warn(
-                f"values of channel {name!r} lie about {mine.mean():.9g} and vary by {spread:.3g}, but are stored in "
-                f"single precision, in steps of {step:.3g} there: take a constant off them first",
+                f"values of channel {name!r} lie about {values.mean():.9g} and vary by {std:.3g}, but are stored in "
+                f"single precision, in steps of {step:.3g} there: subtract a constant from them first",
                 stacklevel=4,
             )
 
@@ -135,52 +152,54 @@ def _warn_of_rounding(rows: Long | Wide, about: SampleInfo) -> None:
 
 
 def _in_order(rows: Long | Wide, about: SampleInfo, duplicates: Duplicates) -> Long | Wide:
-    """Rows sorted by sample, time and channel, each (sample, time, channel) once unless they are kept."""
+    """Rows sorted by sample, time and channel; repeated values are treated as ``duplicates`` says."""
     if isinstance(rows, Wide):
         rows = rows.take(_order(rows.sample, rows.time))
         if not _repeats(rows.sample, rows.time).any():
             return rows
-        rows = rows.melt()  # two rows of one time may hold different channels: cells decide what is twice
+        rows = rows.melt()  # two rows of one time may hold different channels: only cells can be duplicates
     rows = rows.take(_order(rows.sample, rows.time, rows.channel))
     is_repeat = _repeats(rows.sample, rows.time, rows.channel)
     if not is_repeat.any():
         return rows
     if duplicates == "error":
-        raise ValueError(f"{_told(rows, is_repeat, about)}; drop the others, or {_WAYS}")
+        raise ValueError(f"{_describe_repeats(rows, is_repeat, about)}; drop the others, or {_REMEDIES}")
     if duplicates == "warn":
-        warnings.warn(f"{_told(rows, is_repeat, about)}; all are kept: drop the others, or {_WAYS}", stacklevel=4)
-    # repeats come in the same order whatever the order of the table
+        found = _describe_repeats(rows, is_repeat, about)
+        warnings.warn(f"{found}; all are kept: drop the others, or {_REMEDIES}", stacklevel=4)
+    # repeats are sorted by value, so that their order does not depend on that of the table
     error = () if rows.error is None else (rows.error,)
     rows = rows.take(_order(rows.sample, rows.time, rows.channel, rows.value, *error))
     return _means(rows, is_repeat) if duplicates == "mean" else rows
 
 
-_WAYS = (
-    "take their mean with duplicates='mean' (--duplicates mean), or keep all without a word with duplicates='keep' "
+_REMEDIES = (
+    "take their mean with duplicates='mean' (--duplicates mean), or keep all without a warning with duplicates='keep' "
     "(--duplicates keep)"
 )
 
 
-def _told(rows: Long, is_repeat: BoolArray, about: SampleInfo) -> str:
+def _describe_repeats(rows: Long, is_repeat: BoolArray, about: SampleInfo) -> str:
     first = int(np.argmax(is_repeat))
     n_more = int(np.argmin(np.append(is_repeat[first:], False)))
     return (
-        f"{about.moment(rows.sample[first], rows.time[first])} has {n_more + 1} values of channel "
+        f"{about.name_step(rows.sample[first], rows.time[first])} has {n_more + 1} values of channel "
         f"{about.channels[rows.channel[first]]!r}, expected one ({int(is_repeat.sum())} too many in all)"
     )
 
 
 def _means(rows: Long, is_repeat: BoolArray) -> Long:
+    """Sorted rows with the mean in place of repeated values."""
     start = np.flatnonzero(~is_repeat)
     n = np.diff(np.append(start, len(is_repeat)))
     error = rows.error
     if error is not None:
-        error = np.sqrt(np.add.reduceat(error**2, start)) / n  # of a mean of independent measurements
+        error = np.sqrt(np.add.reduceat(error**2, start)) / n  # errors of independent measurements
     return replace(rows.take(start), value=np.add.reduceat(rows.value, start) / n, error=error)
 
 
 def _order(*keys: npt.NDArray[Any]) -> npt.NDArray[Any] | slice:
-    """Stable order by the first key, then the next ...; rows already in order are not copied."""
+    """Stable order by the first key, then the next ...; a slice, which copies nothing, if the rows are in order."""
     is_tied = np.ones(max(len(keys[0]) - 1, 0), bool)
     for key in keys:
         if (is_tied & (key[1:] < key[:-1])).any():
@@ -190,7 +209,7 @@ def _order(*keys: npt.NDArray[Any]) -> npt.NDArray[Any] | slice:
 
 
 def _repeats(*keys: npt.NDArray[Any]) -> BoolArray:
-    """(N,) True where all sorted keys are as in the row before."""
+    """(N,) True where all sorted keys equal those of the row before."""
     same = [key[1:] == key[:-1] for key in keys]
     return np.concatenate([[False], np.logical_and.reduce(same)])
 
@@ -215,7 +234,7 @@ def _as_measurements(rows: Long, about: SampleInfo) -> TokenSet:
 
 
 def _with_statics(rows: Long, starts: IntArray, about: SampleInfo) -> Long:
-    """Each sample's known covariates before its measurements, at the time of the first of these."""
+    """Rows with each sample's known covariates before its measurements, at the time of the first measurement."""
     sample, covariate = np.nonzero(~np.isnan(about.statics))
     channel, value = len(about.channels) + covariate, about.statics[sample, covariate]
     error = None if rows.error is None else np.append(np.zeros(len(sample)), rows.error)
@@ -269,5 +288,5 @@ def _check_statics(about: SampleInfo) -> None:
         raise ValueError(
             f"static covariate {about.static_names[covariate]!r} is missing for {about.name(sample)} "
             f"({int(is_missing.any(axis=1).sum())} such ids); layout='steps' needs it for every id: fill it "
-            "in, or say layout='measurements', where a missing covariate is no token"
+            "in, or use layout='measurements', where a missing covariate is no token"
         )

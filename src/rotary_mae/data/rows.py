@@ -1,9 +1,9 @@
-"""Rows of observations, long or wide, before they are tokens."""
+"""Observations in rows, long or wide, and the samples they belong to, before they become tokens."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +17,23 @@ IntArray = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class SampleInfo:
-    """What is known of the B samples besides their observations; ``statics`` is (B, S) with NaN = missing."""
+    """Everything about B samples except their observations.
+
+    Attributes
+    ----------
+    ids : array of shape (B,)
+        Names of the samples.
+    channels : tuple of str
+        Names of the channels.
+    statics : array of shape (B, S)
+        Static covariates, NaN where one is missing.
+    static_names : tuple of str
+        Names of the S static covariates.
+    targets : array of shape (B,) or (B, k), or None
+        Labels or numbers.
+    times : str or None
+        Data frame type of the time stamps; None for numbers.
+    """
 
     ids: npt.NDArray[Any]
     channels: tuple[str, ...]
@@ -27,22 +43,39 @@ class SampleInfo:
     times: str | None = None
 
     def name(self, sample: int) -> str:
-        """``id 'a'``, as error messages name a sample."""
+        """Return ``id 'a'``, the name of a sample in error messages."""
         return name_id(self.ids, sample)
 
-    def moment(self, sample: int, time: float) -> str:
-        """``id 'a' at time 3.5``, as error messages name a step."""
+    def name_step(self, sample: int, time: float) -> str:
+        """Return ``id 'a' at time 3.5``, the name of a time step in error messages."""
         return f"{self.name(sample)} at time {describe_time(time, self.times)}"
 
 
 def name_id(ids: npt.NDArray[Any], sample: int) -> str:
-    """``id 'a'``, as error messages name a sample."""
+    """Return ``id 'a'``, the name of a sample in error messages."""
     return f"id {ids[sample : sample + 1].tolist()[0]!r}"
+
+
+def raise_unobserved(ids: npt.NDArray[Any]) -> NoReturn:
+    """Raise ValueError for samples (their ids) without observations."""
+    raise ValueError(
+        f"{name_id(ids, 0)} has no observation: all its values are missing ({len(ids)} such ids); drop it first"
+    )
 
 
 @dataclass(frozen=True)
 class Long:
-    """N measurements, a row each: sample, time, channel, value and error, all (N,)."""
+    """N measurements, a row each.
+
+    Attributes
+    ----------
+    sample, channel : int arrays of shape (N,)
+        Indices.
+    time, value : arrays of shape (N,)
+        Numbers; time stamps are seconds. NaN values were not observed.
+    error : array of shape (N,), or None
+        Standard deviations of the measurements.
+    """
 
     sample: IntArray
     time: FloatArray
@@ -51,14 +84,26 @@ class Long:
     error: FloatArray | None = None
 
     def take(self, index: npt.NDArray[Any] | slice) -> Long:
-        """The rows chosen."""
+        """Return the rows that an array of indices or a slice selects."""
         error = None if self.error is None else self.error[index]
         return Long(self.sample[index], self.time[index], self.channel[index], self.value[index], error)
 
 
 @dataclass(frozen=True)
 class Wide:
-    """N time steps, a row each: sample and time (N,), values and errors (N, C) with NaN = not observed."""
+    """N time steps, a row each, with a column for each of C channels.
+
+    Attributes
+    ----------
+    sample : int array of shape (N,)
+        Indices.
+    time : array of shape (N,)
+        Numbers; time stamps are seconds.
+    values : array of shape (N, C)
+        Numbers; NaN was not observed.
+    errors : array of shape (N, C), or None
+        Standard deviations of the measurements.
+    """
 
     sample: IntArray
     time: FloatArray
@@ -66,12 +111,12 @@ class Wide:
     errors: FloatArray | None = None
 
     def take(self, index: npt.NDArray[Any] | slice) -> Wide:
-        """The rows chosen."""
+        """Return the rows that an array of indices or a slice selects."""
         errors = None if self.errors is None else self.errors[index]
         return Wide(self.sample[index], self.time[index], self.values[index], errors)
 
     def melt(self) -> Long:
-        """The observed cells, a row each, ordered by step and then by channel."""
+        """Return the observed cells, a row each, ordered by step and then by channel."""
         step, channel = np.nonzero(~np.isnan(self.values))
         error = None if self.errors is None else self.errors[step, channel]
         return Long(self.sample[step], self.time[step], channel, self.values[step, channel], error)

@@ -1,4 +1,4 @@
-"""Multi-band light curves with known truth: data to try everything on where there is none."""
+"""Simulated multi-band light curves with known noise-free flux: data for examples, tests and the demo."""
 
 from __future__ import annotations
 
@@ -16,10 +16,13 @@ BANDS = ("g", "r", "i", "z")
 CLASSES = ("agn", "eclipsing", "pulsator", "supernova")
 
 _N_PARAMETERS = 5
+"""Uniform numbers that period, width and other properties of an object are computed from."""
 
 _N_WAVES = 24
+"""Waves that sum to the flux of an AGN."""
 
-_SEASONS = ((0.0, 95.0), (145.0, 240.0))  # nights with observations, counted from the object's first
+_SEASONS = ((0.0, 95.0), (145.0, 240.0))
+"""First and last night of each season with observations, in days since the object's first night."""
 
 Array = npt.NDArray[np.float64]
 
@@ -27,22 +30,44 @@ Shape = Callable[[Array, Array, Array], Array]
 
 
 def simulate_light_curves(n: int = 600, *, seed: int = 0, classes: Sequence[str] = CLASSES) -> TokenSet:
-    """Light curves of simulated variable objects in four bands, with their classes as targets.
+    """Simulate light curves of variable objects in four bands, with their classes as targets.
 
-    A token a measurement: values (flux, its standard error), positions (MJD in days, index in g, r, i, z), by
-    time in an object. Fluxes of an object vary by about 1 around its own level. An object has 20-150 tokens
-    in two seasons of 95 nights, each at an epoch of its own, so that the bands differ in number and epochs.
-    ids: strings; targets: names of classes, equally frequent, in random order. Spread, skew and range of the
-    fluxes tell the classes apart only in part; the rest is in their order in time.
+    An object has 20 to 150 measurements in two seasons of 95 nights, each in one band. Its fluxes vary by about 1
+    around a level of its own. Standard deviation, skewness and range of the fluxes separate the classes only in part;
+    the rest is in their order in time.
 
-    n: number of objects. seed: the same seed, n and classes give the same numbers. classes: some of
-    ``CLASSES``. Raises ValueError for anything else.
+    Parameters
+    ----------
+    n : int, default 600
+        Number of objects.
+    seed : int, default 0
+        The same seed, n and classes give the same numbers.
+    classes : sequence of str, default ("agn", "eclipsing", "pulsator", "supernova")
+        Classes to simulate, equally frequent and in random order.
+
+    Returns
+    -------
+    TokenSet
+        A token a measurement, sorted by time: values (flux, standard error), positions (MJD in days, index of the band
+        in g, r, i, z). ids are text, targets names of classes.
+
+    Raises
+    ------
+    ValueError
+        If n is no positive whole number, or a class is unknown or repeated.
+
+    Examples
+    --------
+    >>> import rotary_mae as rm
+    >>> tokens = rm.simulate_light_curves(100, seed=1)
+    >>> len(tokens), tokens.channels
+    (100, ('g', 'r', 'i', 'z'))
     """
     return simulate_with_truth(n, seed=seed, classes=classes).tokens
 
 
 def simulate_with_truth(n: int = 600, *, seed: int = 0, classes: Sequence[str] = CLASSES) -> LightCurves:
-    """The same light curves as ``simulate_light_curves``, together with what they are without noise."""
+    """Simulate the same light curves as ``simulate_light_curves``, together with the objects behind them."""
     if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1:
         raise ValueError(f"n must be a whole number of objects, at least 1, got {n!r}")
     chosen = _check_classes(classes)
@@ -61,11 +86,20 @@ def _check_classes(classes: Sequence[str]) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Objects:
-    """B simulated objects: everything their flux at any time follows from.
+    """Properties of B simulated objects, which determine their flux at any time.
 
-    classes: (B,) index in ``CLASSES``. starts: (B,) MJD of the first possible night. levels, gains: (B, 4)
-    mean and amplitude in each band. parameters: (B, 5) numbers in [0, 1) that period, width and so on are
-    made of. waves: (B, 2, 24) frequency a day and phase in turns, of which a wandering flux is the sum.
+    Attributes
+    ----------
+    classes : int array of shape (B,)
+        Index in ``CLASSES``.
+    starts : array of shape (B,)
+        MJD of the first possible night.
+    levels, gains : arrays of shape (B, 4)
+        Mean and amplitude of the flux in each band.
+    parameters : array of shape (B, 5)
+        Numbers in [0, 1) that period, width and other properties are computed from.
+    waves : array of shape (B, 2, 24)
+        Frequency per day and phase in turns of the waves that sum to the flux of an AGN.
     """
 
     classes: npt.NDArray[np.int64]
@@ -76,51 +110,77 @@ class Objects:
     waves: Array
 
     def flux(self, object_idx: npt.NDArray[np.int64], times: Array, band_idx: npt.NDArray[np.int64]) -> Array:
-        """(Q,) flux without noise of object ``object_idx`` at ``times`` in MJD in ``band_idx``, all (Q,)."""
+        """Return the noise-free flux (Q,) of ``object_idx`` at ``times`` in MJD in ``band_idx``, all (Q,)."""
         days = times - self.starts[object_idx]
         shape = np.empty(len(days))
         for index, name in enumerate(CLASSES):
-            at = np.flatnonzero(self.classes[object_idx] == index)
-            made_of = self.waves if name == "agn" else self.parameters
-            shape[at] = _SHAPES[name](days[at], band_idx[at].astype(np.float64), made_of[object_idx[at]])
+            chosen = np.flatnonzero(self.classes[object_idx] == index)
+            properties = self.waves if name == "agn" else self.parameters
+            bands = band_idx[chosen].astype(np.float64)
+            shape[chosen] = _SHAPES[name](days[chosen], bands, properties[object_idx[chosen]])
         return self.levels[object_idx, band_idx] + self.gains[object_idx, band_idx] * shape
 
 
 @dataclass(frozen=True)
 class LightCurves:
-    """Simulated light curves (``tokens``) and the objects behind them."""
+    """Simulated light curves and the objects behind them.
+
+    Attributes
+    ----------
+    tokens : TokenSet
+        The light curves.
+    objects : Objects
+        Properties of the objects, in the same order.
+    """
 
     tokens: TokenSet
     objects: Objects
 
     def truth(self, sample: int, positions: npt.ArrayLike) -> Array:
-        """(q, 1) flux without noise of one sample at any ``positions`` (q, 2): MJD, index of the band.
+        """Return the noise-free flux of one object.
 
-        Raises ValueError for positions of another shape or a band that is none, IndexError for the sample.
+        Parameters
+        ----------
+        sample : int
+            Index of the object.
+        positions : array of shape (q, 2)
+            MJD in days, and index of the band.
+
+        Returns
+        -------
+        array of shape (q, 1)
+            The flux.
+
+        Raises
+        ------
+        ValueError
+            If the positions have another shape or a band is unknown.
+        IndexError
+            If there is no such object.
         """
-        at = np.asarray(positions, np.float64)
-        if at.ndim != 2 or at.shape[1] != 2:
-            raise ValueError(f"positions must be (q, 2), MJD and index of the band, got shape {at.shape}")
-        bands = at[:, 1].astype(np.int64)
-        if (bands != at[:, 1]).any() or (bands < 0).any() or (bands >= len(BANDS)).any():
-            raise ValueError(f"the second position is the index of one of the bands {BANDS}, got {at[:, 1]}")
+        queries = np.asarray(positions, np.float64)
+        if queries.ndim != 2 or queries.shape[1] != 2:
+            raise ValueError(f"positions must be (q, 2), MJD and index of the band, got shape {queries.shape}")
+        bands = queries[:, 1].astype(np.int64)
+        if (bands != queries[:, 1]).any() or (bands < 0).any() or (bands >= len(BANDS)).any():
+            raise ValueError(f"the second position is the index of one of the bands {BANDS}, got {queries[:, 1]}")
         if not -len(self.tokens) <= sample < len(self.tokens):
             raise IndexError(f"sample {sample} is outside of {len(self.tokens)} samples")
-        object_idx = np.full(len(at), sample % len(self.tokens))
-        return self.objects.flux(object_idx, at[:, 0], bands)[:, None]
+        object_idx = np.full(len(queries), sample % len(self.tokens))
+        return self.objects.flux(object_idx, queries[:, 0], bands)[:, None]
 
 
-# -- shapes: (Q,) days, (Q,) band, (Q, ...) what the object is made of -> (Q,) of spread about 1 -------------
+# -- shapes: days (Q,), band (Q,), properties of the object (Q, ...) -> flux (Q,) with a standard deviation near 1 ----
 
 
 def _agn(days: Array, band: Array, waves: Array) -> Array:
-    """A wandering flux: a sum of waves with a red spectrum; redder bands follow a day later each."""
+    """A random walk of the flux: a sum of waves with a red spectrum; each redder band lags by one more day."""
     turns = waves[:, 0] * (days - band)[:, None] + waves[:, 1]
     return np.sqrt(2 / _N_WAVES) * np.cos(2 * np.pi * turns).sum(axis=1)
 
 
 def _eclipsing(days: Array, band: Array, parameters: Array) -> Array:
-    """Two dips a period of 20 to 90 days, of different depth, over a smooth change between them."""
+    """Two dips of different depth in a period of 20 to 90 days, and a smooth change between them."""
     period, phase, width, depth, bulge = parameters.T
     turn = np.mod(days / _between(20, 90, period) + phase, 1)
     width = _between(0.04, 0.12, width)
@@ -133,19 +193,19 @@ def _eclipsing(days: Array, band: Array, parameters: Array) -> Array:
 
 
 def _pulsator(days: Array, band: Array, parameters: Array) -> Array:
-    """A periodic flux that rises faster than it falls; redder bands lag by some per cent of the period."""
+    """A periodic flux that rises faster than it falls; each redder band lags by 2 % of the period."""
     period, phase, sharpness, _, _ = parameters.T
     angle = 2 * np.pi * (-days / _between(20, 90, period) + phase + 0.02 * band)
     r = 0.3 + 0.6 * sharpness
-    # the sum of r^k sin(k angle) / k, a sawtooth whose edge is the softer the smaller r
+    # the sum of r^k sin(k angle) / k, a sawtooth with an edge that is softer for smaller r
     saw = np.arctan2(r * np.sin(angle), 1 - r * np.cos(angle)) / np.arcsin(r)
     return 1.4 * (saw + 0.35 * (saw**2 - 1 / 3))  # bright for a shorter part of the time than faint
 
 
 def _supernova(days: Array, band: Array, parameters: Array) -> Array:
-    """A rise and a slower decline once, later and slower in redder bands (Bazin et al. 2009)."""
-    when, season, rise, fall, _ = parameters.T
-    peak = np.where(season < 0.5, 5.0, 150.0) + 75 * when + 1.5 * band
+    """One rise and a slower decline, later and slower in redder bands (Bazin et al. 2009)."""
+    delay, season, rise, fall, _ = parameters.T
+    peak = np.where(season < 0.5, 5.0, 150.0) + 75 * delay + 1.5 * band
     rise_days = _between(2, 8, rise)
     fall_days = _between(12, 45, fall) * (1 + 0.15 * band)
     late = days - peak
@@ -162,11 +222,11 @@ _SHAPES: dict[str, Shape] = {
 
 
 def _between(low: float, high: float, uniform: Array) -> Array:
-    """A number in [0, 1) to one between ``low`` and ``high``, evenly in the logarithm."""
+    """Map numbers in [0, 1) to numbers between ``low`` and ``high``, uniformly in the logarithm."""
     return low * (high / low) ** uniform
 
 
-# -- drawing them -------------------------------------------------------------------------------------------
+# -- random draws -------------------------------------------------------------------------------------------
 
 
 def _draw_objects(rng: np.random.Generator, n: int, classes: tuple[str, ...]) -> Objects:
@@ -174,7 +234,7 @@ def _draw_objects(rng: np.random.Generator, n: int, classes: tuple[str, ...]) ->
     colour = np.arange(len(BANDS)) - 1.5
     levels = rng.normal(0, 1, (n, 1)) + rng.normal(0, 0.3, (n, 1)) * colour
     amplitude = _between(0.5, 1.6, rng.random((n, 1)))
-    # every class draws from the same means, amplitudes and colours, so that these do not give it away
+    # all classes draw from the same means, amplitudes and colours, so that these do not reveal the class
     gains = amplitude * (1 - rng.uniform(0, 0.2, (n, 1)) * colour)
     frequency = np.abs(rng.standard_t(3, (n, _N_WAVES))) / (2 * np.pi * _between(12, 50, rng.random((n, 1))))
     return Objects(
@@ -209,11 +269,11 @@ def _observe(rng: np.random.Generator, objects: Objects) -> TokenSet:
     )
 
 
-def _draw_days(rng: np.random.Generator, first_share: Array) -> Array:
-    """(T,) days since the object's start, in the first season with probability ``first_share``, by night."""
+def _draw_days(rng: np.random.Generator, first_fraction: Array) -> Array:
+    """Days (T,) since the object's start, at night, in the first season with probability ``first_fraction`` (T,)."""
     (first, first_end), (second, second_end) = _SEASONS
-    uniform = rng.random(len(first_share))
+    uniform = rng.random(len(first_fraction))
     early = first + uniform * (first_end - first)
     late = second + uniform * (second_end - second)
-    night = np.floor(np.where(rng.random(len(first_share)) < first_share, early, late))
-    return night + rng.uniform(0, 0.35, len(first_share))
+    night = np.floor(np.where(rng.random(len(first_fraction)) < first_fraction, early, late))
+    return night + rng.uniform(0, 0.35, len(first_fraction))

@@ -1,4 +1,4 @@
-"""What a set of samples holds, in numbers: for a person who wants to see what was read."""
+"""Summary of a set of samples in numbers and words, for a person who checks what was read."""
 
 from __future__ import annotations
 
@@ -13,11 +13,24 @@ from rotary_mae.data.timestamps import describe_time
 from rotary_mae.data.tokens import TokenSet
 
 MAX_SAMPLES = 10_000
+"""Samples that are read for the inner numbers of a summary: a few seconds at most. Not tuned."""
 
 
 @dataclass(frozen=True)
 class ChannelSummary:
-    """A channel: its name, in how many samples it is observed, how many values it has, and their range."""
+    """Numbers of one channel.
+
+    Attributes
+    ----------
+    name : str
+        Name of the channel.
+    n_samples : int
+        Number of samples that have it.
+    n_values : int
+        Number of its values.
+    low, median, high : float
+        Smallest, median and largest value; NaN if there is none.
+    """
 
     name: str
     n_samples: int
@@ -29,12 +42,32 @@ class ChannelSummary:
 
 @dataclass(frozen=True)
 class Summary:
-    """Numbers of a Source, the inner ones from at most ``MAX_SAMPLES`` of its samples, evenly spread.
+    """Numbers of a Source; those of the tokens from at most ``MAX_SAMPLES`` samples, spaced evenly over the source.
 
-    lengths: least, median and largest number of tokens a sample. span: first and last time as the user wrote
-    them; None without a time axis. spacing: typical distance of a sample's distinct times (in seconds for time
-    stamps). missing_fraction: share of the cells (distinct time, channel) that were not observed. targets: the
-    frequency of each class, or least and largest number.
+    Attributes
+    ----------
+    n_samples, n_summarised : int
+        Samples of the source, and samples that were read.
+    n_tokens : int
+        Tokens of the source, or if it has no lengths of the samples that were read.
+    lengths : tuple of (int, float, int)
+        Smallest, median and largest number of tokens of a sample.
+    layout : str
+        "measurements" or "steps".
+    axes, statics : tuple of str
+        Names of the position axes and of the static covariates.
+    has_error, is_stamped : bool
+        True if there are measurement errors, and if times are time stamps.
+    span : tuple of (str, str), or None
+        First and last time as the user wrote them; None without a time axis.
+    spacing : float or None
+        Typical distance between distinct times of a sample; in seconds for time stamps.
+    missing_fraction : float
+        Fraction of the cells (distinct time, channel) that were not observed.
+    channels : tuple of ChannelSummary
+        Numbers of each channel.
+    targets : str
+        Frequency of each class, or smallest and largest number.
     """
 
     n_samples: int
@@ -53,12 +86,12 @@ class Summary:
     targets: str
 
     def lines(self) -> dict[str, str]:
-        """In words, but for the channels."""
+        """Return the summary without the channels in words, by topic."""
         least, median, most = self.lengths
         unit = " s" if self.is_stamped else ""
         found = {
             "samples": f"{self.n_samples:,}"
-            + (f" (what follows: of {self.n_summarised:,} of them)" if self.n_summarised < self.n_samples else ""),
+            + (f" (all below: from {self.n_summarised:,} of them)" if self.n_summarised < self.n_samples else ""),
             "tokens": f"{self.n_tokens:,}; {least} to {most} a sample, median {median:g}",
             "layout": f"{self.layout}, axes {', '.join(self.axes)}" + (", with errors" if self.has_error else ""),
         }
@@ -73,13 +106,13 @@ class Summary:
 
 
 def summarise(source: Source) -> Summary:
-    """Look through a TokenSet or another Source."""
+    """Return the summary of a Source."""
     chosen = np.linspace(0, len(source) - 1, min(len(source), MAX_SAMPLES)).round().astype(np.int64)
     tokens = source[chosen]
     schema = tokens.schema
     lengths = tokens.lengths if source.lengths is None else np.asarray(source.lengths)
     sample, time, channel, value = observed_values(tokens)
-    n_steps = _distinct(sample, time)
+    n_steps = _count_distinct(sample, time)
     n_channels = max(len(schema.channels), 1 if schema.channel_axis is not None else schema.n_predicted)
     return Summary(
         n_samples=len(source),
@@ -93,29 +126,37 @@ def summarise(source: Source) -> Summary:
         is_stamped=schema.times is not None,
         span=_span(tokens, time),
         spacing=_spacing(sample, time) if "time" in schema.axes else None,
-        missing_fraction=1.0 - _distinct(sample, time, channel) / (n_steps * n_channels),
+        missing_fraction=1.0 - _count_distinct(sample, time, channel) / (n_steps * n_channels),
         channels=_channels(tokens, sample, channel, value),
         targets=_describe_targets(source.targets),
     )
 
 
 def observed_values(tokens: TokenSet) -> tuple[npt.NDArray[np.int64], ...]:
-    """Sample, position in time, channel and value of everything that was observed, each (N,)."""
+    """Return sample, position in time, channel and value of the N observed values, each (N,).
+
+    A patch counts as one value, its mean, of channel 0.
+    """
     schema = tokens.schema
-    is_real = ~tokens.is_static
-    sample, time = tokens.sample_idx[is_real], tokens.positions[is_real, schema.time_axis]
+    is_series = ~tokens.is_static
+    sample, time = tokens.sample_idx[is_series], tokens.positions[is_series, schema.time_axis]
     if schema.channel_axis is not None:
-        return sample, time, tokens.positions[is_real, schema.channel_axis].astype(np.int64), tokens.values[is_real, 0]
+        return (
+            sample,
+            time,
+            tokens.positions[is_series, schema.channel_axis].astype(np.int64),
+            tokens.values[is_series, 0],
+        )
     if schema.patch is not None:
         return sample, time, np.zeros(len(sample), np.int64), tokens.values.mean(1)
     flags = schema.columns("observed")
-    is_seen = tokens.values[:, flags] > 0 if flags else np.ones((tokens.n_tokens, schema.n_predicted), bool)
-    row, column = np.nonzero(is_seen)
+    is_observed = tokens.values[:, flags] > 0 if flags else np.ones((tokens.n_tokens, schema.n_predicted), bool)
+    row, column = np.nonzero(is_observed)
     return sample[row], time[row], column, tokens.values[row, column]
 
 
-def _distinct(*keys: npt.NDArray[np.generic]) -> int:
-    """How many different rows there are."""
+def _count_distinct(*keys: npt.NDArray[np.generic]) -> int:
+    """Number of distinct combinations of the keys, each (N,)."""
     order = np.lexsort(keys[::-1])
     changes = [key[order][1:] != key[order][:-1] for key in keys]
     return int(np.logical_or.reduce(changes).sum()) + 1
@@ -141,11 +182,11 @@ def _channels(
 ) -> tuple[ChannelSummary, ...]:
     found = []
     for index, name in enumerate(tokens.channels):
-        is_mine = channel == index
-        mine = value[is_mine].astype(np.float64)
-        low, median, high = np.quantile(mine, (0.0, 0.5, 1.0)) if mine.size else (np.nan,) * 3
-        n_samples = len(np.unique(sample[is_mine]))
-        found.append(ChannelSummary(name, n_samples, len(mine), float(low), float(median), float(high)))
+        is_chosen = channel == index
+        values = value[is_chosen].astype(np.float64)
+        low, median, high = np.quantile(values, (0.0, 0.5, 1.0)) if values.size else (np.nan,) * 3
+        n_samples = len(np.unique(sample[is_chosen]))
+        found.append(ChannelSummary(name, n_samples, len(values), float(low), float(median), float(high)))
     return tuple(found)
 
 
@@ -153,12 +194,15 @@ def _describe_targets(targets: npt.NDArray[np.generic] | None) -> str:
     if targets is None:
         return "none"
     array = np.asarray(targets)
-    is_none = np.all(is_missing(array).reshape(len(array), -1), axis=1)
-    known, gaps = array[~is_none], f"; {np.count_nonzero(is_none)} without" if is_none.any() else ""
+    is_unlabelled = np.all(is_missing(array).reshape(len(array), -1), axis=1)
+    known, missing = (
+        array[~is_unlabelled],
+        f"; {np.count_nonzero(is_unlabelled)} without" if is_unlabelled.any() else "",
+    )
     if not len(known):
         return f"none of {len(array)}"
     if known.ndim == 2 or known.dtype.kind == "f":
-        return f"numbers from {known.min():g} to {known.max():g}{gaps}"
+        return f"numbers from {known.min():g} to {known.max():g}{missing}"
     names, counts = np.unique(known, return_counts=True)
     shown = ", ".join(f"{name} {count}" for name, count in zip(names[:20], counts[:20], strict=True))
-    return f"{len(names)} values: {shown}{', ...' if len(names) > 20 else ''}{gaps}"
+    return f"{len(names)} values: {shown}{', ...' if len(names) > 20 else ''}{missing}"

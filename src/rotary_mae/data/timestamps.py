@@ -10,47 +10,64 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-_PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
+_UNITS_PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 
-_TYPE = re.compile(r"(?P<kind>timestamp|duration)\[(?P<unit>s|ms|us|ns)(?:, tz=(?P<zone>.+))?\]")
+_ARROW_TYPE = re.compile(r"(?P<kind>timestamp|duration)\[(?P<unit>s|ms|us|ns)(?:, tz=(?P<zone>.+))?\]")
 
 
 def is_timelike(kind: pa.DataType) -> bool:
-    """True for dates, time stamps and durations."""
+    """Return True for the types of dates, time stamps and durations."""
     return pa.types.is_date(kind) or pa.types.is_timestamp(kind) or pa.types.is_duration(kind)
 
 
 def to_seconds(array: pa.Array) -> npt.NDArray[np.float64]:
-    """(N,) seconds, NaN = null; naive time stamps are read as UTC, durations as they are."""
+    """Return seconds (N,) since 1970-01-01 UTC, or of durations; NaN for null. Naive time stamps are read as UTC."""
     if pa.types.is_date(array.type):
         array = array.cast(pa.timestamp("ms"))
-    per_second = _PER_SECOND[array.type.unit]
+    per_second = _UNITS_PER_SECOND[array.type.unit]
     counts = pc.fill_null(array.cast(pa.int64()), 0).to_numpy(zero_copy_only=False)
-    # whole and part apart: nanoseconds since 1970 do not fit float64
+    # whole seconds and their fraction apart, because nanoseconds since 1970 do not fit float64
     seconds = counts // per_second + (counts % per_second) / per_second
     seconds[pc.is_null(array).to_numpy(zero_copy_only=False)] = np.nan
     return seconds
 
 
 def as_positions(times: Any, name: str) -> tuple[npt.NDArray[np.float64], str | None]:
-    """Numbers as they are, time stamps as seconds with the name of their type; NaN = NaN, None, NaT or under a mask.
+    """Convert times to positions.
 
-    Raises ValueError for anything else, calling it ``name``.
+    Parameters
+    ----------
+    times : array
+        Numbers, or time stamps of numpy, pandas or the standard library. NaN, None, NaT and masked entries are missing.
+    name : str
+        What the times are, for error messages.
+
+    Returns
+    -------
+    array
+        Numbers as they are, or seconds; NaN where one is missing.
+    str or None
+        Type of the time stamps; None for numbers.
+
+    Raises
+    ------
+    ValueError
+        If the times are neither numbers nor time stamps.
     """
     if np.ma.isMaskedArray(times) and times.mask.any():
-        # numpy would take what lies under a mask for known
+        # numpy ignores the mask in a conversion
         positions, kind = as_positions(times.data, name)
         return np.where(np.ma.getmaskarray(times), np.nan, positions), kind
     array = np.asarray(times)
     if array.dtype.kind in "fiub":
         return array.astype(np.float64), None
     if array.dtype.kind in "mM":
-        if np.datetime_data(array.dtype)[0] not in _PER_SECOND:
-            array = array.astype(f"{array.dtype.kind}8[us]")  # of days, hours: arrow has no such type
+        if np.datetime_data(array.dtype)[0] not in _UNITS_PER_SECOND:
+            array = array.astype(f"{array.dtype.kind}8[us]")  # arrow has no type of days or hours
         given = pa.array(array.ravel())
         return to_seconds(given).reshape(array.shape), str(given.type)
     try:
-        # not of the array: numpy knows no time zones
+        # from the original object, because numpy has no time zones
         given = pa.array(times, from_pandas=True)
     except (pa.ArrowException, TypeError):
         given = None
@@ -63,24 +80,24 @@ def as_positions(times: Any, name: str) -> tuple[npt.NDArray[np.float64], str | 
 
 
 def from_seconds(seconds: npt.NDArray[np.float64], times: str) -> pa.Array:
-    """The time stamps behind ``seconds``, of the type named ``times``, to the microsecond at best."""
+    """Return the time stamps (N,) of seconds (N,), of the type named ``times``, to the microsecond at best."""
     if times.startswith("date"):
         days = pa.array(np.round(seconds / 86400).astype(np.int32))
         dates = days.cast(pa.date32())
         return dates if times.startswith("date32") else dates.cast(pa.date64())
-    match = _TYPE.fullmatch(times)
+    match = _ARROW_TYPE.fullmatch(times)
     if match is None:
         raise ValueError(f"cannot restore time stamps of type {times!r}; known: timestamp[..], duration[..], date")
     unit = match["unit"]
-    # float64 holds about 0.2 microseconds today: finer digits would be noise
-    per_second = min(_PER_SECOND[unit], 10**6)
-    counts = np.round(seconds * per_second).astype(np.int64) * (_PER_SECOND[unit] // per_second)
+    # float64 resolves about 0.2 microseconds for times of today: finer digits would be noise
+    per_second = min(_UNITS_PER_SECOND[unit], 10**6)
+    counts = np.round(seconds * per_second).astype(np.int64) * (_UNITS_PER_SECOND[unit] // per_second)
     kind = pa.duration(unit) if match["kind"] == "duration" else pa.timestamp(unit, match["zone"])
     return pa.array(counts).cast(kind)
 
 
 def describe_time(time: float, times: str | None) -> str:
-    """A position as the user wrote it."""
+    """Return a position in time as the user wrote it: a number or a time stamp."""
     if times is None or not np.isfinite(time):
         return repr(float(time))
     return str(from_seconds(np.array([time]), times)[0].as_py())

@@ -1,4 +1,4 @@
-"""Readers of public data sets; ROMAE_DATA names a folder that has them, else they are downloaded."""
+"""Readers of public data sets, found in the folder that ROMAE_DATA names, or downloaded."""
 
 from rotary_mae.datasets.atat import load_atat
 from rotary_mae.datasets.audio_folder import load_audio_folder

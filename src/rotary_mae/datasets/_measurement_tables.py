@@ -1,14 +1,9 @@
-"""Original files into rows, and rows into tokens: what the readers of measurement tables share."""
+"""Tables of measurements in text to rows, and rows to tokens, for all readers of such tables."""
 
 from __future__ import annotations
 
-import gzip
-import lzma
-import tarfile
-import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -20,36 +15,32 @@ from rotary_mae.data.schema import Schema
 from rotary_mae.data.tokens import TokenSet
 
 
-def tar_files(path: Path) -> Iterator[tuple[str, bytes]]:
-    """Base name and content of every file of a .tar.gz or .tar.xz archive, in its order.
+def parse_table(text: bytes, columns: dict[str, pa.DataType], delimiter: str, source: str) -> pa.Table:
+    """Parse rows of text without a header; ``?`` is null.
 
-    Raises ValueError where the archive is damaged or incomplete.
-    """
-    uncompress = lzma.open if path.suffix == ".xz" else gzip.open
-    try:
-        # Streams are read once from front to back, where random access would decompress again for every file.
-        # tarfile's own decompression takes the end of a cut file for the end of the archive.
-        with uncompress(path) as stream, tarfile.open(fileobj=stream, mode="r|") as archive:
-            for member in archive:
-                content = archive.extractfile(member)
-                if content is not None:
-                    yield PurePosixPath(member.name).name, content.read()
-    except (tarfile.TarError, EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError) as error:
-        raise damaged(path, error) from error
+    Parameters
+    ----------
+    text : bytes
+        The rows.
+    columns : dict
+        Types of the columns by name, in order.
+    delimiter : str
+        Character between two columns.
+    source : str
+        Name of the file in error messages.
 
+    Returns
+    -------
+    pyarrow.Table
+        The columns.
 
-def damaged(path: Path, error: Exception) -> ValueError:
-    """What to raise for an archive that cannot be read."""
-    return ValueError(f"{path} is damaged ({error}); delete it, so that it is downloaded again")
-
-
-def parse_table(text: bytes, columns: dict[str, pa.DataType], delimiter: str, what: str) -> pa.Table:
-    """Rows of text without a header as a table of the given column types; ``?`` is null.
-
-    Raises ValueError, saying in which file (``what``) and which value, where a row does not fit.
+    Raises
+    ------
+    ValueError
+        If there are no rows, or a row does not fit.
     """
     if not text.strip():
-        raise ValueError(f"{what} holds no rows")
+        raise ValueError(f"{source} holds no rows")
     try:
         return csv.read_csv(
             pa.BufferReader(text),
@@ -58,35 +49,61 @@ def parse_table(text: bytes, columns: dict[str, pa.DataType], delimiter: str, wh
             convert_options=csv.ConvertOptions(column_types=columns, null_values=["?"]),
         )
     except pa.ArrowInvalid as error:
-        raise ValueError(f"{what} is not the table that was expected: {error}") from error
+        raise ValueError(f"{source} is not the table that was expected: {error}") from error
 
 
 def parse_tables(
-    texts: Sequence[bytes], columns: dict[str, pa.DataType], delimiter: str, what: str
+    texts: Sequence[bytes], columns: dict[str, pa.DataType], delimiter: str, source: str
 ) -> tuple[pa.Table, npt.NDArray[np.int64]]:
-    """The rows of many texts as one table, and (rows,) the index of the text that each row comes from.
+    """Parse many texts at once, which is far faster than one by one.
 
-    One parse of all is far faster than one a text. Errors as in ``parse_table``; blank lines inside a text
-    are an error too.
+    Parameters
+    ----------
+    texts : sequence of bytes
+        Rows of each text.
+    columns, delimiter, source
+        As in ``parse_table``.
+
+    Returns
+    -------
+    pyarrow.Table
+        All rows.
+    array of shape (rows,)
+        Index of the text of each row.
+
+    Raises
+    ------
+    ValueError
+        As in ``parse_table``, and for blank lines inside a text.
     """
     bodies = [text.strip() for text in texts]
     n_rows = np.array([body.count(b"\n") + 1 if body else 0 for body in bodies])
-    table = parse_table(b"\n".join(body for body in bodies if body), columns, delimiter, what)
+    table = parse_table(b"\n".join(body for body in bodies if body), columns, delimiter, source)
     if table.num_rows != n_rows.sum():
-        raise ValueError(f"{what} has {n_rows.sum()} lines but {table.num_rows} rows; remove blank lines")
+        raise ValueError(f"{source} has {n_rows.sum()} lines but {table.num_rows} rows; remove blank lines")
     return table, np.repeat(np.arange(len(bodies)), n_rows)
 
 
 def map_words(column: pa.ChunkedArray, function: Callable[[str], int]) -> npt.NDArray[np.int64]:
-    """(rows,) what ``function`` makes of each word; it is called once a distinct word, not once a row."""
+    """Return ``function`` (rows,) of each word; it is called once for each distinct word."""
     encoded = column.combine_chunks().dictionary_encode()
-    table = np.array([function(word) for word in encoded.dictionary.to_pylist()], np.int64)
-    return table[encoded.indices.to_numpy()]
+    results = np.array([function(word) for word in encoded.dictionary.to_pylist()], np.int64)
+    return results[encoded.indices.to_numpy()]
 
 
 @dataclass(frozen=True)
 class Rows:
-    """Measurements in any order, all arrays (T,) but ``values`` (T, V); ``sample_idx`` counts from 0."""
+    """T measurements in any order.
+
+    Attributes
+    ----------
+    sample_idx, channel_idx : int arrays of shape (T,)
+        Sample and channel of each measurement, from 0.
+    times : array of shape (T,)
+        Positions on the time axis.
+    values : array of shape (T, V)
+        Value columns.
+    """
 
     sample_idx: npt.NDArray[np.int64]
     times: npt.NDArray[np.float64]
@@ -94,7 +111,7 @@ class Rows:
     values: npt.NDArray[np.float64]
 
     def select(self, index: npt.NDArray[Any]) -> Rows:
-        """The rows that an int or bool array names."""
+        """Return the rows that an int or bool array selects."""
         return Rows(self.sample_idx[index], self.times[index], self.channel_idx[index], self.values[index])
 
     def to_tokens(
@@ -104,9 +121,21 @@ class Rows:
         targets: npt.NDArray[Any],
         order: npt.NDArray[np.int64] | None = None,
     ) -> TokenSet:
-        """Tokens of axes (time, channel): within a sample by time, then by ``order`` (T,), then as given.
+        """Make tokens with the axes (time, channel).
 
-        ids, targets: (B,), indexed by ``sample_idx``.
+        Parameters
+        ----------
+        schema : Schema
+            Meaning of the columns.
+        ids, targets : arrays of shape (B,)
+            Names and labels of the samples.
+        order : array of shape (T,), optional
+            Order of measurements of a sample at the same time.
+
+        Returns
+        -------
+        TokenSet
+            Tokens of a sample by time, then by ``order``, then in the order of the rows.
         """
         keys = (self.times, self.sample_idx) if order is None else (order, self.times, self.sample_idx)
         rows = self.select(np.lexsort(keys))

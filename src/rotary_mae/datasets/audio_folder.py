@@ -1,4 +1,4 @@
-"""Folders of sound files, such as AudioSet and LibriSpeech as people have them, to pre-train on."""
+"""Folders of audio files, such as AudioSet or LibriSpeech, for pre-training."""
 
 from __future__ import annotations
 
@@ -6,19 +6,37 @@ from pathlib import Path
 
 from rotary_mae.data.audio import LazyAudio
 
-ENDINGS = (".wav", ".flac", ".ogg", ".mp3", ".opus")
+SUFFIXES = (".wav", ".flac", ".ogg", ".mp3", ".opus")
 
 
 def load_audio_folder(folder: str | Path, *, patch: tuple[int, int] = (16, 16), n: int | None = None) -> LazyAudio:
-    """Every sound file below a folder, in the order of their paths, decoded when asked for.
+    """Open all audio files below a folder, in the order of their paths.
 
-    Patches of log-mel spectrograms (see ``from_audio``), without labels. ids: paths below the folder. n: the first so
-    many.
-    Raises FileNotFoundError for a folder that is not there or has no files ending in one of ENDINGS, ImportError
-    without soundfile (extra ``audio``).
+    Tokens are patches of log-mel spectrograms (see ``from_audio``), decoded when they are indexed. There are no labels.
+
+    Parameters
+    ----------
+    folder : path
+        Folder of .wav, .flac, .ogg, .mp3 or .opus files.
+    patch : (frames, bands), default (16, 16)
+        Size of a patch.
+    n : int, optional
+        Number of files to take, from the first; None for all.
+
+    Returns
+    -------
+    LazyAudio
+        The clips; ids are paths below the folder.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the folder does not exist or has no audio files.
+    ImportError
+        If soundfile is not installed (extra ``audio``).
     """
     root = Path(folder)
-    files = sorted(path for path in root.rglob("*") if path.suffix.lower() in ENDINGS and path.is_file())[:n]
+    files = sorted(path for path in root.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())[:n]
     if not files:
-        raise FileNotFoundError(f"{root} {'holds no sound' if root.is_dir() else 'is no folder'}; expected {ENDINGS}")
+        raise FileNotFoundError(f"{root} {'holds no audio' if root.is_dir() else 'is no folder'}; expected {SUFFIXES}")
     return LazyAudio(files, patch=patch, ids=[path.relative_to(root).as_posix() for path in files])

@@ -1,4 +1,4 @@
-"""PhysioNet / Computing in Cardiology challenge 2012: the first 48 hours of intensive care stays."""
+"""PhysioNet / Computing in Cardiology challenge 2012: the first 48 hours of ICU stays."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ import pyarrow as pa
 
 from rotary_mae.data.schema import Schema
 from rotary_mae.data.tokens import TokenSet
-from rotary_mae.datasets._archives import RemoteFile, fetch
-from rotary_mae.datasets._measurement_tables import Rows, map_words, parse_table, parse_tables, tar_files
+from rotary_mae.datasets._archives import RemoteFile, fetch, tar_files
+from rotary_mae.datasets._measurement_tables import Rows, map_words, parse_table, parse_tables
 
 STATICS = ("Age", "Gender", "Height", "ICUType")
-"""Descriptors of a stay, given once; the fifth, Weight, is measured again later and counts as a series."""
+"""Descriptors of a stay that are given once. The fifth, Weight, is measured again later and counts as a series."""
 
 # fmt: off
 SERIES = (
@@ -43,27 +43,44 @@ _COLUMNS = {
 }
 
 _MISSING = -1.0
+"""Stands for a missing descriptor in the files."""
 
-_RECORD, _UNWANTED = -1, -2  # indices of what is no channel
+_RECORD, _SKIPPED = -1, -2
+"""Indices of the variable RecordID and of variables that are not read."""
 
 
 def load_physionet2012(
     sets: Sequence[str] = ("a", "b"), *, statics: Sequence[str] = STATICS, as_channels: bool = False
 ) -> TokenSet:
-    """Intensive care stays with in-hospital death (Silva et al. 2012, PhysioNet/CinC challenge).
+    """Load ICU stays with in-hospital death (Silva et al. 2012, PhysioNet/CinC challenge).
 
-    A token a measurement: value in the variable's own unit, positions (minute 0-2880 since admission, index
-    in the sorted variables), by minute in a stay and otherwise in the file's order; what was measured twice
-    stays twice. ids: RecordID; targets: 1 died in hospital, 0 not.
+    A token is a measurement: value in the variable's own unit, positions (minute 0 to 2880 since admission, index of
+    the variable), by minute and otherwise in the order of the file. Repeated measurements stay repeated.
 
-    sets: any of "a" and "b", 4000 stays each, 3 and 7 of which have nothing but descriptors and are left out.
-    statics: which of ``STATICS`` to keep. They are static covariates of the schema: tokens of their own index
-    after all channels, at the minute of the stay's first measurement, before it. ``as_channels`` puts them
-    among the channels instead, at minute 0 as in the files: the 41 variables of the RoMAE paper.
+    -1 is a missing descriptor (in Gender, Height and Weight) and no token. The other negative values are 41
+    temperatures from -12.5 to -17.8 degrees, most of them 0 degrees Fahrenheit; they are kept.
 
-    -1 is a missing descriptor (it occurs in Gender, Height and Weight) and no token. The other negative
-    values are 41 temperatures of -12.5 to -17.8 degrees (most are 0 degrees Fahrenheit), kept as they are.
-    Raises ValueError for an unknown set or static, FileNotFoundError where a file is not to be had.
+    Parameters
+    ----------
+    sets : sequence of str, default ("a", "b")
+        Sets of 4000 stays each. 3 and 7 stays have only descriptors and are left out.
+    statics : sequence of str, default ("Age", "Gender", "Height", "ICUType")
+        Descriptors to keep, as static covariates: tokens with an index after all channels, before the stay's first
+        measurement and at its minute.
+    as_channels : bool, default False
+        Make the descriptors channels at minute 0, as in the files: the 41 variables of the RoMAE paper.
+
+    Returns
+    -------
+    TokenSet
+        The stays; ids are RecordIDs, targets 1 for death in hospital, else 0.
+
+    Raises
+    ------
+    ValueError
+        If a set or descriptor is unknown.
+    FileNotFoundError
+        If a file is neither on this machine nor available from its address.
     """
     if isinstance(sets, str) or not sets or set(sets) - set(_CHECKSUMS) or len(set(sets)) != len(sets):
         raise ValueError(f"sets must be some of {tuple(_CHECKSUMS)}, got {sets!r}")
@@ -82,7 +99,7 @@ def _remote(name: str, checksum: str | None = None) -> RemoteFile:
 def read_physionet2012(
     archive: Path, outcomes: Path, *, statics: Sequence[str] = STATICS, as_channels: bool = False
 ) -> TokenSet:
-    """One set (``set-a.tar.gz``, ``Outcomes-a.txt``) as tokens; see ``load_physionet2012``."""
+    """Read one set (``set-a.tar.gz``, ``Outcomes-a.txt``); see ``load_physionet2012``."""
     if unknown := [name for name in statics if name not in STATICS]:
         raise ValueError(f"statics must be among {STATICS}, got {unknown}")
     kept = tuple(name for name in STATICS if name in statics)
@@ -101,7 +118,7 @@ def read_physionet2012(
 
 
 def _read_stays(archive: Path, names: tuple[str, ...]) -> tuple[Rows, npt.NDArray[np.int64]]:
-    """All measurements of the variables in ``names``, by their index there, and the stays' RecordIDs."""
+    """All measurements of the variables ``names``, by their index, and the RecordIDs of the stays."""
     texts = [text.partition(b"\n")[2] for name, text in tar_files(archive) if name.endswith(".txt")]
     if not texts:
         raise ValueError(f"{archive} holds no stays; files named <RecordID>.txt were expected")
@@ -119,7 +136,7 @@ def _read_stays(archive: Path, names: tuple[str, ...]) -> tuple[Rows, npt.NDArra
 
 
 def _minute(clock: str) -> int:
-    """Minutes of a time written hh:mm."""
+    """Minutes since admission of a time hh:mm."""
     found = re.fullmatch(r"(\d\d):(\d\d)", clock)
     if found is None:
         raise ValueError(f"{clock!r} is not a time written hh:mm")
@@ -131,13 +148,13 @@ def _variable_index(name: str, index: dict[str, int]) -> int:
         return _RECORD
     if name not in (*STATICS, *SERIES):
         raise ValueError(f"variable {name!r} is none of the challenge's: {(*STATICS, *SERIES)}")
-    return index.get(name, _UNWANTED)
+    return index.get(name, _SKIPPED)
 
 
 def _drop_without_series(
     rows: Rows, ids: npt.NDArray[np.int64], channels: tuple[str, ...]
 ) -> tuple[Rows, npt.NDArray[np.int64]]:
-    """Only the stays with a measurement that is no descriptor (of Weight alone nothing can be learnt)."""
+    """The stays with a measurement that is neither a descriptor nor Weight."""
     is_series = np.array([name in SERIES and name != "Weight" for name in channels])
     channel_rows = rows.select(rows.channel_idx < len(channels))
     measured = channel_rows.select(is_series[channel_rows.channel_idx])
@@ -147,14 +164,14 @@ def _drop_without_series(
 
 
 def _first_times(rows: Rows, is_static: npt.NDArray[np.bool_], n_samples: int) -> npt.NDArray[np.float64]:
-    """(B,) the time of each sample's first token that is not static."""
+    """Time (B,) of each sample's first token that is not static."""
     first = np.full(n_samples, np.inf)
     np.minimum.at(first, rows.sample_idx[~is_static], rows.times[~is_static])
     return first
 
 
 def _read_deaths(outcomes: Path, ids: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """(B,) 1 where the stay ended with death in hospital."""
+    """1 (B,) for stays that ended with death in hospital, else 0."""
     header, _, body = outcomes.read_bytes().partition(b"\n")
     names = header.decode("ascii", "replace").strip().split(",")
     if missing := {"RecordID", "In-hospital_death"} - set(names):

@@ -1,9 +1,9 @@
-"""SNANA's FITS files of light curves, as of ELAsTiCC: a HEAD table of objects, a PHOT table of observations."""
+"""Light curves in FITS files of SNANA, such as ELAsTiCC: a HEAD table of objects, a PHOT table of observations."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,20 +22,37 @@ ADDRESS = "https://portal.nersc.gov/cfs/lsst/DESC_TD_PUBLIC/ELASTICC/TRAINING_SA
 
 FOLDER = "elasticc"
 
-# bits of PHOTFLAG (SNANA manual, section on simulated triggers): saturated, first detection that triggers, detected
 SATURATED, TRIGGER, DETECTED = 1024, 2048, 4096
+"""Bits of PHOTFLAG (SNANA manual, section on simulated triggers). TRIGGER is the detection that makes an alert."""
 
 DAYS_BEFORE_TRIGGER = 30.0
+"""Days of forced photometry that a broker receives from before the first alert."""
 
 
 def load_elasticc(*, alerts_only: bool = False, n_per_class: int | None = None) -> TokenSet:
-    """Training sample of ELAsTiCC (Narayan et al. 2023), 1.8 million simulated light curves of LSST, unpacked.
+    """Load the training sample of ELAsTiCC (Narayan et al. 2023): 1.8 million simulated light curves of LSST.
 
-    A token a measurement: values (flux, its error, both FLUXCAL), positions (MJD in days, index in u, g, r, i, z, Y),
-    by time and then band. ids: SNID; targets: the class, which is the name of the folder. All are read into memory
-    (about 25 bytes a measurement). alerts_only: see ``read_snana``. n_per_class: the first so many of each class.
-    Raises FileNotFoundError where ``$ROMAE_DATA/elasticc`` has no folders ELASTICC_TRAIN_<class>, ImportError without
-    astropy (extra ``fits``).
+    A token is a measurement: values (flux, error, both FLUXCAL), positions (MJD in days, index of the band in u, g, r,
+    i, z, Y), by time and then band. All are read into memory, at about 25 bytes a measurement.
+
+    Parameters
+    ----------
+    alerts_only : bool, default False
+        Only measurements that a broker would receive; see ``read_snana``.
+    n_per_class : int, optional
+        Number of objects of each class, from the first; None for all.
+
+    Returns
+    -------
+    TokenSet
+        The light curves; ids are SNID, targets the classes, from the names of the folders.
+
+    Raises
+    ------
+    FileNotFoundError
+        If ``$ROMAE_DATA/elasticc`` has no unpacked folders ELASTICC_TRAIN_<class>.
+    ImportError
+        If astropy is not installed (extra ``fits``).
     """
     root = Path(os.environ.get(DATA_VARIABLE) or ".") / FOLDER
     folders = sorted(path for path in root.glob("ELASTICC_TRAIN_*") if path.is_dir())
@@ -55,13 +72,31 @@ def load_elasticc(*, alerts_only: bool = False, n_per_class: int | None = None) 
 def read_snana(
     heads: Path | Sequence[Path], *, bands: Sequence[str] = BANDS, alerts_only: bool = False, n: int | None = None
 ) -> TokenSet:
-    """Light curves of ``..._HEAD.FITS`` (or .FITS.gz) files and the ``..._PHOT.FITS`` beside each.
+    """Read light curves of ``..._HEAD.FITS`` (or .FITS.gz) files and of the ``..._PHOT.FITS`` file beside each.
 
-    A token a measurement with an error above 0, see ``load_elasticc``; targets: SNTYPE. bands: last letters of the
-    filters, in the order of the channels. alerts_only: what a broker would have seen: from 30 days before the first
-    detection that makes an alert up to the last detection, without saturated ones. Objects without measurements are
-    left out. n: the first so many objects.
-    Raises ValueError for a band that is not named, and for files that do not belong together.
+    A token is a measurement with an error above 0; see ``load_elasticc``. Objects without measurements are left out.
+
+    Parameters
+    ----------
+    heads : Path or sequence of Path
+        HEAD files.
+    bands : sequence of str, default ("u", "g", "r", "i", "z", "Y")
+        Last letters of the filters, in the order of the channels.
+    alerts_only : bool, default False
+        Only measurements that a broker would receive: from 30 days before the first alert to the last detection,
+        without saturated ones.
+    n : int, optional
+        Number of objects, from the first; None for all.
+
+    Returns
+    -------
+    TokenSet
+        The light curves; ids are SNID, targets SNTYPE.
+
+    Raises
+    ------
+    ValueError
+        If a band is unknown, or files do not belong together.
     """
     parts: list[TokenSet] = []
     for head in [heads] if isinstance(heads, Path) else heads:
@@ -77,29 +112,29 @@ def read_snana(
 
 def _read_pair(head: Path, bands: tuple[str, ...], alerts_only: bool, n: int | None) -> TokenSet | None:
     objects = _table(head, ("SNID", "PTROBS_MIN", "PTROBS_MAX", "SNTYPE"))
-    seen = _table(head.with_name(head.name.replace("_HEAD.", "_PHOT.")), ("MJD", "FLUXCAL", "FLUXCALERR"))
-    # rows are counted from 1, and rows that end an object belong to none
+    observations = _table(head.with_name(head.name.replace("_HEAD.", "_PHOT.")), ("MJD", "FLUXCAL", "FLUXCALERR"))
+    # row numbers start at 1, and the row that ends an object belongs to none
     first, last = objects["PTROBS_MIN"].astype(np.int64)[:n] - 1, objects["PTROBS_MAX"].astype(np.int64)[:n]
-    if len(first) and (first.min() < 0 or last.max() > len(seen["MJD"])):
-        raise ValueError(f"{head} points at row {last.max()} of a PHOT table of {len(seen['MJD'])} rows")
+    if len(first) and (first.min() < 0 or last.max() > len(observations["MJD"])):
+        raise ValueError(f"{head} points at row {last.max()} of a PHOT table of {len(observations['MJD'])} rows")
     index = token_indices(first, last - first)
     sample = np.repeat(np.arange(len(first)), last - first)
-    flux, error = seen["FLUXCAL"][index].astype(np.float64), seen["FLUXCALERR"][index].astype(np.float64)
-    times = seen["MJD"][index].astype(np.float64)
+    times, flux, error = (observations[name][index].astype(np.float64) for name in ("MJD", "FLUXCAL", "FLUXCALERR"))
     is_kept = np.isfinite(flux) & (error > 0)
     if alerts_only:
-        if "PHOTFLAG" not in seen:
-            raise ValueError(f"{head}: alerts are told by PHOTFLAG, which the PHOT table lacks")
-        is_kept &= _is_in_alert(sample, times, seen["PHOTFLAG"][index].astype(np.int64), len(first))
-    rows = Rows(sample, times, _channels(seen, index, bands, head), np.stack([flux, error], axis=1)).select(is_kept)
-    has_any = np.bincount(rows.sample_idx, minlength=len(first)) > 0
-    if not has_any.any():
+        if "PHOTFLAG" not in observations:
+            raise ValueError(f"{head}: alerts_only needs the column PHOTFLAG, which the PHOT table lacks")
+        is_kept &= _is_in_alert(sample, times, observations["PHOTFLAG"][index].astype(np.int64), len(first))
+    channel = _channels(observations, index, bands, head)
+    rows = Rows(sample, times, channel, np.stack([flux, error], axis=1)).select(is_kept)
+    has_measurements = np.bincount(rows.sample_idx, minlength=len(first)) > 0
+    if not has_measurements.any():
         return None
-    renumbered = (np.cumsum(has_any) - 1)[rows.sample_idx]
+    renumbered = (np.cumsum(has_measurements) - 1)[rows.sample_idx]
     return Rows(renumbered, rows.times, rows.channel_idx, rows.values).to_tokens(
         Schema(("time", "channel"), bands, ("value", "error")),
-        np.array([str(name).strip() for name in objects["SNID"][:n]])[has_any],
-        objects["SNTYPE"].astype(np.int64)[:n][has_any],
+        np.array([str(name).strip() for name in objects["SNID"][:n]])[has_measurements],
+        objects["SNTYPE"].astype(np.int64)[:n][has_measurements],
         order=rows.channel_idx,
     )
 
@@ -121,27 +156,26 @@ def _table(path: Path, needed: Sequence[str]) -> dict[str, npt.NDArray[Any]]:
 
 
 def _channels(
-    seen: dict[str, npt.NDArray[Any]], index: npt.NDArray[np.int64], bands: tuple[str, ...], head: Path
+    observations: dict[str, npt.NDArray[Any]], index: npt.NDArray[np.int64], bands: tuple[str, ...], head: Path
 ) -> npt.NDArray[np.int64]:
-    """(rows,) index of the band, which newer files call BAND and older ones FLT; "LSST-g" is g."""
-    name = next((name for name in ("BAND", "FLT") if name in seen), None)
+    """Index (rows,) of the band, from column BAND or, in older files, FLT; "LSST-g" is g."""
+    name = next((name for name in ("BAND", "FLT") if name in observations), None)
     if name is None:
         raise ValueError(f"the PHOT table of {head} has neither a column BAND nor FLT")
-    words, place = np.unique(seen[name][index].astype(str), return_inverse=True)
+    words, inverse = np.unique(observations[name][index].astype(str), return_inverse=True)
     letters = [word.strip()[-1:] for word in words.tolist()]
     if unknown := sorted(set(letters) - set(bands)):
         raise ValueError(f"{head} has filters {unknown}, which are none of {bands}; name them in bands=")
-    return np.array([bands.index(letter) for letter in letters], np.int64)[place]
+    return np.array([bands.index(letter) for letter in letters], np.int64)[inverse]
 
 
 def _is_in_alert(
     sample: npt.NDArray[np.int64], times: npt.NDArray[np.float64], flags: npt.NDArray[np.int64], n: int
 ) -> npt.NDArray[np.bool_]:
-    def of_each(is_meant: npt.NDArray[np.bool_], pick: Callable[..., None], empty: float) -> npt.NDArray[np.float64]:
-        found = np.full(n, empty)
-        pick(found, sample[is_meant], times[is_meant])
-        return found[sample]
-
-    begins = of_each(flags & TRIGGER > 0, np.minimum.at, np.inf) - DAYS_BEFORE_TRIGGER
-    ends = of_each(flags & (TRIGGER | DETECTED) > 0, np.maximum.at, -np.inf)
-    return (times >= begins) & (times <= ends) & (flags & SATURATED == 0)
+    """True (rows,) from 30 days before the first alert of an object to its last detection, except if saturated."""
+    first_alert, last_detection = np.full(n, np.inf), np.full(n, -np.inf)
+    is_trigger, is_detection = flags & TRIGGER > 0, flags & (TRIGGER | DETECTED) > 0
+    np.minimum.at(first_alert, sample[is_trigger], times[is_trigger])
+    np.maximum.at(last_detection, sample[is_detection], times[is_detection])
+    is_in_time = (times >= first_alert[sample] - DAYS_BEFORE_TRIGGER) & (times <= last_detection[sample])
+    return is_in_time & (flags & SATURATED == 0)

@@ -1,4 +1,4 @@
-"""The Supernova Photometric Classification Challenge: simulated supernovae in four bands, SNANA text."""
+"""Supernova Photometric Classification Challenge: simulated supernovae in four bands, in text files of SNANA."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import pyarrow as pa
 
 from rotary_mae.data.schema import Schema
 from rotary_mae.data.tokens import TokenSet
-from rotary_mae.datasets._archives import RemoteFile, fetch
-from rotary_mae.datasets._measurement_tables import Rows, map_words, parse_tables, tar_files
+from rotary_mae.datasets._archives import RemoteFile, fetch, tar_files
+from rotary_mae.datasets._measurement_tables import Rows, map_words, parse_tables
 
 BANDS = ("g", "r", "i", "z")
 
@@ -34,22 +34,35 @@ _COLUMNS = {
 
 
 def load_snpcc(*, with_failed: bool = False) -> tuple[TokenSet, npt.NDArray[np.bool_]]:
-    """Supernovae of the photometric classification challenge (Kessler et al. 2010, PASP 122, 1415).
+    """Load supernovae of the photometric classification challenge (Kessler et al. 2010, PASP 122, 1415).
 
-    Returns the tokens and (B,) True for the supernovae with a spectroscopic type, the challenge's training
-    part. A token a measurement: values (flux, its error, both FLUXCAL = 10^(11 - 0.4 mag)), positions (MJD in
-    days, index in g, r, i, z), by time and then band in a supernova. ids: SNID; targets: the simulated type
-    "Ia", "II", "IIn", "IIP", "IIL", "Ib", "Ic" or "Ibc" (from the comment field, known for both parts).
-    21 319 supernovae (5088 Ia), 1103 of them spectroscopic. The 20 observations of SNID 396420 whose flux and
-    error are both -9, which says that there are none, are no tokens unless ``with_failed``, which makes the
-    2 052 860 observations that are usually counted, 16-161 each.
-    Raises FileNotFoundError when the archive is neither here nor to be had (see ``download.fetch``).
+    A token is a measurement: values (flux, error, both FLUXCAL = 10^(11 - 0.4 mag)), positions (MJD in days, index of
+    the band in g, r, i, z), by time and then band.
+
+    Parameters
+    ----------
+    with_failed : bool, default False
+        Keep the 20 observations of SNID 396420 with flux and error -9, which stands for none. There are then 2 052 860
+        observations, 16 to 161 a supernova, as in publications.
+
+    Returns
+    -------
+    TokenSet
+        21 319 supernovae, 5088 of them Ia. ids are SNID; targets are the simulated types "Ia", "II", "IIn", "IIP",
+        "IIL", "Ib", "Ic" or "Ibc", from the comment field.
+    bool array of shape (B,)
+        True for the 1103 supernovae with a spectroscopic type, the training set of the challenge.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the archive is neither on this machine nor available from its address.
     """
     return read_snpcc(fetch(LIGHT_CURVES), with_failed=with_failed)
 
 
 def read_snpcc(archive: Path, *, with_failed: bool = False) -> tuple[TokenSet, npt.NDArray[np.bool_]]:
-    """``SIMGEN_PUBLIC_DES.tar.gz`` (or .xz) as tokens; see ``load_snpcc``."""
+    """Read ``SIMGEN_PUBLIC_DES.tar.gz`` (or .xz); see ``load_snpcc``."""
     ids, types, is_spectroscopic, tables = [], [], [], []
     for name, text in tar_files(archive):
         if not name.endswith(".DAT"):
@@ -77,7 +90,7 @@ def _band_index(name: str) -> int:
 
 
 def _field(pattern: bytes, text: bytes, name: str) -> str:
-    """The group of a pattern that a file of the challenge has once."""
+    """Text of the group of a pattern that occurs once in a file."""
     found = re.search(pattern, text, re.MULTILINE)
     if found is None:
         raise ValueError(f"{name} has no line like {pattern.decode()}")
@@ -85,17 +98,17 @@ def _field(pattern: bytes, text: bytes, name: str) -> str:
 
 
 def _observations(text: bytes, name: str) -> bytes:
-    """The wanted columns of the OBS lines as lines of comma-separated values."""
+    """The columns ``_COLUMNS`` of the OBS lines as comma-separated values."""
     variables = tuple(_field(rb"^VARLIST:(.*)$", text, name).split())
     rows = _observation_pattern(variables).findall(text)
-    if len(rows) != int(promised := _field(rb"^NOBS:\s*(\d+)", text, name)):
-        raise ValueError(f"{name} has {len(rows)} observations, but NOBS says {promised}")
+    if len(rows) != int(n_expected := _field(rb"^NOBS:\s*(\d+)", text, name)):
+        raise ValueError(f"{name} has {len(rows)} observations, but NOBS says {n_expected}")
     return b"\n".join(b",".join(row) for row in rows)
 
 
 @lru_cache(maxsize=8)
 def _observation_pattern(variables: tuple[str, ...]) -> re.Pattern[bytes]:
-    """An OBS line with a group for each wanted variable, of ``_COLUMNS``."""
+    """Pattern of an OBS line with a group for each variable of ``_COLUMNS``."""
     if [variable for variable in variables if variable in _COLUMNS] != list(_COLUMNS):
         raise ValueError(f"VARLIST must name {list(_COLUMNS)} in this order, got {variables}")
     words = [rb"(\S+)" if variable in _COLUMNS else rb"\S+" for variable in variables]

@@ -30,13 +30,32 @@ def load_tiny_imagenet(
     n_per_class: int | None = None,
     patch: tuple[int, int] = (8, 8),
 ) -> LazyImages:
-    """Tiny ImageNet (Le and Yang 2015), 64 x 64 pixels in colour, decoded when asked for.
+    """Open Tiny ImageNet (Le and Yang 2015): colour images of 64 x 64 pixels, decoded when they are indexed.
 
-    split: "train" (500 a class) or "val" (50 a class; the labels of the test part are not public). n_classes: the
-    first so many of 200, in the order of their file; None: all that are there. n_per_class: the first so many of
-    each. ids: file names; targets: WordNet ids of the classes (``class_names`` has their words).
-    Raises FileNotFoundError when the archive is neither here nor to be had (see ``download.fetch``), ImportError
-    without pillow (extra ``images``).
+    Parameters
+    ----------
+    split : {"train", "val"}, default "train"
+        500 images a class, or 50 a class. The labels of the test set are not public.
+    n_classes : int, optional
+        Number of classes, from the first in the order of their file; None for all.
+    n_per_class : int, optional
+        Number of images of each class, from the first; None for all.
+    patch : (p1, p2), default (8, 8)
+        Size of a patch.
+
+    Returns
+    -------
+    LazyImages
+        The images; ids are file names, targets WordNet ids of the classes (``class_names`` has their words).
+
+    Raises
+    ------
+    FileNotFoundError
+        If the archive is neither on this machine nor available from its address.
+    ValueError
+        If an argument is out of range.
+    ImportError
+        If pillow is not installed (extra ``images``).
     """
     return read_tiny_imagenet(fetch(ARCHIVE), split, n_classes=n_classes, n_per_class=n_per_class, patch=patch)
 
@@ -49,20 +68,20 @@ def read_tiny_imagenet(
     n_per_class: int | None = None,
     patch: tuple[int, int] = (8, 8),
 ) -> LazyImages:
-    """One split of an archive in the original layout; see ``load_tiny_imagenet``."""
+    """Open one split of an archive with the original folders; see ``load_tiny_imagenet``."""
     if split not in SPLITS:
         raise ValueError(f"split must be one of {SPLITS}, got {split!r}")
     names = zip_names(archive)
     classes = _lines(archive, names, "wnids.txt")
-    for what, asked, there in (("n_classes", n_classes, len(classes)), ("n_per_class", n_per_class, None)):
-        if asked is not None and (asked < 1 or (there is not None and asked > there)):
-            raise ValueError(f"{what} must be at least 1{f' and at most {there}' if there else ''}, got {asked}")
+    for name, given, limit in (("n_classes", n_classes, len(classes)), ("n_per_class", n_per_class, None)):
+        if given is not None and (given < 1 or (limit is not None and given > limit)):
+            raise ValueError(f"{name} must be at least 1{f' and at most {limit}' if limit else ''}, got {given}")
     labels = _train_labels(names) if split == "train" else _validation_labels(archive, names)
-    wanted = dict.fromkeys(classes[:n_classes], 0)
+    n_chosen = dict.fromkeys(classes[:n_classes], 0)
     chosen = []
     for name, label in labels.items():
-        if label in wanted and (n_per_class is None or wanted[label] < n_per_class):
-            wanted[label] += 1
+        if label in n_chosen and (n_per_class is None or n_chosen[label] < n_per_class):
+            n_chosen[label] += 1
             chosen.append(name)
     if not chosen:
         raise ValueError(f"{archive} holds no images of split {split!r}; is it another archive?")
@@ -75,14 +94,14 @@ def read_tiny_imagenet(
 
 
 def class_names(archive: Path | None = None) -> dict[str, str]:
-    """WordNet id -> words, as "goldfish, Carassius auratus"."""
+    """Return the words of each class, such as "goldfish, Carassius auratus", by WordNet id."""
     archive = fetch(ARCHIVE) if archive is None else archive
     lines = _lines(archive, zip_names(archive), "words.txt")
     return {wnid: words for wnid, _, words in (line.partition("\t") for line in lines)}
 
 
 class DecodedImages:
-    """Pictures (n, height, width, 3) uint8 of one size behind files, decoded when indexed; grey ones get colours."""
+    """Images of one size in files, decoded when they are indexed: (n, height, width, 3) uint8, also for grey ones."""
 
     def __init__(self, files: ZippedFiles) -> None:
         self.files = files
@@ -94,7 +113,7 @@ class DecodedImages:
         try:
             from PIL import Image
         except ImportError as error:
-            raise ImportError("pictures are decoded with pillow: pip install 'rotary-mae[images]'") from error
+            raise ImportError("images are decoded with pillow: pip install 'rotary-mae[images]'") from error
         chosen = np.arange(len(self))[index]
         return np.stack([np.asarray(Image.open(io.BytesIO(self.files[i])).convert("RGB")) for i in chosen.tolist()])
 
@@ -105,15 +124,15 @@ def _lines(archive: Path, names: list[str], ending: str) -> list[str]:
 
 
 def _train_labels(names: list[str]) -> dict[str, str]:
-    """File -> class, from .../train/<class>/images/<file>."""
+    """Class by file, from .../train/<class>/images/<file>."""
     parts = {name: name.split("/") for name in names if name.endswith(".JPEG")}
     return {name: path[-3] for name, path in parts.items() if path[-4:-3] == ["train"] and path[-2] == "images"}
 
 
 def _validation_labels(archive: Path, names: list[str]) -> dict[str, str]:
-    """File -> class, from the first two columns of val_annotations.txt."""
+    """Class by file, from the first two columns of val_annotations.txt."""
     listing = one_name(names, "val/val_annotations.txt", archive)
     folder = listing.removesuffix("val_annotations.txt") + "images/"
     rows = [line.split("\t") for line in _lines(archive, names, "val/val_annotations.txt")]
-    there = set(names)
-    return {folder + row[0]: row[1] for row in rows if folder + row[0] in there}
+    known = set(names)
+    return {folder + row[0]: row[1] for row in rows if folder + row[0] in known}
