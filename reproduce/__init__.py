@@ -1,1 +1,1 @@
-"""The paper's tables and figures, measured: ``python -m reproduce list | run EXPERIMENT | table``."""
+"""Measurements of the paper's tables and figures: ``python -m reproduce list | run EXPERIMENT | table``."""

@@ -1,7 +1,8 @@
-"""``python -m reproduce list | run EXPERIMENT --profile quick|paper --seed N | ensemble EXPERIMENT | table``."""
+"""``python -m reproduce list | run EXPERIMENT --profile quick|paper --seed N | ensemble EXPERIMENT | try | table``."""
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from collections.abc import Sequence
@@ -12,11 +13,11 @@ from jsonargparse import auto_cli
 from reproduce.experiment import NAMES, PROFILES, load
 
 SWITCHES = ("--trial", "--again", "--check")
-"""May be given without a value."""
+"""Flags that may be given without a value."""
 
 
 def list_experiments() -> None:
-    """Show every experiment with what one seed of each profile takes."""
+    """Show every experiment with the cost of one seed in each profile."""
     from rich.console import Console
     from rich.table import Table
 
@@ -26,19 +27,19 @@ def list_experiments() -> None:
     for name in NAMES:
         experiment = load(name)
         for profile in PROFILES:
-            way = experiment.profiles[profile]
+            cost = experiment.profiles[profile]
             done = sorted(int(path.stem.rsplit("-", 1)[1]) for path in RESULTS.glob(f"{name}-{profile}-*.json"))
             table.add_row(
                 name if profile == PROFILES[0] else "",
                 experiment.source if profile == PROFILES[0] else "",
                 profile,
-                f"{way.minutes:,.0f}",
-                f"{way.memory_gib:g} GiB",
-                way.needs or "-",
+                f"{cost.minutes:,.0f}",
+                f"{cost.memory_gib:g} GiB",
+                cost.needs or "-",
                 ", ".join(map(str, done)) or "-",
             )
     Console(width=None if sys.stdout.isatty() else 120).print(table)
-    print("minutes and memory: of one seed on two CPU cores, or where it says on a GPU")
+    print("minutes and memory: of one seed on two CPU cores, or on a GPU where one is needed")
 
 
 def run(
@@ -49,24 +50,30 @@ def run(
     trial: bool = False,
     again: bool = False,
 ) -> None:
-    """Measure an experiment; one that was stopped goes on where it was.
+    """Measure an experiment; a run that was stopped is resumed.
 
-    Args:
-        experiment: its name; ``list`` shows them.
-        profile: quick is the best that 20 minutes on two cores give, paper has the published settings.
-        seed: of everything random but the data and their splits.
-        trial: two updates of every training on a few samples, to see that all works; no result is kept.
-        again: throw away what was measured or open_run before.
+    Parameters
+    ----------
+    experiment
+        Name of the experiment; ``list`` shows the names.
+    profile
+        "quick" takes about 20 minutes on two CPU cores, "paper" has the published settings.
+    seed
+        Seed of everything random but the data and their splits.
+    trial
+        Two updates of every training on a few samples, to check that everything runs; no result is kept.
+    again
+        Delete the previous result and run folder first.
     """
     from reproduce.run import RUNS, is_complete, measure, result_path
 
     chosen = load(experiment)
-    kept = result_path(experiment, profile, seed)
+    result = result_path(experiment, profile, seed)
     if again and not trial:
-        kept.unlink(missing_ok=True)
+        result.unlink(missing_ok=True)
         shutil.rmtree(RUNS / f"{experiment}-{profile}-{seed}", ignore_errors=True)
-    if is_complete(kept) and not trial:
-        print(f"measured before: {kept}; --again measures it anew")
+    if is_complete(result) and not trial:
+        print(f"measured before: {result}; --again measures it anew")
         return
     print(measure(chosen, profile, seed, is_trial=trial))
 
@@ -74,12 +81,16 @@ def run(
 def ensemble(
     experiment: str, *, profile: Literal["quick", "paper"] = "quick", seeds: tuple[int, ...] = (0, 1, 2)
 ) -> None:
-    """Ask the models of several seeds, measured before, together.
+    """Evaluate the ensemble of the models of several seeds, which were measured before.
 
-    Args:
-        experiment: its name; ``list`` shows them.
-        profile: of the runs.
-        seeds: of the runs.
+    Parameters
+    ----------
+    experiment
+        Name of the experiment; ``list`` shows the names.
+    profile
+        Profile of the runs.
+    seeds
+        Seeds of the runs.
     """
     from reproduce.ensemble import evaluate_ensemble
 
@@ -89,25 +100,32 @@ def ensemble(
 def try_settings(
     experiment: str, changes: list[str], *, profile: Literal["quick", "paper"] = "quick", seed: int = 0
 ) -> None:
-    """Train with some settings changed and score on validation data; the experiment's model_selection.json keeps it.
+    """Train with some settings changed, evaluate on validation data, and append to model_selection.json.
 
-    Args:
-        experiment: its name; ``list`` shows them.
-        changes: such as '["model.width=36", "training.learning_rate=0.003"]'; [] for none.
-        profile: whose settings are changed.
-        seed: of the training.
+    Parameters
+    ----------
+    experiment
+        Name of the experiment; ``list`` shows the names.
+    changes
+        List such as '["model.width=36", "training.learning_rate=0.003"]'; [] for none.
+    profile
+        Profile whose settings are changed.
+    seed
+        Seed of the training.
     """
-    from reproduce.model_selection import attempt, parse_changes
+    from reproduce.model_selection import evaluate_settings, parse_changes
 
-    tried = attempt(load(experiment), parse_changes(changes), profile, seed)
-    print({name: tried[name] for name in ("changes", "seed", "validation", "n_parameters", "seconds")}, flush=True)
+    entry = evaluate_settings(load(experiment), parse_changes(changes), profile, seed)
+    print({name: entry[name] for name in ("changes", "seed", "validation", "n_parameters", "seconds")}, flush=True)
 
 
 def table(*, check: bool = False) -> int:
-    """Write README.md, results.json and the figures of this folder from the results.
+    """Write README.md, results.json and the figures of this folder from the result files.
 
-    Args:
-        check: write nothing, but say what is not as the results say, and end with 1 if anything is.
+    Parameters
+    ----------
+    check
+        Write nothing; report files that differ from the results and exit with 1 if there are any.
     """
     from reproduce.table import write
 
@@ -115,7 +133,7 @@ def table(*, check: bool = False) -> int:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; what the user can mend is one line and exit code 2."""
+    """Run one command; an error that the user can fix is one line and exit code 2."""
     try:
         commands: dict[str, Any] = {
             "list": list_experiments,
@@ -130,7 +148,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         return done if isinstance(done, int) else 0
     except KeyboardInterrupt as interruption:
-        print(f"reproduce: interrupted: {interruption}; the same command goes on", file=sys.stderr)
+        print(f"reproduce: interrupted: {interruption}; the same command resumes", file=sys.stderr)
         return 130
     except (ValueError, OSError, FloatingPointError) as error:
         print(f"reproduce: error: {error}", file=sys.stderr)
@@ -138,4 +156,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    # the number of kernels that oneDNN keeps, as in the command romae; the default holds hundreds of megabytes
+    for variable in ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY"):
+        os.environ.setdefault(variable, "256")
     sys.exit(main())

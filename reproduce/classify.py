@@ -1,4 +1,4 @@
-"""Pre-training and then a classifier, as every experiment that tells classes apart does it."""
+"""Pre-training followed by fine-tuning of a classifier, shared by all classification experiments."""
 
 from __future__ import annotations
 
@@ -12,17 +12,28 @@ import scipy.special
 from sklearn.ensemble import HistGradientBoostingClassifier
 
 import rotary_mae as rm
-from reproduce.predictions import predictions
+from reproduce.generated import GeneratedSource
+from reproduce.predictions import predict
 from reproduce.run import Run
 
 Array = npt.NDArray[Any]
 
-TREES = "gradient boosting on simple features"
+TREES = "gradient boosting on summary features"
 
 
 @dataclass(frozen=True)
 class ClassifierResult:
-    """probabilities: (B, classes) of what was asked. seconds: of both trainings."""
+    """Class probabilities of a trained classifier.
+
+    Attributes
+    ----------
+    probabilities : array
+        (B, classes) of the test samples.
+    n_parameters : int
+        Parameters of the classifier.
+    seconds : float
+        Seconds of pre-training and fine-tuning together.
+    """
 
     probabilities: Array
     n_parameters: int
@@ -30,116 +41,182 @@ class ClassifierResult:
 
     @property
     def classes(self) -> Array:
-        """(B,) the likeliest class of each."""
-        likeliest: Array = self.probabilities.argmax(1)
-        return likeliest
+        """(B,) the most probable class of each sample."""
+        most_probable: Array = self.probabilities.argmax(1)
+        return most_probable
 
 
-class SelectedSamples:
-    """Some samples of a source, with other targets and scaled, made when they are asked for: a Source."""
+class SelectedSamples(GeneratedSource):
+    """Some samples of a source, with other targets and scaled.
+
+    Parameters
+    ----------
+    source : Source
+        Source of the samples.
+    index : array
+        (n,) samples to take, in this order.
+    targets : array, optional
+        (n,) targets that replace those of the source.
+    scaling : Scaling, optional
+        Scaling applied to the samples.
+    """
 
     def __init__(
         self, source: rm.Source, index: Array, targets: Array | None = None, scaling: rm.Scaling | None = None
     ) -> None:
         self.source, self.index, self.scaling = source, np.asarray(index), scaling
-        self.targets = None if targets is None else np.asarray(targets)
-        self.schema = source.schema if scaling is None else self[:1].schema
+        self._targets = None if targets is None else np.asarray(targets)
+        self._schema = source.schema if scaling is None else self[:1].schema
+
+    @property
+    def schema(self) -> Any:
+        return self._schema
+
+    @property
+    def ids(self) -> Array:
+        return np.asarray(self.source.ids)[self.index]
+
+    @property
+    def targets(self) -> Array | None:
+        return self._targets
 
     def __len__(self) -> int:
         return len(self.index)
 
     def __getitem__(self, index: Any) -> rm.TokenSet:
-        which = np.arange(len(self))[index]
-        tokens = self.source[self.index[which]]
+        selected = np.arange(len(self))[index]
+        tokens = self.source[self.index[selected]]
         if self.scaling is not None:
             tokens = self.scaling.apply(tokens)
-        return tokens.with_targets(None if self.targets is None else self.targets[which])
+        return tokens.with_targets(None if self.targets is None else self.targets[selected])
 
 
 def encode(training: Array, test: Array) -> tuple[Array, Array, int]:
-    """Labels as whole numbers, by the classes of the training part, and how many there are.
+    """Return labels as integers.
 
-    Raises ValueError for a class that only the test part has.
+    Parameters
+    ----------
+    training, test : array
+        Labels of both sets.
+
+    Returns
+    -------
+    tuple
+        Integers of the training set, integers of the test set, and the number of classes.
+
+    Raises
+    ------
+    ValueError
+        If a class of the test set is not in the training set.
     """
     classes, encoded = np.unique(training, return_inverse=True)
     if unknown := sorted(set(np.unique(test).tolist()) - set(classes.tolist())):
-        raise ValueError(f"no training sample has the classes {unknown} of the test part")
+        raise ValueError(f"no training sample has the classes {unknown} of the test set")
     return encoded, np.searchsorted(classes, test), len(classes)
 
 
 @dataclass(frozen=True)
-class Start:
-    """Where a classifier starts from. model: None, where nothing was pre-trained. seconds: of pre-training."""
+class Pretrained:
+    """Initialisation of a classifier.
+
+    Attributes
+    ----------
+    scaling : Scaling
+        Scaling fitted to the pre-training data.
+    model : RoMAEForPreTraining or None
+        Pre-trained model; None without pre-training.
+    seconds : float
+        Seconds of pre-training.
+    """
 
     scaling: rm.Scaling
     model: rm.RoMAEForPreTraining | None
     seconds: float
 
 
-def pretrain(run: Run, name: str, source: rm.Source, settings: Mapping[str, Any]) -> Start:
+def pretrain(run: Run, name: str, source: rm.Source, settings: Mapping[str, Any]) -> Pretrained:
     """Fit the scaling to ``source`` and, unless ``settings["pretraining"]`` is None, pre-train on it."""
     scaling = rm.Scaling.fit(source, **settings["scaling"])
     if settings["pretraining"] is None:
-        return Start(scaling, None, 0.0)
+        return Pretrained(scaling, None, 0.0)
     run.set_seed()
-    model = rm.RoMAEForPreTraining(rm.RoMAEConfig(**_shape(scaling), **settings["model"]))
+    model = rm.RoMAEForPreTraining(rm.RoMAEConfig(**_data_shape(scaling), **settings["model"]))
     result = run.train(f"{name}-pre-training", model, source, settings["pretraining"], scaling=scaling)
-    return Start(scaling, model, result.seconds)
+    return Pretrained(scaling, model, result.seconds)
 
 
 def fine_tune(
     run: Run,
     name: str,
-    start: Start,
+    init: Pretrained,
     training: rm.Source,
-    asked: rm.Source,
+    test: rm.Source,
     n_classes: int,
     settings: Mapping[str, Any],
 ) -> ClassifierResult:
-    """Train a classifier on ``training``, which has whole numbers as targets, and answer; see ``classify``."""
+    """Train a classifier on ``training``, whose targets are integers, and predict ``test``; see ``classify``."""
     run.set_seed()
-    config = rm.RoMAEConfig(**_shape(start.scaling), **{**settings["model"], **settings["classifier"]})
+    config = rm.RoMAEConfig(**_data_shape(init.scaling), **{**settings["model"], **settings["classifier"]})
     model = rm.RoMAEForPrediction(config, outputs=n_classes)
-    if start.model is not None:
-        rm.transfer(start.model, model)
-    result = run.train(f"{name}-fine-tuning", model, training, settings["fine_tuning"], scaling=start.scaling)
-    logits = predictions(model, SelectedSamples(asked, np.arange(len(asked)), scaling=start.scaling))
+    if init.model is not None:
+        rm.transfer(init.model, model)
+    result = run.train(f"{name}-fine-tuning", model, training, settings["fine_tuning"], scaling=init.scaling)
+    logits = predict(model, SelectedSamples(test, np.arange(len(test)), scaling=init.scaling))
     probabilities = scipy.special.softmax(logits.astype(np.float64), axis=1)
-    return ClassifierResult(probabilities, model.n_parameters(), start.seconds + result.seconds)
+    return ClassifierResult(probabilities, model.n_parameters(), init.seconds + result.seconds)
 
 
 def classify(
-    run: Run, name: str, training: rm.Source, asked: rm.Source, n_classes: int, settings: Mapping[str, Any]
+    run: Run, name: str, training: rm.Source, test: rm.Source, n_classes: int, settings: Mapping[str, Any]
 ) -> ClassifierResult:
-    """Pre-train, fine-tune, and answer.
+    """Pre-train, fine-tune, and predict.
 
-    training: with whole numbers as targets. settings: "scaling" (of ``Scaling.fit``), "model" (of ``RoMAEConfig``),
-    "pretraining" and "fine_tuning" (of ``TrainingConfig``; nothing is pre-trained where the first is None), and
-    "classifier": what its model has instead of what "model" says, such as dropout.
+    Parameters
+    ----------
+    run : Run
+        Current run.
+    name : str
+        Prefix of the names of training folders.
+    training : Source
+        Training set with integers as targets.
+    test : Source
+        Samples to predict.
+    n_classes : int
+        Number of classes.
+    settings : mapping
+        "scaling" (arguments of ``Scaling.fit``), "model" (fields of ``RoMAEConfig``), "pretraining" and "fine_tuning"
+        (fields of ``TrainingConfig``; no pre-training if the first is None), and "classifier" (fields of
+        ``RoMAEConfig`` of the classifier alone, such as dropout).
+
+    Returns
+    -------
+    ClassifierResult
+        Probabilities of the test samples.
     """
-    start = pretrain(run, name, training, settings)
-    return fine_tune(run, name, start, training, asked, n_classes, settings)
+    init = pretrain(run, name, training, settings)
+    return fine_tune(run, name, init, training, test, n_classes, settings)
 
 
-def _shape(scaling: rm.Scaling) -> dict[str, int]:
+def _data_shape(scaling: rm.Scaling) -> dict[str, Any]:
     schema = scaling.schema
     return {"n_values": len(schema.roles), "n_axes": len(schema.axes), "n_predicted": schema.n_predicted}
 
 
-def boosted_trees(known: Array, labels: Array, asked: Array, n_classes: int, seed: int) -> Array:
-    """(B, classes) probabilities by gradient boosting on (n, F) features, scikit-learn's settings but smaller, shrunk leaves.
+def boosted_trees(training: Array, labels: Array, test: Array, n_classes: int, seed: int) -> Array:
+    """Return (B, classes) probabilities by gradient boosting on (n, F) features.
 
-    Where a class is rare, leaves that nothing shrinks grow beyond all bounds: on LSST they lost to the largest class.
+    The settings are scikit-learn's, with smaller leaves and L2 regularisation. Without regularisation the leaves of a
+    rare class grow without bound: on LSST that was worse than always predicting the largest class.
     """
     trees = HistGradientBoostingClassifier(min_samples_leaf=5, l2_regularization=1.0, random_state=seed)
-    trees.fit(known, labels)
-    probabilities = np.zeros((len(asked), n_classes))
-    probabilities[:, trees.classes_] = trees.predict_proba(asked)
+    trees.fit(training, labels)
+    probabilities = np.zeros((len(test), n_classes))
+    probabilities[:, trees.classes_] = trees.predict_proba(test)
     return probabilities
 
 
-def merged(settings: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """Settings with those of ``settings["of_set"][name]`` over them, one level deep; None there replaces all."""
-    over = settings["of_set"].get(name, {})
-    both = {key: None if more is None else {**(settings[key] or {}), **more} for key, more in over.items()}
-    return {**settings, **both}
+def settings_of_dataset(settings: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """Return the settings overridden by those of ``settings["of_set"][name]``, one level deep; None replaces all."""
+    own = settings["of_set"].get(name, {})
+    merged = {key: None if more is None else {**(settings[key] or {}), **more} for key, more in own.items()}
+    return {**settings, **merged}

@@ -1,4 +1,4 @@
-"""What the models of several seeds say as one: a small ensemble, with a result file of its own."""
+"""Ensembles of the models of several seeds, each with a result file of its own."""
 
 from __future__ import annotations
 
@@ -12,57 +12,86 @@ import numpy.typing as npt
 from benchmarks.record import run_metadata, write_json
 from reproduce import run as running
 from reproduce.experiment import Experiment
-from reproduce.run import RUNS, open_run, is_complete, measured, result_path
+from reproduce.run import RUNS, is_complete, open_run, result_fields, result_path
 
 
-def method(n_models: int) -> str:
-    """What the table calls it."""
-    return f"RoMAE, mean of {n_models} models"
+def ensemble_label(n_models: int) -> str:
+    """Return the method name of an ensemble in the table."""
+    return f"RoMAE, ensemble of {n_models}"
 
 
-def mean(answers: Sequence[npt.NDArray[np.float64]]) -> npt.NDArray[np.float64]:
-    """What models of one shape of answers say as one."""
-    together: npt.NDArray[np.float64] = np.mean(np.stack(answers), axis=0)
-    return together
+def ensemble_mean(predictions: Sequence[npt.NDArray[np.float64]]) -> npt.NDArray[np.float64]:
+    """Return the mean of the members' predictions, arrays of one shape."""
+    mean: npt.NDArray[np.float64] = np.mean(np.stack(predictions), axis=0)
+    return mean
 
 
 def ensemble_path(experiment: str, profile: str) -> Path:
-    """Where the result of an ensemble is kept."""
+    """Return the path of an ensemble's result file."""
     return running.RESULTS / "ensembles" / f"{experiment}-{profile}.json"
 
 
 def evaluate_ensemble(
     experiment: Experiment, profile: str, seeds: Sequence[int], *, runs: Path = RUNS, is_trial: bool = False
 ) -> Path:
-    """Ask the models of all seeds together, which must have been measured; of a trial, they are trained here.
+    """Evaluate the ensemble of the models of several seeds and write its result file.
 
-    Raises ValueError for an experiment without ensembles, for fewer than two seeds and for one not measured.
+    Parameters
+    ----------
+    experiment : Experiment
+        Experiment with an ``evaluate_ensemble`` function.
+    profile : str
+        Profile of the runs.
+    seeds : sequence of int
+        At least two seeds that were measured before.
+    runs : Path
+        Folder that holds the run folders.
+    is_trial : bool
+        If True, the members are trained here, for two updates each.
+
+    Returns
+    -------
+    Path
+        The result file.
+
+    Raises
+    ------
+    ValueError
+        If the experiment has no ensembles, if fewer than two seeds are given, or if a seed was not measured.
     """
-    if experiment.together is None:
-        raise ValueError(f"models of {experiment.name} are not asked together")
+    if experiment.evaluate_ensemble is None:
+        raise ValueError(f"the experiment {experiment.name} has no ensemble")
     if len(set(seeds)) < 2:
         raise ValueError(f"an ensemble needs at least two seeds, got {list(seeds)}")
     command = f"python -m reproduce run {experiment.name} --profile {profile} --seed"
-    for seed in seeds:
-        if not is_trial and not is_complete(result_path(experiment.name, profile, seed)):
-            raise ValueError(f"seed {seed} is not measured; do so first: {command} {seed}")
-    about = run_metadata()
+    if not is_trial:
+        _check_results(experiment.name, profile, seeds, command)
+    metadata = run_metadata()
     members = [open_run(experiment, profile, seed, runs, is_trial) for seed in seeds]
     if not is_trial:
-        for member in members:
-            if not any(path.is_dir() for path in member.folder.iterdir()):
-                raise ValueError(
-                    f"the models of seed {member.seed} are not in {member.folder}; {command} "
-                    f"{member.seed} --again makes them"
-                )
+        _check_models(members, command)
     path = members[0].folder / "ensemble.json" if is_trial else ensemble_path(experiment.name, profile)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    described = {
+    description = {
         "experiment": experiment.name,
         "profile": profile,
         "seeds": list(seeds),
         "command": f"python -m reproduce ensemble {experiment.name} --profile {profile} --seeds {json.dumps(seeds)}",
         "settings": members[0].settings,
     }
-    write_json(path, {**described, **about, **measured([experiment.together(members)])})
+    write_json(path, {**description, **metadata, **result_fields([experiment.evaluate_ensemble(members)])})
     return path
+
+
+def _check_results(name: str, profile: str, seeds: Sequence[int], command: str) -> None:
+    for seed in seeds:
+        if not is_complete(result_path(name, profile, seed)):
+            raise ValueError(f"seed {seed} is not measured; do so first: {command} {seed}")
+
+
+def _check_models(members: Sequence[running.Run], command: str) -> None:
+    for member in members:
+        if not any(path.is_dir() for path in member.folder.iterdir()):
+            raise ValueError(
+                f"the models of seed {member.seed} are not in {member.folder}; {command} "
+                f"{member.seed} --again trains them anew"
+            )

@@ -1,4 +1,7 @@
-"""What an experiment is. To add one: a folder with an ``experiment.py`` that holds EXPERIMENT, named in NAMES."""
+"""Definition of an experiment.
+
+A new experiment is a folder with an ``experiment.py`` that holds EXPERIMENT, and a name in NAMES.
+"""
 
 from __future__ import annotations
 
@@ -33,10 +36,18 @@ PROFILES = ("quick", "paper")
 
 @dataclass(frozen=True)
 class Profile:
-    """A way to run an experiment.
+    """Settings and cost of an experiment.
 
-    settings: everything that can be chosen, as JSON can hold it; the run sees it as ``run.settings``.
-    minutes, memory_gib: what one seed takes on two CPU cores. needs: anything else, such as "a GPU".
+    Attributes
+    ----------
+    settings : mapping
+        Everything that can be chosen, as JSON can hold it; ``run.settings`` in a run.
+    minutes : float
+        Minutes that one seed takes on two CPU cores.
+    memory_gib : float
+        Memory that one seed takes, in GiB.
+    needs : str
+        Other requirements, such as "a GPU".
     """
 
     settings: Mapping[str, Any]
@@ -47,9 +58,18 @@ class Profile:
 
 @dataclass(frozen=True)
 class Reference:
-    """Published numbers for rows of this dataset and metric; they stand beside rows whose method begins with RoMAE.
+    """Published numbers of a dataset and metric. The table shows them beside methods whose name begins with RoMAE.
 
-    published: of the paper's model. best_other: the best of another model that the paper lists, and its name.
+    Attributes
+    ----------
+    dataset, metric : str
+        Names as in ``Measure``.
+    published : float or None
+        Number of the paper's model.
+    best_other : float or None
+        Best number of another model that the paper lists.
+    best_name : str
+        Name of that other model.
     """
 
     dataset: str
@@ -61,7 +81,21 @@ class Reference:
 
 @dataclass(frozen=True)
 class Measure:
-    """One number: of a method, on a split of a dataset. seconds: of training and answering."""
+    """One measured number.
+
+    Attributes
+    ----------
+    dataset, metric, split : str
+        Names in the table.
+    value : float
+        The number.
+    method : str
+        Name of the method in the table.
+    n_parameters : int or None
+        Number of parameters of the model.
+    seconds : float or None
+        Seconds of training.
+    """
 
     dataset: str
     metric: str
@@ -74,7 +108,15 @@ class Measure:
 
 @dataclass(frozen=True)
 class StageResult:
-    """What a part of an experiment gives: numbers for the table, and ``curves`` as JSON can hold them for figures."""
+    """Result of one stage of an experiment.
+
+    Attributes
+    ----------
+    measures : sequence of Measure
+        Numbers for the table.
+    curves : mapping
+        Data of the figures, as JSON can hold them.
+    """
 
     measures: Sequence[Measure] = ()
     curves: Mapping[str, Any] = field(default_factory=dict)
@@ -87,32 +129,46 @@ Stage = Callable[[], StageResult]
 class Experiment:
     """A table or figure of the paper.
 
-    parts: gives the named parts of a run; each is done once, and a run that was killed goes on with the first that is
-        not. Two parts must not depend on each other but through the files that ``run.train`` keeps.
-    trial: settings that make everything small, for a run of two updates that only shows that all works.
-    protocol: in Markdown, how it is measured and where that differs from the paper.
-    validation_score: trains with ``run.settings`` and gives (error on validation data, parameters); choices are made by
-        it (``python -m reproduce try``). None where there is nothing to choose.
-    together: from the runs of several seeds, whose models are there, what these say as one (``python -m reproduce
-        ensemble``); rows of their own. Where a seed draws test data anew, a row for each draw.
-    figures: from all results of a profile (dictionaries, one a seed) to figures by file name, or None.
+    Attributes
+    ----------
+    name, title, source : str
+        Name of the folder, title of the section, and table or figure of the paper.
+    profiles : mapping
+        A Profile for each name in PROFILES.
+    stages : callable
+        Returns the named stages of a run. Each stage is run once; a run that was stopped resumes with the first stage
+        that has no result. Stages share nothing but the files that ``run.train`` writes.
+    trial : mapping
+        Settings that make everything small, for a trial run of two updates.
+    references : sequence of Reference
+        Published numbers.
+    protocol : str
+        How it is measured and where that differs from the paper, in Markdown.
+    validation_score : callable or None
+        Trains with ``run.settings`` and returns the error on validation data and the number of parameters. Settings are
+        selected by it (``python -m reproduce try``). None if there is nothing to select.
+    evaluate_ensemble : callable or None
+        Returns the rows of the ensemble of several runs whose models are trained (``python -m reproduce ensemble``).
+        If a seed draws its own test data, there is one row for each draw.
+    figures : callable or None
+        Returns figures by file name, from all results of a profile (one dictionary for each seed).
     """
 
     name: str
     title: str
     source: str
     profiles: Mapping[str, Profile]
-    parts: Callable[[Run], Mapping[str, Stage]]
+    stages: Callable[[Run], Mapping[str, Stage]]
     trial: Mapping[str, Any]
     references: Sequence[Reference]
     protocol: str
     validation_score: Callable[[Run], tuple[float, int]] | None = None
-    together: Callable[[Sequence[Run]], StageResult] | None = None
+    evaluate_ensemble: Callable[[Sequence[Run]], StageResult] | None = None
     figures: Callable[[Sequence[Mapping[str, Any]]], Mapping[str, Figure]] | None = None
 
 
 def load(name: str) -> Experiment:
-    """The experiment of that name; raises ValueError if there is none."""
+    """Return the experiment of a name; raises ValueError if there is none."""
     if name not in NAMES:
         raise ValueError(f"there is no experiment {name!r}; there are {', '.join(NAMES)}")
     experiment: Experiment = import_module(f"reproduce.{name}.experiment").EXPERIMENT

@@ -1,4 +1,4 @@
-"""The record of choices: settings that were tried, and how they did on validation data."""
+"""Model selection on validation data, and the record of all settings that were tried."""
 
 from __future__ import annotations
 
@@ -19,8 +19,26 @@ from reproduce.run import Run
 HERE = Path(__file__).parent
 
 
-def changed(settings: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings with some replaced, named as in ``model.width``; raises ValueError for one that is not there."""
+def with_changes(settings: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a copy of the settings with some of them replaced.
+
+    Parameters
+    ----------
+    settings : mapping
+        Nested settings.
+    changes : mapping
+        New values by dotted name, such as ``model.width``.
+
+    Returns
+    -------
+    dict
+        The changed copy.
+
+    Raises
+    ------
+    ValueError
+        If a name without a dot is not among the settings.
+    """
     new = copy.deepcopy(dict(settings))
     for name, value in changes.items():
         *parents, last = name.split(".")
@@ -34,36 +52,58 @@ def changed(settings: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str
 
 
 def parse_changes(words: Sequence[str]) -> dict[str, Any]:
-    """``["model.width=36", ...]`` as a mapping, values read as YAML."""
+    """Return ``["model.width=36", ...]`` as a mapping; values are read as YAML."""
     pairs = [word.partition("=") for word in words]
     if wrong := [word for word, (_, equals, _) in zip(words, pairs, strict=True) if not equals]:
         raise ValueError(f"changes are written NAME=VALUE, got {wrong}")
     return {name: yaml.safe_load(value) for name, _, value in pairs}
 
 
-def attempt(
+def evaluate_settings(
     experiment: Experiment, changes: Mapping[str, Any], profile: str = "quick", seed: int = 0
 ) -> dict[str, Any]:
-    """Score of a profile's settings with some changed, on validation data; added to model_selection.json of the experiment."""
+    """Train with changed settings, evaluate on validation data, and append the result to model_selection.json.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        Experiment with a ``validation_score``.
+    changes : mapping
+        New values by dotted name, see ``with_changes``.
+    profile : str
+        Profile whose settings are changed.
+    seed : int
+        Seed of the training.
+
+    Returns
+    -------
+    dict
+        The new entry of the record: changes, score, number of parameters, seconds, commit and all settings.
+
+    Raises
+    ------
+    ValueError
+        If the experiment has no validation score.
+    """
     if experiment.validation_score is None:
-        raise ValueError(f"{experiment.name} has no choices to make")
+        raise ValueError(f"{experiment.name} has no validation score, so there are no settings to select")
     with tempfile.TemporaryDirectory() as folder:
         run = Run(experiment, profile, seed, Path(folder))
-        run.settings = changed(run.settings, changes)
-        about = run_metadata()
+        run.settings = with_changes(run.settings, changes)
+        metadata = run_metadata()
         started = time.perf_counter()
         score, n_parameters = experiment.validation_score(run)
-    tried = {
+    entry = {
         "profile": profile,
         "changes": dict(changes),
         "seed": seed,
         "validation": score,
         "n_parameters": n_parameters,
         "seconds": round(time.perf_counter() - started, 1),
-        "commit": about["commit"],
+        "commit": metadata["commit"],
         "settings": run.settings,
     }
     path = HERE / experiment.name / "model_selection.json"
     before = json.loads(path.read_text()) if path.exists() else []
-    write_json(path, [*before, tried])
-    return tried
+    write_json(path, [*before, entry])
+    return entry

@@ -1,4 +1,4 @@
-"""Answers of a model for many samples, in evaluation mode and without gradients."""
+"""Predictions of a model for many samples, in evaluation mode and without gradients."""
 
 from __future__ import annotations
 
@@ -14,36 +14,66 @@ import rotary_mae as rm
 
 Array = npt.NDArray[Any]
 
-SAMPLES_AT_ONCE = 64
+BATCH_SIZE = 64
+"""Samples predicted at once. Not tuned: it changes the speed alone."""
 
 
-def predictions(model: rm.RoMAEForPrediction, tokens: rm.Source) -> Array:
-    """(B, outputs), or (T, outputs) of a model with an answer for every token."""
-    with _asking(model) as device:
+def predict(model: rm.RoMAEForPrediction, tokens: rm.Source) -> Array:
+    """Return the outputs of a prediction model.
+
+    Parameters
+    ----------
+    model : RoMAEForPrediction
+        Trained model.
+    tokens : Source
+        B samples with T tokens in total, scaled as in training.
+
+    Returns
+    -------
+    array
+        (B, outputs), or (T, outputs) if the model predicts per token.
+    """
+    with _inference(model) as device:
         return np.concatenate([model(batch.to(device)).logits.cpu().numpy() for batch, _ in _batches(tokens)])
 
 
 def predict_masked(model: rm.RoMAEForPreTraining, tokens: rm.TokenSet, is_hidden: Array) -> Array:
-    """(M, V) what the model answers at the tokens where ``is_hidden`` (T,) is True, from the others alone."""
-    answers = []
-    with _asking(model) as device:
-        for batch, part in _batches(tokens):
-            asked = batch.hide(is_hidden=is_hidden[part]).to(device)
-            answers.append(model(asked).prediction.cpu().numpy())
-    return np.concatenate(answers)
+    """Return the predicted values of masked tokens.
+
+    Parameters
+    ----------
+    model : RoMAEForPreTraining
+        Trained model.
+    tokens : TokenSet
+        Samples with T tokens in total, scaled as in training.
+    is_hidden : array
+        (T,) True at the tokens to mask; the model is given the others.
+
+    Returns
+    -------
+    array
+        (M, V) predictions of the masked tokens, in token order.
+    """
+    predicted = []
+    with _inference(model) as device:
+        for batch, span in _batches(tokens):
+            masked = batch.hide(is_hidden=is_hidden[span]).to(device)
+            predicted.append(model(masked).prediction.cpu().numpy())
+    return np.concatenate(predicted)
 
 
 @contextmanager
-def _asking(model: torch.nn.Module) -> Iterator[torch.device]:
+def _inference(model: torch.nn.Module) -> Iterator[torch.device]:
+    """Evaluation mode without gradients; gives the device of the model."""
     model.eval()
     with torch.no_grad():
         yield next(model.parameters()).device
 
 
 def _batches(tokens: rm.Source) -> Iterator[tuple[rm.TokenBatch, slice]]:
-    """Batches in order, and the tokens that each holds."""
+    """Batches in order, each with the slice of tokens that it holds."""
     before = 0
-    for first in range(0, len(tokens), SAMPLES_AT_ONCE):
-        part = tokens[first : min(first + SAMPLES_AT_ONCE, len(tokens))]
-        yield rm.TokenBatch.collate(part.with_targets(None)), slice(before, before + part.n_tokens)
-        before += part.n_tokens
+    for first in range(0, len(tokens), BATCH_SIZE):
+        chunk = tokens[first : min(first + BATCH_SIZE, len(tokens))]
+        yield rm.TokenBatch.collate(chunk.with_targets(None)), slice(before, before + chunk.n_tokens)
+        before += chunk.n_tokens

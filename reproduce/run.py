@@ -1,4 +1,4 @@
-"""One experiment in one profile with one seed: part after part, going on where it was killed, and its result file."""
+"""A run: one experiment, one profile, one seed. It resumes where it was stopped and writes its result file."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import torch
 
 import rotary_mae as rm
 from benchmarks.record import run_metadata, write_json
-from reproduce.experiment import PROFILES, Experiment, StageResult, Measure, Stage
+from reproduce.experiment import PROFILES, Experiment, Measure, Stage, StageResult
 
 RESULTS = Path(__file__).parent / "results"
 RUNS = Path("runs") / "reproduce"
@@ -22,10 +22,25 @@ TRIAL_STEPS = 2
 
 
 class Run:
-    """What the parts of an experiment are given.
+    """Settings, seed and folder that the stages of an experiment are given.
 
-    settings: of the profile (with those of a trial over them). seed: of everything random but the data and splits,
-    unless the experiment says otherwise.
+    Parameters
+    ----------
+    experiment : Experiment
+        Experiment to run.
+    profile : str
+        "quick" or "paper".
+    seed : int
+        Seed of everything random but the data and their splits, unless the experiment states otherwise.
+    folder : Path
+        Folder of stage results and trained models.
+    is_trial : bool
+        If True, the trial settings replace those of the profile, and every training stops after two updates.
+
+    Attributes
+    ----------
+    settings : dict
+        Settings of the profile, or of the trial.
     """
 
     def __init__(self, experiment: Experiment, profile: str, seed: int, folder: Path, is_trial: bool = False) -> None:
@@ -40,56 +55,91 @@ class Run:
     def train(
         self, name: str, model: Any, tokens: rm.Source, training: Mapping[str, Any], **options: Any
     ) -> rm.TrainingResult:
-        """``rotary_mae.train`` in a folder of that name, going on with what is there; a trial stops after two updates.
+        """Call ``rotary_mae.train`` with a run folder of that name, and resume what is there.
 
-        training: fields of ``TrainingConfig``. options: other arguments of ``train``.
+        Parameters
+        ----------
+        name : str
+            Name of the folder.
+        model : RoMAEForPreTraining or RoMAEForPrediction
+            Model to train.
+        tokens : Source
+            Training set.
+        training : mapping
+            Fields of ``TrainingConfig``.
+        **options
+            Other arguments of ``rotary_mae.train``.
+
+        Returns
+        -------
+        TrainingResult
+            As ``rotary_mae.train`` returns it.
         """
         limit = {"max_steps": TRIAL_STEPS, "progress": False} if self.is_trial else {}
         config = rm.TrainingConfig.from_dict({"seed": self.seed, **training, **limit})
         return rm.train(model, tokens, config, out=self.folder / name, resume=True, title=name, **options)
 
     def set_seed(self, seed: int | None = None) -> None:
-        """Set torch's seed (the run's, if None is given): call it before a model is made."""
+        """Set torch's seed, by default to that of the run. To be called before a model is made."""
         torch.manual_seed(self.seed if seed is None else seed)
 
-    def find(self) -> Iterator[tuple[list[StageResult], list[str]]]:
-        """Do the parts that are not done yet; after each, what was found so far and the parts still to do."""
-        parts = self.experiment.parts(self)
-        found, names = [], list(parts)
-        for i, (name, part) in enumerate(parts.items(), 1):
-            found.append(self._part(name, part, f"[{i}/{len(parts)}] {name}"))
-            yield found, names[i:]
+    def run_stages(self) -> Iterator[tuple[list[StageResult], list[str]]]:
+        """Run the stages without a result; after each stage, give all results so far and the names still to do."""
+        stages = self.experiment.stages(self)
+        results, names = [], list(stages)
+        for i, (name, stage) in enumerate(stages.items(), 1):
+            results.append(self._run_stage(name, stage, f"[{i}/{len(stages)}] {name}"))
+            yield results, names[i:]
 
-    def _part(self, name: str, part: Stage, title: str) -> StageResult:
+    def _run_stage(self, name: str, stage: Stage, title: str) -> StageResult:
         path = self.folder / f"{name}.json"
         if path.exists():
             print(f"{title}: done before", flush=True)
-            kept = json.loads(path.read_text())
-            return StageResult([Measure(**measure) for measure in kept["measures"]], kept["curves"])
+            saved = json.loads(path.read_text())
+            return StageResult([Measure(**measure) for measure in saved["measures"]], saved["curves"])
         print(title, flush=True)
-        found = part()
-        write_json(path, {"measures": [asdict(measure) for measure in found.measures], "curves": found.curves})
-        return found
+        result = stage()
+        write_json(path, {"measures": [asdict(measure) for measure in result.measures], "curves": result.curves})
+        return result
 
 
 def result_path(experiment: str, profile: str, seed: int) -> Path:
-    """Where the result of a run is kept."""
+    """Return the path of a run's result file."""
     return RESULTS / f"{experiment}-{profile}-{seed}.json"
 
 
 def measure(experiment: Experiment, profile: str, seed: int, *, runs: Path = RUNS, is_trial: bool = False) -> Path:
-    """Run an experiment and write its result after every part; of a trial, into the folder of the run."""
-    about = run_metadata()
+    """Run an experiment and write its result file after every stage.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        Experiment to run.
+    profile : str
+        "quick" or "paper".
+    seed : int
+        Seed of the run.
+    runs : Path
+        Folder that holds the run folders.
+    is_trial : bool
+        If True, two updates with the trial settings; the result file is in the run folder.
+
+    Returns
+    -------
+    Path
+        The result file.
+    """
+    metadata = run_metadata()
     run = open_run(experiment, profile, seed, runs, is_trial)
     path = run.folder / "result.json" if is_trial else result_path(experiment.name, profile, seed)
-    # one after every part: those of a long experiment are worth having before its end
-    for found, to_do in run.find():
-        write_json(path, {**_described(run), **about, **measured(found), "to_do": to_do})
+    # written after every stage: the stages of a long experiment are useful before its end
+    for results, to_do in run.run_stages():
+        write_json(path, {**_description(run), **metadata, **result_fields(results), "to_do": to_do})
     return path
 
 
 def open_run(experiment: Experiment, profile: str, seed: int, runs: Path = RUNS, is_trial: bool = False) -> Run:
-    """The run in its folder under ``runs``, with what is there of it; that of a trial begins anew."""
+    """Return the run in its folder under ``runs``, to be resumed; the folder of a trial is emptied first."""
     folder = runs / f"{experiment.name}-{profile}-{seed}{'-trial' if is_trial else ''}"
     if is_trial:
         shutil.rmtree(folder, ignore_errors=True)
@@ -99,11 +149,21 @@ def open_run(experiment: Experiment, profile: str, seed: int, runs: Path = RUNS,
 
 
 def is_complete(path: Path) -> bool:
-    """Whether the result of a run is there with all its parts."""
+    """Return True if a result file exists and holds all stages."""
     return path.exists() and not json.loads(path.read_text()).get("to_do")
 
 
-def _described(run: Run) -> dict[str, Any]:
+def result_fields(results: Sequence[StageResult]) -> dict[str, Any]:
+    """Return seconds, measures and curves of the stages, as a result file holds them."""
+    return {
+        # all numbers of one stage come from one training
+        "seconds": round(sum(max([m.seconds or 0.0 for m in stage.measures], default=0.0) for stage in results), 1),
+        "measures": [asdict(m) for stage in results for m in stage.measures],
+        "curves": {name: curve for stage in results for name, curve in stage.curves.items()},
+    }
+
+
+def _description(run: Run) -> dict[str, Any]:
     name, profile, seed = run.experiment.name, run.profile, run.seed
     return {
         "experiment": name,
@@ -114,21 +174,13 @@ def _described(run: Run) -> dict[str, Any]:
     }
 
 
-def measured(found: Sequence[StageResult]) -> dict[str, Any]:
-    """What the parts found, as a result file holds it."""
-    return {
-        # numbers of one part come from one training
-        "seconds": round(sum(max([m.seconds or 0.0 for m in part.measures], default=0.0) for part in found), 1),
-        "measures": [asdict(m) for part in found for m in part.measures],
-        "curves": {name: curve for part in found for name, curve in part.curves.items()},
-    }
-
-
 def _check_settings(run: Run) -> None:
-    """Parts measured with other settings must not be taken for those of today."""
+    """Raise ValueError if the folder holds stages of other settings."""
     path = run.folder / "settings.json"
-    now = json.loads(json.dumps(run.settings))
-    if path.exists() and json.loads(path.read_text()) != now:
-        raise ValueError(f"{run.folder} was open_run with other settings; delete it, or run with --again to begin anew")
+    settings = json.loads(json.dumps(run.settings))
+    if path.exists() and json.loads(path.read_text()) != settings:
+        raise ValueError(
+            f"{run.folder} holds a run with other settings; delete it, or run with --again to start from the beginning"
+        )
     os.makedirs(run.folder, exist_ok=True)
-    write_json(path, now)
+    write_json(path, settings)

@@ -1,4 +1,4 @@
-"""README.md, results.json and the figures of this folder, from the result files."""
+"""Tables of README.md, results.json and the figures of this folder, made from the result files."""
 
 from __future__ import annotations
 
@@ -17,13 +17,57 @@ HERE = Path(__file__).parent
 RESULTS = HERE / "results"
 
 Result = Mapping[str, Any]
-NAMED_BY = ("dataset", "metric", "split", "method")
+ROW_KEYS = ("dataset", "metric", "split", "method")
+
+TERMS = {
+    " on straight lines between steps": " after linear interpolation",
+    "straight lines between neighbours in time": "linear interpolation",
+    "straight lines between what is seen": "linear interpolation",
+    "straight lines": "linear interpolation",
+    "last value of the variable": "last observation carried forward",
+    "best possible: the law that made the series": "optimal prediction (generating distribution known)",
+    "always 0, the mean": "constant prediction 0, the mean",
+    "always the middle": "constant prediction, middle of the range",
+    "mean of the training answers": "mean of the training targets",
+    "mean of training spirals": "mean of the training spirals",
+    "the spiral's own formula fitted": "spiral formula fitted",
+    "components of the training spirals": "principal components of the training spirals",
+    "mean of the pictures and their mirror images": "test-time augmentation (mirrored)",
+    "mean of the spirals and their mirror images": "test-time augmentation (mirrored)",
+    "mean of 3 models and of mirror images": "ensemble of 3, test-time augmentation (mirrored)",
+    "mean of 3 models": "ensemble of 3",
+    "mean of 8 versions of each clip": "test-time augmentation (8 versions)",
+    "on simple features": "on summary features",
+    "mean and deviation of mel bands": "mean and standard deviation of mel bands",
+    "positions in their own unit": "positions in the unit of the data",
+    "hidden": "masked",
+    "points seen": "points visible",
+    "first half seen": "first half visible",
+    "training part": "training set",
+    "spectroscopic part": "spectroscopic subset",
+    "validation part": "validation",
+    "less absolute": "minus absolute",
+    "change of an answer when all positions grow by 10": "change of a prediction when all positions are shifted by 10",
+}
+"""Wordings in the names of earlier result files, and today's. Result files are records, so they keep their wording."""
 
 
 def write(here: Path = HERE, experiments: Sequence[Experiment] | None = None, is_check: bool = False) -> int:
-    """Write all, or with ``is_check`` give 1 if README.md or results.json are not as they would be written.
+    """Write README.md, results.json and the figures, or check the first two.
 
-    here: folder with ``results``. experiments: all, if None are given.
+    Parameters
+    ----------
+    here : Path
+        Folder with ``results``.
+    experiments : sequence of Experiment, optional
+        Experiments of the table, by default all.
+    is_check : bool
+        If True, write nothing.
+
+    Returns
+    -------
+    int
+        1 if ``is_check`` and README.md or results.json differ from the results, else 0.
     """
     experiments = [load(name) for name in NAMES] if experiments is None else experiments
     results = {e.name: read_results(here / "results", e.name) for e in experiments}
@@ -34,46 +78,72 @@ def write(here: Path = HERE, experiments: Sequence[Experiment] | None = None, is
         here / "results.json": json.dumps(rows, indent=1) + "\n",
         here / "README.md": readme(here, experiments, rows),
     }
-    old = [path for path, text in pages.items() if not path.exists() or path.read_text() != text]
-    for path in old:
-        print(f"{path} {'is not what the results say: python -m reproduce table' if is_check else 'written'}")
+    outdated = [path for path, text in pages.items() if not path.exists() or path.read_text() != text]
+    for path in outdated:
+        print(f"{path} {'differs from the results; run python -m reproduce table' if is_check else 'written'}")
     for figures in drawn.values():
         for path in figures:
             print(f"{path} written")
     if not is_check:
         write_json(here / "results.json", rows)
         (here / "README.md").write_text(pages[here / "README.md"])
-    return int(is_check and bool(old))
+    return int(is_check and bool(outdated))
 
 
 def read_results(folder: Path, name: str) -> list[Result]:
-    """All results of an experiment, by profile and seed."""
+    """Return the results of an experiment in the order of profile and seed, with names in today's wording."""
     found = [json.loads(path.read_text()) for path in folder.glob(f"{name}-*.json")]
-    found = [result for result in found if result["experiment"] == name]
+    found = [in_current_terms(result) for result in found if result["experiment"] == name]
     return sorted(found, key=lambda result: (PROFILES.index(result["profile"]), _seeds(result)))
 
 
+def in_current_terms(result: Result) -> Result:
+    """Return the result with the names of measures and curves in today's wording; numbers are unchanged."""
+    measures = [{**measure, **{key: _term(measure[key]) for key in ROW_KEYS}} for measure in result["measures"]]
+    return {**result, "measures": measures, "curves": {_term(name): c for name, c in result["curves"].items()}}
+
+
+def _term(name: str) -> str:
+    if name == "macro F":
+        return "macro F1"
+    for old, new in TERMS.items():
+        # a name may hold the new wording already, of which the old one is a part
+        if new not in name:
+            name = name.replace(old, new)
+    return name
+
+
 def _seeds(result: Result) -> list[int]:
-    """One, or all of an ensemble."""
+    """The seed of a run, or all seeds of an ensemble."""
     return list(result["seeds"]) if "seeds" in result else [result["seed"]]
 
 
 def rows_of(experiment: Experiment, results: Sequence[Result]) -> list[dict[str, Any]]:
-    """One row a dataset, method, metric, split and profile: mean and standard deviation over the seeds.
+    """Return one row for each dataset, method, metric, split and profile.
 
-    Of an ensemble, over the draws of its test data.
+    Parameters
+    ----------
+    experiment : Experiment
+        Experiment with the published numbers.
+    results : sequence of mapping
+        Results of runs and ensembles.
+
+    Returns
+    -------
+    list of dict
+        Mean and standard deviation over the seeds, or over the test sets of an ensemble, with cost and references.
     """
     groups: dict[tuple[str, ...], list[tuple[Result, Mapping[str, Any]]]] = {}
     for result in results:
         for measure in result["measures"]:
-            key = (result["profile"], *(measure[k] for k in NAMED_BY))
+            key = (result["profile"], *(measure[k] for k in ROW_KEYS))
             groups.setdefault(key, []).append((result, measure))
     return [_row(experiment, group) for group in groups.values()]
 
 
 def _row(experiment: Experiment, group: Sequence[tuple[Result, Mapping[str, Any]]]) -> dict[str, Any]:
     result, measure = group[0]
-    dataset, metric, split, method = (measure[k] for k in NAMED_BY)
+    dataset, metric, split, method = (measure[k] for k in ROW_KEYS)
     values = [found["value"] for _, found in group]
     seconds = [found["seconds"] for _, found in group if found["seconds"] is not None]
     is_compared = method.startswith("RoMAE") and split != "validation"
@@ -105,13 +175,13 @@ def _reference(experiment: Experiment, dataset: str, metric: str) -> Reference |
 
 
 def draw(here: Path, experiment: Experiment, results: Sequence[Result]) -> list[Path]:
-    """Write the figures of each profile that has results."""
+    """Write the figures of each profile that has results and return their paths."""
     if experiment.figures is None:
         return []
     written = []
     for profile in PROFILES:
-        mine = [result for result in results if result["profile"] == profile]
-        for name, figure in experiment.figures(mine).items() if mine else ():
+        of_profile = [result for result in results if result["profile"] == profile]
+        for name, figure in experiment.figures(of_profile).items() if of_profile else ():
             path = here / "figures" / f"{experiment.name}-{name}-{profile}.png"
             path.parent.mkdir(exist_ok=True)
             figure.savefig(path, dpi=110, facecolor="white", metadata={"Software": None})
@@ -123,7 +193,7 @@ def draw(here: Path, experiment: Experiment, results: Sequence[Result]) -> list[
 
 
 def readme(here: Path, experiments: Sequence[Experiment], rows: Sequence[Mapping[str, Any]]) -> str:
-    """about.md, and a section an experiment."""
+    """Return the text of README.md: about.md and one section for each experiment."""
     sections = [_section(here, e, [row for row in rows if row["experiment"] == e.name]) for e in experiments]
     return "\n".join([(HERE / "about.md").read_text(), *sections])
 
@@ -146,16 +216,16 @@ def _cells(experiment: Experiment, row: Mapping[str, Any]) -> list[str]:
     best = _number(row["best_other"])
     if row["best_other"] is not None and reference is not None and reference.best_name:
         best = f"{best} ({reference.best_name})"
-    # what is the same for all seeds differs by rounding
+    # a number that is equal for all seeds may differ by rounding
     is_same = row["std"] is not None and row["std"] < 1e-12 * abs(row["value"])
-    spread = "" if row["std"] is None else f" ± {_number(0.0 if is_same else row['std'])}"
+    std = "" if row["std"] is None else f" ± {_number(0.0 if is_same else row['std'])}"
     return [
         row["dataset"],
         row["method"],
         row["metric"],
         row["split"],
         row["profile"],
-        _number(row["value"]) + spread,
+        _number(row["value"]) + std,
         _number(row["published"]),
         best,
         ", ".join(map(str, row["seeds"])),

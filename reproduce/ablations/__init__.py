@@ -1,1 +1,1 @@
-"""What each setting is worth: one changed at a time, judged on validation samples."""
+"""Ablations: the effect of each setting on validation samples."""

@@ -1,4 +1,4 @@
-"""Cheap sets to compare settings on: training and validation samples, as a model shall see them."""
+"""Small datasets to compare settings on: scaled training and validation samples."""
 
 from __future__ import annotations
 
@@ -9,53 +9,64 @@ import numpy as np
 from sklearn.model_selection import train_test_split
 
 import rotary_mae as rm
-from reproduce.synthetic.data import make_series
 from reproduce.synthetic.augmentation import as_tokens
+from reproduce.synthetic.data import make_series
 from rotary_mae.datasets.uea import load_uea
 
 SYNTHETIC_SEED, LIGHT_CURVES_SEED = 0, 100
 
 
 @dataclass(frozen=True)
-class Parts:
-    """Scaled samples with whole numbers as labels (none for interpolation), and how many classes there are."""
+class Split:
+    """Scaled training and validation samples.
+
+    Attributes
+    ----------
+    training, validation : TokenSet
+        Samples with integers as targets; without targets for interpolation.
+    n_classes : int
+        Number of classes; 0 for interpolation.
+    """
 
     training: rm.TokenSet
     validation: rm.TokenSet
     n_classes: int = 0
 
 
-def synthetic(n: int, unit: Any) -> Parts:
-    """Series to interpolate; an eighth judges."""
+def synthetic(n: int, unit: Any) -> Split:
+    """Return ``n`` generated series to interpolate; the validation set is an eighth of them."""
     tokens = as_tokens(make_series(n, SYNTHETIC_SEED))
     return _scaled(tokens[: n - n // 8], tokens[n - n // 8 :], unit, 0)
 
 
-def light_curves(n: int, unit: Any, seed: int) -> Parts:
-    """Simulated light curves of four classes; a quarter judges."""
-    return _halves(rm.simulate_light_curves(n, seed=LIGHT_CURVES_SEED), unit, seed)
+def light_curves(n: int, unit: Any, seed: int) -> Split:
+    """Return ``n`` simulated light curves of four classes; the validation set is a quarter of them."""
+    return _stratified_split(rm.simulate_light_curves(n, seed=LIGHT_CURVES_SEED), unit, seed)
 
 
-def basic_motions(unit: Any, seed: int) -> Parts:
-    """The training part of UEA BasicMotions; a quarter of it judges."""
-    return _halves(load_uea("BasicMotions", "train"), unit, seed)
+def basic_motions(unit: Any, seed: int) -> Split:
+    """Return the training set of UEA BasicMotions; the validation set is a quarter of it."""
+    return _stratified_split(load_uea("BasicMotions", "train"), unit, seed)
 
 
-def _halves(tokens: rm.TokenSet, unit: Any, seed: int) -> Parts:
+def _stratified_split(tokens: rm.TokenSet, unit: Any, seed: int) -> Split:
     classes, labels = np.unique(np.asarray(tokens.targets), return_inverse=True)
     tokens = tokens.with_targets(labels)
-    everything = np.arange(len(tokens))
-    training, validation = train_test_split(everything, test_size=0.25, random_state=seed, stratify=labels)
+    indices = np.arange(len(tokens))
+    training, validation = train_test_split(indices, test_size=0.25, random_state=seed, stratify=labels)
     return _scaled(tokens[training], tokens[validation], unit, len(classes))
 
 
-def _scaled(training: rm.TokenSet, validation: rm.TokenSet, unit: Any, n_classes: int) -> Parts:
+def _scaled(training: rm.TokenSet, validation: rm.TokenSet, unit: Any, n_classes: int) -> Split:
     scaling = rm.Scaling.fit(training, unit=unit)
-    return Parts(scaling.apply(training), scaling.apply(validation), n_classes)
+    return Split(scaling.apply(training), scaling.apply(validation), n_classes)
 
 
 def channels_as_values(tokens: rm.TokenSet) -> rm.TokenSet:
-    """The channel as values 0 and 1 beside the measured ones, which a linear layer makes a learned embedding of."""
+    """Return tokens whose channel is one-hot encoded beside the measured values instead of being an axis.
+
+    A linear projection of the one-hot values is a learned embedding of the channel.
+    """
     schema = tokens.schema
     axis = schema.channel_axis
     assert axis is not None

@@ -1,1 +1,1 @@
-"""Classes of sounds (Table 3)."""
+"""Classification of environmental sounds (Table 3)."""

@@ -1,1 +1,1 @@
-"""Which frequencies survive interpolation (Fig. 3-5)."""
+"""Interpolation error by frequency (Fig. 3-5)."""

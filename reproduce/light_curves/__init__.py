@@ -1,1 +1,1 @@
-"""Classes of light curves (Table 4)."""
+"""Classification of light curves (Table 4)."""

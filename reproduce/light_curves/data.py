@@ -1,4 +1,4 @@
-"""Light curves with their classes, and how they are split."""
+"""Supernova light curves of SNPCC: training and test sets, asinh magnitudes."""
 
 from __future__ import annotations
 
@@ -18,11 +18,14 @@ Array = npt.NDArray[Any]
 TYPES = ("Ia", "II", "IIn", "IIP", "IIL", "Ib", "Ic", "Ibc")
 IA = TYPES.index("Ia")
 RANDOM, SPECTROSCOPIC = "a random 10 %", "the spectroscopic part"
+"""Names in the settings; see TRAINING_SETS for those of the table."""
+
+TRAINING_SETS = {RANDOM: "a random 10 %", SPECTROSCOPIC: "the spectroscopic subset"}
 
 
 @dataclass(frozen=True)
 class Supernovae:
-    """training, test: with types as whole numbers, see TYPES."""
+    """Training and test set; targets are types as integers, see TYPES."""
 
     training: rm.TokenSet
     test: rm.TokenSet
@@ -30,33 +33,49 @@ class Supernovae:
 
 @cache
 def all_supernovae() -> tuple[rm.TokenSet, Array]:
-    """SNPCC with types as whole numbers, and (B,) True for its spectroscopic part."""
+    """Return SNPCC with types as integers, and (B,) True for its spectroscopic subset."""
     tokens, is_spectroscopic = load_snpcc()
     return tokens.with_targets(np.array([TYPES.index(name) for name in np.asarray(tokens.targets)])), is_spectroscopic
 
 
 def supernovae(which: str, seed: int, n: int | None = None) -> Supernovae:
-    """Trained on one part, tested on all others; a random tenth is another with every seed. n: of each part at most."""
+    """Return a training set and all other supernovae as test set.
+
+    Parameters
+    ----------
+    which : str
+        RANDOM (a stratified tenth, drawn with ``seed``) or SPECTROSCOPIC.
+    seed : int
+        Seed of the random split.
+    n : int, optional
+        Largest size of each set.
+
+    Returns
+    -------
+    Supernovae
+        Both sets.
+    """
     tokens, is_spectroscopic = all_supernovae()
-    everything = np.arange(len(tokens))
+    indices = np.arange(len(tokens))
     if which == RANDOM:
-        training, test = train_test_split(everything, train_size=0.1, random_state=seed, stratify=tokens.targets)
+        training, test = train_test_split(indices, train_size=0.1, random_state=seed, stratify=tokens.targets)
     elif which == SPECTROSCOPIC:
-        training, test = everything[is_spectroscopic], everything[~is_spectroscopic]
+        training, test = indices[is_spectroscopic], indices[~is_spectroscopic]
     else:
         raise ValueError(f"which must be {RANDOM!r} or {SPECTROSCOPIC!r}, got {which!r}")
     return Supernovae(tokens[training[:n]], tokens[test[:n]])
 
 
 def typical_error(tokens: rm.TokenSet) -> float:
-    """Median error of the fluxes."""
+    """Return the median error of the fluxes."""
     return float(np.median(tokens.values[:, 1]))
 
 
-def compressed(tokens: rm.TokenSet, softening: float) -> rm.TokenSet:
-    """Fluxes as asinh magnitudes (Lupton et al. 1999): linear within ``softening``, logarithms far above it.
+def asinh_magnitudes(tokens: rm.TokenSet, softening: float) -> rm.TokenSet:
+    """Return fluxes as asinh magnitudes (Lupton et al. 1999).
 
-    Values are (asinh(flux / softening), the error of that).
+    They are linear in the flux below ``softening`` and logarithmic far above it. Values are (asinh(flux / softening),
+    its error).
     """
     flux, error = tokens.values.T.astype(np.float64)
     return tokens.replace(values=np.stack([np.arcsinh(flux / softening), error / np.hypot(flux, softening)], axis=1))

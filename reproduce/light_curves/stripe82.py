@@ -1,9 +1,10 @@
-"""RRc against RRab: the 483 RR Lyrae of Stripe 82, by the estimators as they come, beside forest and boosted trees."""
+"""Classification of the 483 RR Lyrae of Stripe 82: default estimators, random forest and boosted trees."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from sklearn.ensemble import RandomForestClassifier
@@ -14,18 +15,18 @@ from sklearn.pipeline import make_pipeline
 
 import rotary_mae as rm
 from reproduce.classify import TREES, boosted_trees
-from reproduce.experiment import StageResult, Measure
+from reproduce.experiment import Measure, StageResult
 from reproduce.features import features
 from reproduce.light_curves.data import Array
 from reproduce.run import Run
 from rotary_mae.datasets.stripe82 import load_stripe82
 
 STRIPE_82 = "Stripe 82, RRc against RRab"
-FOREST = "random forest on simple features"
+FOREST = "random forest on summary features"
 
 
-def stars(run: Run) -> StageResult:
-    """Every method's answers for a stratified fifth of the stars, another with every seed; the others are learned."""
+def stripe82(run: Run) -> StageResult:
+    """Scores of every method on a stratified fifth of the stars, drawn anew with every seed."""
     tokens = load_stripe82()
     if run.settings["n_samples"] is not None:
         tokens = tokens[np.linspace(0, len(tokens) - 1, run.settings["n_samples"]).astype(int)]
@@ -34,18 +35,18 @@ def stars(run: Run) -> StageResult:
     return StageResult(
         [
             measure
-            for method, probabilities, seconds in answers(tokens, training, test, run.seed, run.is_trial)
-            for measure in _scores(method, labels[test] == "RRc", probabilities, seconds)
+            for method, probability, seconds in predictions(tokens, training, test, run.seed, run.is_trial)
+            for measure in _scores(method, labels[test] == "RRc", probability, seconds)
         ]
     )
 
 
-def answers(
+def predictions(
     tokens: rm.TokenSet, training: Array, test: Array, seed: int, is_trial: bool
 ) -> Iterator[tuple[str, Array, float]]:
-    """Method, (n,) probabilities of RRc and seconds of training. Classes weigh the same, as they do in the forest."""
-    labels, made = np.asarray(tokens.targets), features(tokens)
-    least = {"epochs": 1} if is_trial else {}
+    """Give method, (n,) probability of RRc, and seconds of training. Both classes have the same total weight."""
+    labels, of_stars = np.asarray(tokens.targets), features(tokens)
+    shortest: dict[str, Any] = {"epochs": 1} if is_trial else {}
     started = time.perf_counter()
 
     def seconds() -> float:
@@ -56,21 +57,22 @@ def answers(
     forest = make_pipeline(
         SimpleImputer(), RandomForestClassifier(n_estimators=500, class_weight="balanced", random_state=seed)
     )
-    forest.fit(made[training], labels[training])
-    yield FOREST, forest.predict_proba(made[test])[:, 1], seconds()
+    forest.fit(of_stars[training], labels[training])
+    yield FOREST, forest.predict_proba(of_stars[test])[:, 1], seconds()
     is_rrc = (labels[training] == "RRc").astype(int)
-    yield TREES, boosted_trees(made[training], is_rrc, made[test], 2, seed)[:, 1], seconds()
-    scratch = rm.RoMAEClassifier(class_weight="balanced", random_state=seed, **least).fit(tokens[training])
+    yield TREES, boosted_trees(of_stars[training], is_rrc, of_stars[test], 2, seed)[:, 1], seconds()
+    balanced: dict[str, Any] = {"class_weight": "balanced", "random_state": seed, **shortest}
+    scratch = rm.RoMAEClassifier(**balanced).fit(tokens[training])
     yield "RoMAE, from scratch", scratch.predict_proba(tokens[test])[:, 1], seconds()
-    embedder = rm.RoMAEEmbedder(random_state=seed, **least).fit(tokens[training])
-    tuned = rm.RoMAEClassifier(init=embedder, class_weight="balanced", random_state=seed, **least).fit(tokens[training])
+    embedder = rm.RoMAEEmbedder(random_state=seed, **shortest).fit(tokens[training])
+    tuned = rm.RoMAEClassifier(init=embedder, **balanced).fit(tokens[training])
     yield "RoMAE, pre-trained", tuned.predict_proba(tokens[test])[:, 1], seconds()
 
 
-def _scores(method: str, is_rrc: Array, probabilities: Array, seconds: float) -> list[Measure]:
+def _scores(method: str, is_rrc: Array, probability: Array, seconds: float) -> list[Measure]:
     found = {
-        "balanced accuracy": balanced_accuracy_score(is_rrc, probabilities > 0.5),
-        "macro F": f1_score(is_rrc, probabilities > 0.5, average="macro"),
-        "AUC": roc_auc_score(is_rrc, probabilities),
+        "balanced accuracy": balanced_accuracy_score(is_rrc, probability > 0.5),
+        "macro F1": f1_score(is_rrc, probability > 0.5, average="macro"),
+        "AUC": roc_auc_score(is_rrc, probability),
     }
     return [Measure(STRIPE_82, name, "test", float(value), method, None, seconds) for name, value in found.items()]

@@ -1,1 +1,1 @@
-"""Where a pendulum hangs, from noisy pictures at irregular times (Table 5)."""
+"""Angle of a pendulum from noisy images at irregular times (Table 5)."""

@@ -1,4 +1,4 @@
-"""Videos of noisy pendulums, after the description in the paper: what is drawn, what disturbs it, what is asked."""
+"""Videos of noisy pendulums, generated after the description in the paper."""
 
 from __future__ import annotations
 
@@ -21,10 +21,18 @@ CANVAS, LENGTH, LINE_WIDTH = 128, 55, 8
 
 @dataclass(frozen=True)
 class Pendulums:
-    """n series of the k frames that were kept, in order of time.
+    """n series of k frames each, in order of time.
 
-    frames: (n, k, 24, 24) uint8. times: (n, k) indices of the frames, 0-99. angles: (n, k), 0 is upright.
-    clarity: (n, k) share of the picture in the frame, the rest is noise.
+    Attributes
+    ----------
+    frames : array
+        (n, k, 24, 24) uint8 images.
+    times : array
+        (n, k) indices of the frames, 0 to 99.
+    angles : array
+        (n, k) angles in radians; 0 is upright.
+    clarity : array
+        (n, k) weight of the image in the frame; the rest is noise.
     """
 
     frames: Array
@@ -35,27 +43,45 @@ class Pendulums:
     def __len__(self) -> int:
         return len(self.frames)
 
-    def __getitem__(self, part: slice) -> Pendulums:
-        return Pendulums(self.frames[part], self.times[part], self.angles[part], self.clarity[part])
+    def __getitem__(self, rows: slice) -> Pendulums:
+        return Pendulums(self.frames[rows], self.times[rows], self.angles[rows], self.clarity[rows])
 
 
 def make_pendulums(n: int, seed: int, n_kept: int = 50) -> Pendulums:
-    """``n`` series, each with its own start, noise and choice of frames; the same for the same ``seed``."""
+    """Return generated series.
+
+    Parameters
+    ----------
+    n : int
+        Number of series.
+    seed : int
+        Seed of initial angles, noise and choice of frames.
+    n_kept : int
+        Frames kept of the 100 of each series.
+
+    Returns
+    -------
+    Pendulums
+        The series.
+    """
     rng = np.random.default_rng(seed)
     angles, clarity = swing(n, rng), clarity_of_frames(n, rng)
     kept = np.sort(rng.random((n, N_FRAMES)).argsort(1)[:, :n_kept], axis=1)
     angles, clarity = np.take_along_axis(angles, kept, 1), np.take_along_axis(clarity, kept, 1)
     frames = np.empty((n, n_kept, SIDE, SIDE), np.uint8)
     for i in range(n):
-        picture = np.stack([draw(angle) for angle in angles[i]])
-        noise = rng.uniform(0.0, 255.0, picture.shape)
-        share = clarity[i][:, None, None]
-        frames[i] = np.round(share * picture + (1.0 - share) * noise)
+        images = np.stack([draw(angle) for angle in angles[i]])
+        noise = rng.uniform(0.0, 255.0, images.shape)
+        weight = clarity[i][:, None, None]
+        frames[i] = np.round(weight * images + (1.0 - weight) * noise)
     return Pendulums(frames, kept, angles, clarity)
 
 
 def swing(n: int, rng: np.random.Generator) -> Array:
-    """(n, 100) angles: from rest at any angle, by semi-implicit Euler, with noise on the velocity at every frame."""
+    """Return (n, 100) angles, from rest at random angles.
+
+    Motion is integrated by semi-implicit Euler steps; noise is added to the velocity at every frame.
+    """
     angle, velocity = rng.uniform(0.0, 2 * np.pi, n), np.zeros(n)
     angles = np.empty((n, N_FRAMES))
     for frame in range(N_FRAMES):
@@ -68,7 +94,10 @@ def swing(n: int, rng: np.random.Generator) -> Array:
 
 
 def clarity_of_frames(n: int, rng: np.random.Generator) -> Array:
-    """(n, 100) in [0, 1]: a clipped random walk, stretched between two thresholds a series; the first five are 1."""
+    """Return (n, 100) weights of the image in [0, 1].
+
+    They are a clipped random walk, rescaled between two random thresholds of each series; the first five are 1.
+    """
     walk = np.empty((n, N_FRAMES))
     walk[:, 0] = rng.uniform(0.0, 1.0, n)
     for frame in range(1, N_FRAMES):
@@ -80,7 +109,7 @@ def clarity_of_frames(n: int, rng: np.random.Generator) -> Array:
 
 
 def draw(angle: float) -> Array:
-    """(24, 24) a white rod on black, 0-255, 0 is upright and angles grow to the right."""
+    """Return a (24, 24) image of a white rod on black, 0-255; angle 0 is upright and angles grow to the right."""
     centre = CANVAS / 2
     tip = (centre + LENGTH * np.sin(angle), centre - LENGTH * np.cos(angle))
     canvas = Image.new("F", (CANVAS, CANVAS), 0.0)

@@ -1,1 +1,1 @@
-"""What was measured at hidden times in intensive care, PhysioNet 2012 (Table 7)."""
+"""Interpolation of vital signs and laboratory values, PhysioNet 2012 (Table 7)."""

@@ -1,1 +1,1 @@
-"""Whether absolute positions can be told: equal values at real positions, with CLS and without (Table 1, Fig. 2)."""
+"""Recovery of absolute positions with and without CLS (Table 1, Fig. 2)."""

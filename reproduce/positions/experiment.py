@@ -1,4 +1,4 @@
-"""Whether absolute positions can be told: equal values at real positions, with CLS and without (Table 1, Fig. 2)."""
+"""Recovery of absolute positions from tokens of equal value, with and without CLS (Table 1, Fig. 2)."""
 
 from __future__ import annotations
 
@@ -11,42 +11,58 @@ import numpy.typing as npt
 from matplotlib.figure import Figure
 
 import rotary_mae as rm
-from reproduce.predictions import predictions
-from reproduce.experiment import Experiment, StageResult, Measure, Stage, Profile, Reference
+from reproduce.experiment import Experiment, Measure, Profile, Reference, Stage, StageResult
+from reproduce.predictions import predict
 from reproduce.run import Run
 
 Array = npt.NDArray[Any]
 
-METRIC, SHIFTED = "mean squared error", "largest change of an answer when all positions grow by 10"
+METRIC, SHIFTED = "mean squared error", "largest change of a prediction when all positions are shifted by 10"
 TRAIN_SEED, TEST_SEED = 0, 1
 N_BINS = 50
 
 
-def equal_values(n: int, n_tokens: int, span: float, seed: int, moved: float = 0.0) -> rm.TokenSet:
-    """``n`` samples of ``n_tokens`` times the value 1, at positions even in [0, span], which are the answers too.
+def equal_values(n: int, n_tokens: int, span: float, seed: int, shift: float = 0.0) -> rm.TokenSet:
+    """Return samples of equal values whose targets are their positions.
 
-    The answers are counted from the middle, in standard deviations of the even distribution. moved: added to the
-    positions, not to the answers.
+    Parameters
+    ----------
+    n : int
+        Number of samples.
+    n_tokens : int
+        Tokens of value 1 in each sample.
+    span : float
+        Positions are uniform on [0, span]. Targets are standardised: centred, in standard deviations of that
+        distribution.
+    seed : int
+        Seed of the positions.
+    shift : float
+        Added to the positions, not to the targets.
+
+    Returns
+    -------
+    TokenSet
+        The samples, with token targets.
     """
     positions = np.random.default_rng(seed).uniform(0.0, span, n * n_tokens)
     return rm.TokenSet(
         np.ones(len(positions)),
-        positions + moved,
+        positions + shift,
         np.full(n, n_tokens),
         axes=("place",),
-        token_targets=(positions - span / 2) / spread(span),
+        token_targets=(positions - span / 2) / uniform_std(span),
     )
 
 
-def spread(span: float) -> float:
-    """Standard deviation of positions even in [0, span]."""
+def uniform_std(span: float) -> float:
+    """Return the standard deviation of the uniform distribution on [0, span]."""
     return span / np.sqrt(12.0)
 
 
-def fitted(
+def fit(
     run: Run, name: str, config: rm.RoMAEConfig, training: Mapping[str, Any], n_tokens: int, span: float
 ) -> tuple[rm.RoMAEForPrediction, rm.TrainingResult]:
-    """A model that says where each token is."""
+    """Train a model to predict the position of each token."""
     run.set_seed()
     model = rm.RoMAEForPrediction(config, outputs=1, per="token")
     tokens = equal_values(run.settings["n_samples"][0], n_tokens, span, TRAIN_SEED)
@@ -54,51 +70,51 @@ def fitted(
 
 
 def errors(model: rm.RoMAEForPrediction, tokens: rm.TokenSet, span: float) -> Array:
-    """(T,) answer less position."""
+    """Return (T,) predicted minus true position."""
     assert tokens.token_targets is not None
-    return (predictions(model, tokens) - tokens.token_targets)[:, 0] * spread(span)
+    return (predict(model, tokens) - tokens.token_targets)[:, 0] * uniform_std(span)
 
 
 def dataset(size: str, has_cls: bool) -> str:
-    """What a row of Table 1 is called."""
+    """Return the dataset name of a row of Table 1."""
     return f"10 equal values, {size}, {'with' if has_cls else 'without'} CLS"
 
 
 def table_1(run: Run, size: str, has_cls: bool) -> StageResult:
-    """Ten values at positions even in [0, 50]."""
+    """Ten equal values at positions uniform on [0, 50]."""
     n_tokens, span = 10, 50.0
     name = f"{size}-{'with' if has_cls else 'without'}-cls"
     training = run.settings["training"] | ({} if has_cls else run.settings["training_without_cls"])
     config = rm.RoMAEConfig(n_values=1, n_axes=1, cls=has_cls, **run.settings["models"][size])
-    model, result = fitted(run, name, config, training, n_tokens, span)
+    model, result = fit(run, name, config, training, n_tokens, span)
     test = equal_values(run.settings["n_samples"][1], n_tokens, span, TEST_SEED)
-    moved = equal_values(run.settings["n_samples"][1], n_tokens, span, TEST_SEED, moved=10.0)
+    shifted = equal_values(run.settings["n_samples"][1], n_tokens, span, TEST_SEED, shift=10.0)
     found = errors(model, test, span)
-    change = np.abs(errors(model, moved, span) - found).max()
-    about = {"n_parameters": model.n_parameters(), "seconds": result.seconds}
-    what = dataset(size, has_cls)
+    change = np.abs(errors(model, shifted, span) - found).max()
+    cost: dict[str, Any] = {"n_parameters": model.n_parameters(), "seconds": result.seconds}
+    name_in_table = dataset(size, has_cls)
     rows = [
-        Measure(what, METRIC, "test", float(np.square(found).mean()), "RoMAE", **about),
-        Measure(what, SHIFTED, "test", float(change), "RoMAE", **about),
+        Measure(name_in_table, METRIC, "test", float(np.square(found).mean()), "RoMAE", **cost),
+        Measure(name_in_table, SHIFTED, "test", float(change), "RoMAE", **cost),
     ]
     if not has_cls:
         assert test.token_targets is not None
-        constant = np.square(test.token_targets * spread(span)).mean()
-        rows.append(Measure(what, METRIC, "test", float(constant), "always the middle"))
+        constant = np.square(test.token_targets * uniform_std(span)).mean()
+        rows.append(Measure(name_in_table, METRIC, "test", float(constant), "constant prediction, middle of the range"))
     return StageResult(rows)
 
 
 def figure_2(run: Run, span: float) -> StageResult:
-    """One value at a position even in [0, span]: where in the range the error is."""
+    """One value at a position uniform on [0, span]: error along the range."""
     chosen = run.settings["figure"]
     config = rm.RoMAEConfig(n_values=1, n_axes=1, **chosen["model"])
     training = chosen["training"] | chosen["training_by_span"].get(f"{span:g}", {})
-    model, result = fitted(run, f"one-{span:g}", config, training, 1, span)
+    model, result = fit(run, f"one-{span:g}", config, training, 1, span)
     test = equal_values(run.settings["n_samples"][1], 1, span, TEST_SEED)
     found = errors(model, test, span)
-    place = np.floor(test.positions[:, 0] / span * N_BINS).astype(int)
-    count = np.maximum(np.bincount(place, minlength=N_BINS), 1)
-    by_place = np.bincount(place, weights=np.abs(found), minlength=N_BINS) / count
+    bins = np.floor(test.positions[:, 0] / span * N_BINS).astype(int)
+    count = np.maximum(np.bincount(bins, minlength=N_BINS), 1)
+    error_by_bin = np.bincount(bins, weights=np.abs(found), minlength=N_BINS) / count
     row = Measure(
         f"one value in [0, {span:g}]",
         METRIC,
@@ -108,11 +124,11 @@ def figure_2(run: Run, span: float) -> StageResult:
         model.n_parameters(),
         result.seconds,
     )
-    return StageResult([row], {f"{span:g}": by_place.tolist()})
+    return StageResult([row], {f"{span:g}": error_by_bin.tolist()})
 
 
-def parts(run: Run) -> Mapping[str, Stage]:
-    """Every size with and without CLS, then the ranges of Fig. 2."""
+def stages(run: Run) -> Mapping[str, Stage]:
+    """Return one stage for each size with and without CLS, then one for each range of Fig. 2."""
     named: dict[str, Stage] = {}
     for size in run.settings["models"]:
         for has_cls in (True, False):
@@ -123,7 +139,7 @@ def parts(run: Run) -> Mapping[str, Stage]:
 
 
 def figures(results: Sequence[Mapping[str, Any]]) -> Mapping[str, Figure]:
-    """Fig. 2: mean absolute error along the range, a panel a range, a line a seed."""
+    """Draw Fig. 2: mean absolute error along the range, one panel for each range, one curve for each seed."""
     spans = list(results[0]["curves"])
     figure = Figure(figsize=(4.5 * len(spans), 3), layout="constrained")
     panels = figure.subplots(1, len(spans), squeeze=False)[0]
@@ -169,7 +185,7 @@ PAPER = {
         "spans": [100, 1000],
         "model": {"size": "tiny", "width": 960},
         "training": {"epochs": 10, "batch_size": 64, "optimizer": "sgd", "momentum": 0.9, "clip": 0.0},
-        # of a loss in the units of the positions; here it is in standard deviations of their range
+        # published for a loss in units of the positions; the loss here is in standard deviations
         "training_by_span": {
             "100": {"learning_rate": 5e-6 * 100**2 / 12},
             "1000": {"learning_rate": 5e-7 * 1000**2 / 12},
@@ -186,7 +202,7 @@ EXPERIMENT = Experiment(
         "quick": Profile(QUICK, 20, 1.5),
         "paper": Profile(PAPER, 240, 8, "a GPU for small and base"),
     },
-    parts=parts,
+    stages=stages,
     trial={
         "n_samples": [16, 8],
         "models": {"tiny": {**SMALL}},
@@ -202,12 +218,13 @@ EXPERIMENT = Experiment(
     ],
     figures=figures,
     protocol="""
-Ten times the value 1 at positions even in [0, 50]; a linear head says where each token is; 20 000 samples to train,
-4000 to test, both drawn anew, the last weights. Without CLS all tokens look alike and relative positions tell nothing
-(equal values averaged with any weights are that value), so the best answer is the middle, with an error of 50^2 / 12
-= 208.3; the paper's 200.33 is below what even positions allow. That is its Corollary 4.1, and shows in the second
-metric: without CLS no answer changes when all positions move. Profile `quick` trains tiny for the published 10 epochs
-with clipping (without CLS for one: there is nothing to learn), and draws Fig. 2 with tiny-shallow and AdamW instead
-of width 960 and SGD.
+A sample is ten tokens of value 1 at positions uniform on [0, 50], and a linear head predicts the position of each
+token. There are 20 000 training and 4000 test samples, both generated anew here; the last weights are evaluated.
+Without CLS all tokens are equal and relative positions carry no information, because any weighted mean of equal
+values is that value. The best prediction is then the middle of the range, with an error of 50^2 / 12 = 208.3; the
+paper's 200.33 is below what uniform positions allow. This is the paper's Corollary 4.1. The second metric shows it
+too: without CLS no prediction changes when all positions are shifted. Profile `quick` trains size tiny for the
+published 10 epochs with gradient clipping (one epoch without CLS, where there is nothing to learn). It draws Fig. 2
+with tiny-shallow and AdamW instead of width 960 and SGD.
 """,
 )

@@ -1,1 +1,1 @@
-"""What positions cost in training: absolute, rotary at fixed places, rotary at any places (Table 9)."""
+"""Training speed by kind of positional encoding (Table 9)."""

@@ -1,1 +1,1 @@
-"""Spirals that go on where they were no longer seen (Table 7)."""
+"""Interpolation and extrapolation of spirals (Table 7)."""

@@ -1,4 +1,4 @@
-"""Training spirals seen in other ways: the other way round, mixed, and with less noise."""
+"""Tokens of spirals, and augmented and denoised versions of the training spirals."""
 
 from __future__ import annotations
 
@@ -12,25 +12,47 @@ import numpy.typing as npt
 from scipy.signal import savgol_filter
 
 import rotary_mae as rm
+from reproduce.generated import GeneratedSource
 from reproduce.series import tokens_at_shared_times
 from reproduce.spirals.data import Spirals
 
 Array = npt.NDArray[Any]
 
+MIRROR = np.array([1.0, -1.0])
+"""Factors of the coordinates of a mirrored spiral, which turns in the other direction."""
+
 
 @dataclass(frozen=True)
-class Views:
-    """``n_views`` versions of every noisy spiral, a Source: sample i is spiral i % n in version i // n, ever the same.
+class AugmentedSpirals(GeneratedSource):
+    """Source of ``n_views`` versions of every noisy spiral; sample i is spiral i % n in version i // n.
 
-    is_mirrored: each is upside down with probability 1/2, and so turns the other way. mixing: probability that it is
-    a weighted mean (1 - w, w) with another that turns the same way, w even in [-0.5, 1.5]. n_components: so many
-    principal components of the spirals are kept, which takes most of their noise away; all of them if 0. smoothing:
-    (points, order) of the polynomials that smooth them along time before (Savitzky-Golay), or None. noise: what is left
-    out is made up for by noise of a standard deviation even between 0 and this many times that of what was left out.
-    n_noisy: the first points alone, which a model may be shown, get that noise (all, if None): in what it is asked for
-    noise only hides the answer.
-    Nothing is looked at but the noisy training spirals; which way they turn is seen from them. unit: what is 1 in the
-    values of tokens.
+    Augmentation uses the noisy training spirals alone; their directions are estimated from them.
+
+    Attributes
+    ----------
+    spirals : Spirals
+        n training spirals.
+    n_views : int
+        Number of versions.
+    is_mirrored : bool
+        Mirror half of the samples, at random.
+    mixing : float
+        Probability that a spiral is replaced by a weighted mean (1 - w, w) with another spiral of its direction, w
+        uniform on [-0.5, 1.5].
+    n_components : int
+        Principal components that are kept, which removes most of the noise; 0 keeps all.
+    smoothing : sequence of int or None
+        (points, order) of the Savitzky-Golay filter that is applied along time before, or None.
+    noise : float
+        Noise is added again, of a standard deviation uniform between 0 and this many times that of what the components
+        remove.
+    n_noisy : int or None
+        Only the first ``n_noisy`` points get that noise; None means all. Noise on points that are never visible would
+        disturb the targets alone.
+    unit : float
+        Value that is 1 in the values of tokens.
+    seed : int
+        Seed of the versions.
     """
 
     spirals: Spirals
@@ -44,65 +66,65 @@ class Views:
     unit: float = 1.0
     seed: int = 0
 
-    @property
-    def schema(self) -> Any:
-        return self[[0]].schema
-
     def __len__(self) -> int:
         return len(self.spirals) * self.n_views
 
     def __getitem__(self, index: Any) -> rm.TokenSet:
-        chosen = np.atleast_1d(np.arange(len(self))[index])
-        return tokens_at_shared_times(self.spirals.times, np.stack([self._view(int(i)) for i in chosen]) / self.unit, chosen)
+        indices = np.atleast_1d(np.arange(len(self))[index])
+        points = np.stack([self._version(int(i)) for i in indices])
+        return tokens_at_shared_times(self.spirals.times, points / self.unit, indices)
 
     @cached_property
-    def _turned(self) -> tuple[Array, Array]:
-        """(n, 75, 2) the noisy spirals, all one way round, and smoothed."""
-        noisy = np.stack([one_way(points) for points in self.spirals.noisy])
+    def _aligned(self) -> tuple[Array, Array]:
+        """(n, 75, 2) noisy spirals in one direction, and the same smoothed."""
+        noisy = np.stack([make_anticlockwise(points) for points in self.spirals.noisy])
         return noisy, noisy if self.smoothing is None else savgol_filter(noisy, *self.smoothing, axis=1)
 
     @cached_property
     def components(self) -> tuple[Array, Array]:
-        """(75, 2) mean of all spirals turned one way, and the (n_components, 75, 2) directions they vary in."""
-        _, smoothed = self._turned
+        """(75, 2) mean of the spirals in one direction, and their (n_components, 75, 2) principal components."""
+        _, smoothed = self._aligned
         mean = smoothed.mean(0)
         *_, directions = np.linalg.svd((smoothed - mean).reshape(len(smoothed), -1), full_matrices=False)
         return mean, directions[: self.n_components or None].reshape(-1, *mean.shape)
 
     @cached_property
-    def _smooth(self) -> tuple[Array, float]:
-        """(n, 75, 2) all spirals turned one way, of what is kept, and the standard deviation of what that lacks."""
-        noisy, smoothed = self._turned
+    def _denoised(self) -> tuple[Array, float]:
+        """(n, 75, 2) spirals in one direction, made of the components, and the standard deviation of the rest."""
+        noisy, smoothed = self._aligned
         mean, directions = self.components
-        along = np.tensordot(smoothed - mean, directions, ([1, 2], [1, 2]))
-        smooth = mean + np.tensordot(along, directions, 1)
-        return smooth, float((noisy - smooth).std())
+        coefficients = np.tensordot(smoothed - mean, directions, ([1, 2], [1, 2]))
+        denoised = mean + np.tensordot(coefficients, directions, 1)
+        return denoised, float((noisy - denoised).std())
 
-    def _view(self, index: int) -> Array:
+    def _version(self, index: int) -> Array:
         """(75, 2) points of one version of one spiral."""
         rng = np.random.Generator(np.random.Philox(key=[self.seed, index]))
-        smooth, deviation = self._smooth
-        points: Array = smooth[index % len(self.spirals)]
+        denoised, std = self._denoised
+        points: Array = denoised[index % len(self.spirals)]
         if rng.random() < self.mixing:
-            points = points + rng.uniform(-0.5, 1.5) * (smooth[rng.integers(len(self.spirals))] - points)
-        noise = self.noise * deviation * rng.random() * rng.normal(size=points.shape)
+            points = points + rng.uniform(-0.5, 1.5) * (denoised[rng.integers(len(self.spirals))] - points)
+        noise = self.noise * std * rng.random() * rng.normal(size=points.shape)
         points = points.copy()
         points[: self.n_noisy] += noise[: self.n_noisy]
-        is_over = rng.random() < 0.5 if self.is_mirrored else turn_of(self.spirals.noisy[index % len(self.spirals)]) < 0
-        return points * [1.0, -1.0] if is_over else points
+        if self.is_mirrored:
+            is_clockwise = rng.random() < 0.5
+        else:
+            is_clockwise = direction_of(self.spirals.noisy[index % len(self.spirals)]) < 0
+        return points * MIRROR if is_clockwise else points
 
 
-def turn_of(points: Array) -> float:
-    """1 if (k, 2) points go round anticlockwise, else -1."""
+def direction_of(points: Array) -> float:
+    """Return 1 if (k, 2) points turn anticlockwise, else -1."""
     x, y = points.T
     return float(np.sign((x[:-1] * y[1:] - x[1:] * y[:-1]).sum()))
 
 
-def one_way(points: Array) -> Array:
-    """The spiral turned upside down if it goes clockwise."""
-    return points * [1.0, turn_of(points)]
+def make_anticlockwise(points: Array) -> Array:
+    """Return the points, mirrored if they turn clockwise."""
+    return points * [1.0, direction_of(points)]
 
 
 def as_tokens(spirals: Spirals, points: Array | None = None, unit: float = 1.0) -> rm.TokenSet:
-    """A token a point at its time; the noisy points if none are given."""
+    """Return one token per point at its time; ``points`` (n, 75, 2) are by default the noisy ones."""
     return tokens_at_shared_times(spirals.times, (spirals.noisy if points is None else points) / unit)

@@ -1,1 +1,1 @@
-"""Smoothed random series filled in from 3 to 10 points (Table 7)."""
+"""Interpolation of synthetic series from 3 to 10 points (Table 7)."""

@@ -1,4 +1,4 @@
-"""Training series seen in other ways: upside down, backwards, and mixed."""
+"""Tokens of synthetic series, and augmented versions of the training series."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 import rotary_mae as rm
+from reproduce.generated import GeneratedSource
 from reproduce.series import tokens_at_shared_times
 from reproduce.synthetic.data import Series
 
@@ -16,12 +17,26 @@ Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)
-class Views:
-    """``n_views`` versions of every series, a Source: sample i is series i % n in version i // n, always the same.
+class AugmentedSeries(GeneratedSource):
+    """Source of ``n_views`` augmented versions of every series; sample i is series i % n in version i // n.
 
-    is_turned: upside down, and backwards, with probability 1/2 each. mixing: probability that it is mixed with another
-    training series, cos(a) x + sin(a) y for any a: values that vary as much and hang together as before. Nothing is
-    looked at but the training series. unit: what is a distance of 1 between times.
+    Augmentation uses the training series alone.
+
+    Attributes
+    ----------
+    series : Series
+        n training series.
+    n_views : int
+        Number of versions.
+    is_turned : bool
+        Change the sign of half of the samples, and the direction of time of half of them, at random.
+    mixing : float
+        Probability that a series x is replaced by cos(a) x + sin(a) y with another training series y and a random angle
+        a. This keeps the covariance of the values.
+    unit : float
+        Distance of 1 between positions.
+    seed : int
+        Seed of the versions.
     """
 
     series: Series
@@ -31,18 +46,15 @@ class Views:
     unit: float = 1.0
     seed: int = 0
 
-    @property
-    def schema(self) -> Any:
-        return self[[0]].schema
-
     def __len__(self) -> int:
         return len(self.series) * self.n_views
 
     def __getitem__(self, index: Any) -> rm.TokenSet:
-        chosen = np.atleast_1d(np.arange(len(self))[index])
-        return tokens_at_shared_times(self.series.times / self.unit, np.stack([self._view(int(i)) for i in chosen]), chosen)
+        indices = np.atleast_1d(np.arange(len(self))[index])
+        values = np.stack([self._version(int(i)) for i in indices])
+        return tokens_at_shared_times(self.series.times / self.unit, values, indices)
 
-    def _view(self, index: int) -> Array:
+    def _version(self, index: int) -> Array:
         """(50,) values of one version of one series."""
         rng = np.random.Generator(np.random.Philox(key=[self.seed, index]))
         values: Array = self.series.values[index % len(self.series)]
@@ -56,5 +68,5 @@ class Views:
 
 
 def as_tokens(series: Series, unit: float = 1.0) -> rm.TokenSet:
-    """A token a value at its time."""
+    """Return one token per value at its time; ``unit`` is the distance 1 between positions."""
     return tokens_at_shared_times(series.times / unit, series.values)

@@ -1,4 +1,4 @@
-"""Smoothed random series seen at a few points (the synthetic set of HeTVAE, Shukla and Marlin 2022)."""
+"""Smoothed random series of which few points are visible: the synthetic set of HeTVAE (Shukla and Marlin 2022)."""
 
 from __future__ import annotations
 
@@ -11,12 +11,22 @@ import numpy.typing as npt
 Array = npt.NDArray[Any]
 
 N_TIMES, N_REFERENCES, SHARPNESS, NOISE = 50, 10, 120.0, 0.1
-MIN_SEEN, MAX_SEEN = 3, 10
+MIN_VISIBLE, MAX_VISIBLE = 3, 10
 
 
 @dataclass(frozen=True)
 class Series:
-    """n series at the same 50 times. times: (50,). values: (n, 50) with noise. is_hidden: (n, 50)."""
+    """n series at the same 50 times.
+
+    Attributes
+    ----------
+    times : array
+        (50,) times.
+    values : array
+        (n, 50) values with noise.
+    is_hidden : array
+        (n, 50) True at the masked points.
+    """
 
     times: Array
     values: Array
@@ -25,35 +35,51 @@ class Series:
     def __len__(self) -> int:
         return len(self.values)
 
-    def __getitem__(self, part: slice) -> Series:
-        return Series(self.times, self.values[part], self.is_hidden[part])
+    def __getitem__(self, rows: slice) -> Series:
+        return Series(self.times, self.values[rows], self.is_hidden[rows])
 
 
 def make_series(n: int, seed: int) -> Series:
-    """``n`` series: ten N(0, 1) reference values, smoothed, with noise N(0, 0.1), seen at 3 to 10 points."""
+    """Return generated series: ten smoothed N(0, 1) reference values, noise N(0, 0.1), 3 to 10 visible points.
+
+    Parameters
+    ----------
+    n : int
+        Number of series.
+    seed : int
+        Seed of values, noise and visible points.
+
+    Returns
+    -------
+    Series
+        The series.
+    """
     rng = np.random.default_rng(seed)
     times = np.linspace(0.0, 1.0, N_TIMES)
     values = rng.normal(size=(n, N_REFERENCES)) @ smoothing(times).T
     values = values + rng.normal(0.0, NOISE, values.shape)
-    n_seen = rng.integers(MIN_SEEN, MAX_SEEN + 1, (n, 1))
-    is_hidden = rng.random((n, N_TIMES)).argsort(1).argsort(1) >= n_seen
+    n_visible = rng.integers(MIN_VISIBLE, MAX_VISIBLE + 1, (n, 1))
+    is_hidden = rng.random((n, N_TIMES)).argsort(1).argsort(1) >= n_visible
     return Series(times, values, is_hidden)
 
 
 def smoothing(times: Array) -> Array:
-    """(times, 10) weight of every reference value at every time; they add up to 1."""
+    """Return (times, 10) weights of the reference values at each time; they sum to 1."""
     references = np.linspace(0.0, 1.0, N_REFERENCES)
     weights = np.exp(-SHARPNESS * np.square(times[:, None] - references))
     return weights / weights.sum(1, keepdims=True)
 
 
-def best_possible(series: Series) -> Array:
-    """(M,) the mean of every hidden value given those seen, from the law that made them: no method can do better."""
+def optimal_prediction(series: Series) -> Array:
+    """Return (M,) conditional means of the masked values given the visible ones, from the generating distribution.
+
+    No method has a lower expected squared error.
+    """
     weights = smoothing(series.times)
     covariance = weights @ weights.T
-    answers = []
+    predictions = []
     for values, hidden in zip(series.values, series.is_hidden, strict=True):
-        seen = ~hidden
-        known = covariance[np.ix_(seen, seen)] + NOISE**2 * np.eye(seen.sum())
-        answers.append(covariance[np.ix_(hidden, seen)] @ np.linalg.solve(known, values[seen]))
-    return np.concatenate(answers)
+        visible = ~hidden
+        of_visible = covariance[np.ix_(visible, visible)] + NOISE**2 * np.eye(visible.sum())
+        predictions.append(covariance[np.ix_(hidden, visible)] @ np.linalg.solve(of_visible, values[visible]))
+    return np.concatenate(predictions)

@@ -1,1 +1,1 @@
-"""Rotary or absolute positions on small photographs (Table 2)."""
+"""Classification of small photographs with rotary and absolute positions (Table 2)."""

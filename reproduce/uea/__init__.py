@@ -1,1 +1,1 @@
-"""Classes of multivariate series of which steps are missing: UEA (Table 6)."""
+"""Classification of multivariate series with missing steps, UEA (Table 6)."""

@@ -1,4 +1,4 @@
-"""Problems of the UEA archive with steps left out, split as they are published where that can be had."""
+"""Datasets of the UEA archive with dropped steps, in the published split where it is available."""
 
 from __future__ import annotations
 
@@ -17,7 +17,15 @@ HELD_OUT_FRACTION, HELD_OUT_SEED = 1 / 3, 0
 
 @dataclass(frozen=True)
 class Problem:
-    """dataset: how a number on it is to be called. Both parts are whole; see ``thinned``."""
+    """Training and test set.
+
+    Attributes
+    ----------
+    dataset : str
+        Name in the table.
+    training, test : TokenSet
+        Both sets.
+    """
 
     dataset: str
     training: rm.TokenSet
@@ -26,7 +34,10 @@ class Problem:
 
 @cache
 def problem(name: str) -> Problem:
-    """The published split; where the archive lacks the test part, a stratified third of the other, named so."""
+    """Return the published split with all steps.
+
+    If the archive has no test set, a stratified third of the training set is held out, and the name states it.
+    """
     training = load_uea(name, "train")
     try:
         return Problem(name, training, load_uea(name, "test"))
@@ -34,21 +45,21 @@ def problem(name: str) -> Problem:
         if "has no test split" not in str(error):
             raise
     labels = np.asarray(training.targets)
-    kept, held = train_test_split(
+    kept, held_out = train_test_split(
         np.arange(len(training)), test_size=HELD_OUT_FRACTION, random_state=HELD_OUT_SEED, stratify=labels
     )
-    return Problem(f"{name}, a third of its training part held out", training[kept], training[held])
+    return Problem(f"{name}, a third of its training set held out", training[kept], training[held_out])
 
 
-def spread(tokens: rm.TokenSet, n: int | None) -> rm.TokenSet:
-    """``n`` samples, evenly spread; all, if None or fewer."""
+def evenly_spaced(tokens: rm.TokenSet, n: int | None) -> rm.TokenSet:
+    """Return ``n`` evenly spaced samples; all if ``n`` is None or larger than their number."""
     if n is None or n >= len(tokens):
         return tokens
     return tokens[np.linspace(0, len(tokens) - 1, n).round().astype(int)]
 
 
-def thinned(tokens: rm.TokenSet, fraction: float, seed: int) -> rm.TokenSet:
-    """Each series without a random share of its steps, rounded down; the rest keep their times."""
+def drop_steps(tokens: rm.TokenSet, fraction: float, seed: int) -> rm.TokenSet:
+    """Return series without a random fraction of their steps, rounded down; the others keep their times."""
     draw = np.random.default_rng(seed).random(tokens.n_tokens)
     order = np.lexsort((draw, tokens.sample_idx))
     rank = np.empty(tokens.n_tokens, int)
@@ -58,22 +69,40 @@ def thinned(tokens: rm.TokenSet, fraction: float, seed: int) -> rm.TokenSet:
     return tokens.select_tokens(rank >= n_dropped[tokens.sample_idx])
 
 
-def parts(name: str, fraction: float, seed: int, n: int | None = None) -> Problem:
-    """Both parts of a problem with steps left out, others with every seed and in each part."""
-    whole = problem(name)
-    draws = (2 * seed, 2 * seed + 1)
+def with_dropped_steps(name: str, fraction: float, seed: int, n: int | None = None) -> Problem:
+    """Return a dataset with dropped steps.
+
+    Parameters
+    ----------
+    name : str
+        Name of the dataset in the archive.
+    fraction : float
+        Fraction of the steps of each series that is dropped.
+    seed : int
+        Seed of the dropped steps, which differ between training and test set.
+    n : int, optional
+        Use ``n`` evenly spaced samples of each set.
+
+    Returns
+    -------
+    Problem
+        Both sets.
+    """
+    complete = problem(name)
+    seeds = (2 * seed, 2 * seed + 1)
     training, test = (
-        thinned(spread(p, n), fraction, s) for p, s in zip((whole.training, whole.test), draws, strict=True)
+        drop_steps(evenly_spaced(tokens, n), fraction, s)
+        for tokens, s in zip((complete.training, complete.test), seeds, strict=True)
     )
-    return Problem(whole.dataset, training, test)
+    return Problem(complete.dataset, training, test)
 
 
-def on_grid(tokens: rm.TokenSet, n_times: int) -> np.ndarray:
-    """(B, C, n_times) straight lines between the steps of each series, over its own span."""
+def on_regular_grid(tokens: rm.TokenSet, n_times: int) -> np.ndarray:
+    """Return (B, C, n_times) by linear interpolation between the steps of each series, over its own time span."""
     series = np.empty((len(tokens), tokens.schema.n_predicted, n_times), np.float32)
-    for i, one in enumerate(tokens):
-        times = one.positions[:, 0]
-        asked = np.linspace(times[0], times[-1], n_times)
+    for i, sample in enumerate(tokens):
+        times = sample.positions[:, 0]
+        grid = np.linspace(times[0], times[-1], n_times)
         for channel in range(series.shape[1]):
-            series[i, channel] = np.interp(asked, times, one.values[:, channel])
+            series[i, channel] = np.interp(grid, times, sample.values[:, channel])
     return series

@@ -1,8 +1,8 @@
 """MiniRocket on the same series: ``python -m reproduce.uea.minirocket [--seeds 3]`` writes minirocket.json.
 
-aeon, which has it, asks for other versions of packages than this project; it gets an environment of its own under
-``runs/``, made when it is not there. Steps left out are filled by straight lines; series of unequal length are
-stretched to the longest.
+aeon, which implements it, needs other versions of packages than this project. It is installed in an environment of its
+own under ``runs/``. Dropped steps are filled by linear interpolation; series of unequal length are stretched to the
+longest.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.record import run_metadata, write_json
-from reproduce.uea.data import SETS, on_grid, parts
+from reproduce.uea.data import SETS, on_regular_grid, with_dropped_steps
 
 HERE = Path(__file__).parent
 RECORD = HERE / "minirocket.json"
@@ -27,33 +27,35 @@ PINNED = "aeon==1.6.0"
 DROPPED = 0.3
 
 
-def measured(dataset: str, seed: int) -> dict[str, Any] | None:
-    """What was measured on a set with this seed, or None."""
+def recorded(dataset: str, seed: int) -> dict[str, Any] | None:
+    """Return the recorded result of a dataset and seed, or None."""
     rows = json.loads(RECORD.read_text())["rows"] if RECORD.exists() else []
-    return next((row for row in rows if (row["dataset"], row["seed"]) == (dataset, seed)), None)
+    # the record has the earlier name of a held-out training set
+    names = (dataset, dataset.replace("training set", "training part"))
+    return next((row for row in rows if row["dataset"] in names and row["seed"] == seed), None)
 
 
-def one(python: Path, name: str, seed: int) -> dict[str, Any]:
-    """Accuracy on the test part."""
-    problem = parts(name, DROPPED, seed)
-    # whole series are as long as the last step says
+def measure(python: Path, name: str, seed: int) -> dict[str, Any]:
+    """Return accuracy on the test set and seconds, measured by the interpreter ``python``."""
+    problem = with_dropped_steps(name, DROPPED, seed)
+    # the length of the complete series
     n_times = int(max(p.positions.max() for p in (problem.training, problem.test))) + 1
     with tempfile.TemporaryDirectory() as folder:
-        given = Path(folder) / "series.npz"
+        path = Path(folder) / "series.npz"
         np.savez(
-            given,
-            training=on_grid(problem.training, n_times),
+            path,
+            training=on_regular_grid(problem.training, n_times),
             training_labels=np.asarray(problem.training.targets),
-            test=on_grid(problem.test, n_times),
+            test=on_regular_grid(problem.test, n_times),
             test_labels=np.asarray(problem.test.targets),
         )
-        command = [str(python), str(HERE / "minirocket_worker.py"), str(given), str(seed)]
-        said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    return {"dataset": problem.dataset, "seed": seed, **json.loads(said.splitlines()[-1])}
+        command = [str(python), str(HERE / "minirocket_worker.py"), str(path), str(seed)]
+        output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    return {"dataset": problem.dataset, "seed": seed, **json.loads(output.splitlines()[-1])}
 
 
 def environment() -> Path:
-    """The interpreter of the environment that has aeon."""
+    """Return the interpreter of the environment that has aeon; the environment is made on first use."""
     python = ENVIRONMENT / "bin" / "python"
     if not python.exists():
         subprocess.run([sys.executable, "-m", "venv", str(ENVIRONMENT)], check=True)
@@ -62,17 +64,17 @@ def environment() -> Path:
 
 
 def main() -> None:
-    """All sets and seeds; the record is written after each."""
+    """Measure all datasets and seeds; the record is written after each."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=3)
     arguments = parser.parse_args()
-    about = {"command": "python -m reproduce.uea.minirocket", "package": PINNED, **run_metadata()}
+    metadata = {"command": "python -m reproduce.uea.minirocket", "package": PINNED, **run_metadata()}
     python, rows = environment(), []
     for name in SETS:
         for seed in range(arguments.seeds):
-            rows.append(one(python, name, seed))
+            rows.append(measure(python, name, seed))
             print(rows[-1], flush=True)
-            write_json(RECORD, {**about, "rows": rows})
+            write_json(RECORD, {**metadata, "rows": rows})
 
 
 if __name__ == "__main__":

@@ -1,4 +1,7 @@
-"""Run by minirocket.py in an environment that has aeon and not this project: fits one problem, prints one line."""
+"""Fit MiniRocket to one dataset and print one line of JSON.
+
+minirocket.py runs this script in an environment that has aeon but not this project.
+"""
 
 import json
 import sys
@@ -9,13 +12,13 @@ from aeon.classification.convolution_based import MiniRocketClassifier
 
 
 def main(path: str, seed: int) -> None:
-    """path: of an npz file with series and labels of both parts."""
-    given = np.load(path)
+    """Fit and predict; ``path`` is an npz file with series and labels of the training and test set."""
+    data = np.load(path)
     started = time.perf_counter()
     classifier = MiniRocketClassifier(random_state=seed, n_jobs=1)
-    classifier.fit(given["training"], given["training_labels"])
-    answers = classifier.predict(given["test"])
-    accuracy = float((answers == given["test_labels"]).mean())
+    classifier.fit(data["training"], data["training_labels"])
+    predicted = classifier.predict(data["test"])
+    accuracy = float((predicted == data["test_labels"]).mean())
     print(json.dumps({"accuracy": accuracy, "seconds": round(time.perf_counter() - started, 1)}))
 
 

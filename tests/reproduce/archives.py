@@ -1,4 +1,4 @@
-"""Small archives in the formats of public sets, for experiments on sets that are not at hand."""
+"""Small archives in the formats of public datasets, to run experiments whose data are not available."""
 
 import io
 import zipfile
@@ -14,7 +14,7 @@ HEADER += "@equalLength true\n@seriesLength {steps}\n@classLabel true {classes}\
 def write_uea(
     path: Path, splits: tuple[str, ...] = ("TRAIN", "TEST"), n: int = 12, channels: int = 3, steps: int = 10
 ) -> None:
-    """``<Name>.zip`` of series whose class is their level."""
+    """Write ``<Name>.zip`` of series whose class is their mean."""
     rng = np.random.default_rng(0)
     classes = ("normal", "abnormal")
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -37,7 +37,7 @@ def write_snana(
     band: str = "BAND",
     prefix: str = "",
 ) -> Path:
-    """HEAD (SNID, first row, last row, type) and PHOT (time, band, flag, flux, error) tables; the path of the first."""
+    """Write HEAD (id, rows, type) and PHOT (time, band, flag, flux, error) tables; return the path of HEAD."""
     fits = pytest.importorskip("astropy.io.fits")
     folder.mkdir(parents=True, exist_ok=True)
     tables = {
@@ -49,21 +49,21 @@ def write_snana(
     }
     for kind, (rows, columns) in tables.items():
         made = [
-            fits.Column(name=name, format=kept, array=np.array(column))
-            for (name, kept), column in zip(columns, zip(*rows, strict=True), strict=True)
+            fits.Column(name=name, format=kind_, array=np.array(column))
+            for (name, kind_), column in zip(columns, zip(*rows, strict=True), strict=True)
         ]
         fits.BinTableHDU.from_columns(made).writeto(folder / f"{stem}_{kind}.{ending}", overwrite=True)
     return folder / f"{stem}_HEAD.{ending}"
 
 
 def write_atat(path: Path, n: int = 12, steps: int = 9, n_classes: int = 3) -> dict[str, np.ndarray]:
-    """An ATAT file, and what was written; the last light curve never makes an alert."""
+    """Write an ATAT file and return its arrays; the last light curve has no alert."""
     h5py = pytest.importorskip("h5py")
     rng = np.random.default_rng(0)
     shape = (n, steps, 6)
-    is_seen = np.arange(steps)[None, :, None] < rng.integers(1, steps, (n, 1, 6))
+    is_observed = np.arange(steps)[None, :, None] < rng.integers(1, steps, (n, 1, 6))
     labels = np.arange(n) % n_classes
-    mask = is_seen.astype(float)
+    mask = is_observed.astype(float)
     alert = mask * (np.arange(n) < n - 1)[:, None, None] * (np.arange(steps) < steps // 2)[None, :, None]
     rows = np.arange(n)
     written = {
@@ -86,7 +86,7 @@ def write_atat(path: Path, n: int = 12, steps: int = 9, n_classes: int = 3) -> d
 
 
 def tone(hertz: float, seconds: float, kind: str) -> bytes:
-    """A sound file of one tone."""
+    """Return the bytes of an audio file of one tone."""
     soundfile = pytest.importorskip("soundfile")
     file = io.BytesIO()
     rng = np.random.default_rng(0)
@@ -96,7 +96,7 @@ def tone(hertz: float, seconds: float, kind: str) -> bytes:
 
 
 def write_esc50(path: Path, n_per_class: int = 2) -> None:
-    """ESC-50's layout: 5 folds of two classes, a low and a high tone, both in ESC-10."""
+    """Write an archive like ESC-50: 5 folds of two classes, a low and a high tone, both in ESC-10."""
     lines, files = ["filename,fold,target,category,esc10,src_file,take"], {}
     for fold in range(1, 6):
         for i in range(2 * n_per_class):
@@ -110,8 +110,8 @@ def write_esc50(path: Path, n_per_class: int = 2) -> None:
             archive.writestr(f"ESC-50-master/audio/{name}", content)
 
 
-def write_sounds(folder: Path, n: int) -> None:
-    """LibriSpeech's layout: speaker / chapter / utterance.flac, of growing length."""
+def write_audio_files(folder: Path, n: int) -> None:
+    """Write folders like LibriSpeech, speaker / chapter / utterance.flac, with clips of growing length."""
     for i in range(n):
         path = folder / "84" / str(i) / f"{i}.flac"
         path.parent.mkdir(parents=True)
@@ -119,12 +119,12 @@ def write_sounds(folder: Path, n: int) -> None:
 
 
 def write_tiny_imagenet(path: Path, n_classes: int = 4, n_train: int = 8, n_val: int = 4) -> None:
-    """Tiny ImageNet's layout, pictures of noise in the colour of their class."""
+    """Write an archive like Tiny ImageNet: images of noise in the colour of their class."""
     image = pytest.importorskip("PIL.Image")
     rng = np.random.default_rng(0)
     wnids = [f"n{i:08d}" for i in range(n_classes)]
 
-    def picture(label: int) -> bytes:
+    def image_file(label: int) -> bytes:
         file = io.BytesIO()
         pixels = rng.integers(0, 60, (64, 64, 3)) + 40 * label
         image.fromarray(pixels.astype(np.uint8)).save(file, format="JPEG")
@@ -136,9 +136,9 @@ def write_tiny_imagenet(path: Path, n_classes: int = 4, n_train: int = 8, n_val:
         lines = []
         for label, wnid in enumerate(wnids):
             for i in range(n_train):
-                archive.writestr(f"tiny-imagenet-200/train/{wnid}/images/{wnid}_{i}.JPEG", picture(label))
+                archive.writestr(f"tiny-imagenet-200/train/{wnid}/images/{wnid}_{i}.JPEG", image_file(label))
             for i in range(n_val):
                 name = f"val_{label}_{i}.JPEG"
-                archive.writestr(f"tiny-imagenet-200/val/images/{name}", picture(label))
+                archive.writestr(f"tiny-imagenet-200/val/images/{name}", image_file(label))
                 lines.append(f"{name}\t{wnid}\t0\t0\t9\t9")
         archive.writestr("tiny-imagenet-200/val/val_annotations.txt", "\n".join(lines) + "\n")

@@ -1,4 +1,4 @@
-"""Running, going on after a kill, and the table."""
+"""Runs, resumption of stopped runs, and the table."""
 
 import ast
 import json
@@ -11,21 +11,21 @@ import pytest
 import rotary_mae as rm
 from reproduce import run as running
 from reproduce.__main__ import main
-from reproduce.model_selection import changed, parse_changes
 from reproduce.experiment import NAMES, PROFILES, load
-from reproduce.table import HERE, rows_of, write
+from reproduce.model_selection import parse_changes, with_changes
+from reproduce.table import HERE, read_results, rows_of, write
 from tests.reproduce.toy import N_BATCHES, toy
 
 KEYS = {"experiment", "dataset", "metric", "split", "profile", "value", "std", "seeds", "n_parameters", "seconds"}
 KEYS |= {"hardware", "commit", "published", "best_other"}
 
 
-def test_page_and_results_are_those_of_the_committed_files() -> None:
+def test_committed_page_and_table_agree_with_the_result_files() -> None:
     assert write(is_check=True) == 0
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_experiment_says_what_it_is(name: str) -> None:
+def test_every_experiment_has_both_profiles_with_json_settings(name: str) -> None:
     experiment = load(name)
     assert experiment.name == name
     assert set(experiment.profiles) == set(PROFILES)
@@ -36,7 +36,7 @@ def test_every_experiment_says_what_it_is(name: str) -> None:
         assert experiment.profiles["quick"].minutes <= 20
 
 
-def test_only_public_names_are_used() -> None:
+def test_experiments_use_public_names_alone() -> None:
     for path in HERE.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             names = []
@@ -49,13 +49,13 @@ def test_only_public_names_are_used() -> None:
                     assert name == "rotary_mae" or name.startswith("rotary_mae.datasets"), f"{path}: {name}"
 
 
-def test_the_library_does_not_know_of_it() -> None:
+def test_library_does_not_import_reproduce() -> None:
     for path in Path(rm.__file__).parent.rglob("*.py"):
         assert "reproduce" not in path.read_text().split("import ")[0], path
         assert "import reproduce" not in path.read_text(), path
 
 
-def test_a_result_holds_what_is_needed_to_make_it_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_result_file_holds_settings_versions_and_cost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(running, "RESULTS", tmp_path / "results")
     path = running.measure(toy(), "quick", 3, runs=tmp_path / "runs")
     result = json.loads(path.read_text())
@@ -67,7 +67,7 @@ def test_a_result_holds_what_is_needed_to_make_it_again(tmp_path: Path, monkeypa
     assert result["seconds"] == pytest.approx(sum(training), abs=0.1)
 
 
-def test_a_seed_repeats_and_another_differs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_results_depend_on_the_seed_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(running, "RESULTS", tmp_path / "results")
     found = [
         json.loads(running.measure(toy(), "quick", seed, runs=tmp_path / name).read_text())["curves"]
@@ -76,7 +76,7 @@ def test_a_seed_repeats_and_another_differs(tmp_path: Path, monkeypatch: pytest.
     assert found[0] == found[1] != found[2]
 
 
-def test_parts_of_other_settings_are_not_taken_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_run_folder_with_other_settings_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(running, "RESULTS", tmp_path / "results")
     experiment = toy()
     running.measure(experiment, "quick", 0, runs=tmp_path)
@@ -86,7 +86,7 @@ def test_parts_of_other_settings_are_not_taken_over(tmp_path: Path, monkeypatch:
 
 
 @pytest.mark.slow
-def test_a_killed_run_goes_on(tmp_path: Path) -> None:
+def test_killed_run_resumes(tmp_path: Path) -> None:
     def run(where: str, dies_at: int) -> int:
         command = [sys.executable, "-m", "tests.reproduce.toy", str(tmp_path / where), str(dies_at)]
         return subprocess.run(command, cwd=HERE.parent, check=False, capture_output=True).returncode
@@ -96,29 +96,29 @@ def test_a_killed_run_goes_on(tmp_path: Path) -> None:
     half = tmp_path / "killed/results/toy-quick-0.json"
     assert json.loads(half.read_text())["to_do"] == ["two"]
     assert not running.is_complete(half)
-    kept = (tmp_path / "killed/runs/toy-quick-0/one.json").stat().st_mtime_ns
+    written = (tmp_path / "killed/runs/toy-quick-0/one.json").stat().st_mtime_ns
     assert (tmp_path / "killed/runs/toy-quick-0/two/last").exists()
     assert run("killed", 0) == 0
-    assert (tmp_path / "killed/runs/toy-quick-0/one.json").stat().st_mtime_ns == kept
-    whole, gone_on = (
+    assert (tmp_path / "killed/runs/toy-quick-0/one.json").stat().st_mtime_ns == written
+    complete, resumed = (
         json.loads((tmp_path / name / "results/toy-quick-0.json").read_text()) for name in ("whole", "killed")
     )
-    assert whole["curves"] == gone_on["curves"]
-    assert whole["to_do"] == gone_on["to_do"] == []
+    assert complete["curves"] == resumed["curves"]
+    assert complete["to_do"] == resumed["to_do"] == []
 
 
-def fake(seed: int, value: float, profile: str = "quick") -> dict:
-    about = {"experiment": "toy", "profile": profile, "seed": seed, "hardware": "abacus", "commit": "abc"}
+def a_result(seed: int, value: float, profile: str = "quick") -> dict:
+    metadata = {"experiment": "toy", "profile": profile, "seed": seed, "hardware": "abacus", "commit": "abc"}
     row = {"dataset": "toy", "metric": "weights", "split": "test", "n_parameters": 7}
     measures = [
         {**row, "method": "RoMAE", "value": value, "seconds": 10.0 * seed},
         {**row, "method": "nothing", "value": 1.0, "seconds": None, "n_parameters": None},
     ]
-    return {**about, "measures": measures, "curves": {}}
+    return {**metadata, "measures": measures, "curves": {}}
 
 
-def test_the_table_is_made_from_the_results(tmp_path: Path) -> None:
-    results = [fake(0, 2.0), fake(1, 4.0), fake(0, 9.0, "paper")]
+def test_table_shows_the_mean_over_seeds_and_published_numbers(tmp_path: Path) -> None:
+    results = [a_result(0, 2.0), a_result(1, 4.0), a_result(0, 9.0, "paper")]
     for result in results:
         path = tmp_path / "results" / f"toy-{result['profile']}-{result['seed']}.json"
         path.parent.mkdir(exist_ok=True)
@@ -128,10 +128,10 @@ def test_the_table_is_made_from_the_results(tmp_path: Path) -> None:
     assert write(tmp_path, [toy()], is_check=True) == 0
     rows = json.loads((tmp_path / "results.json").read_text())
     assert all(set(row) >= KEYS for row in rows)
-    ours, simple, paper, _ = rows
+    ours, baseline, paper, _ = rows
     assert (ours["value"], ours["std"], ours["seeds"], ours["seconds"]) == (3.0, pytest.approx(2**0.5), [0, 1], 5.0)
     assert (ours["published"], ours["best_other"]) == (3.0, 4.0)
-    assert (simple["method"], simple["published"], simple["std"]) == ("nothing", None, 0.0)
+    assert (baseline["method"], baseline["published"], baseline["std"]) == ("nothing", None, 0.0)
     assert (paper["profile"], paper["value"], paper["std"], paper["seeds"]) == ("paper", 9.0, None, [0])
     page = (tmp_path / "README.md").read_text()
     assert "| toy | RoMAE | weights | test | quick | 3 ± 1.414 | 3 | 4 (Other) | 0, 1 | 7 | 5 | abacus | abc |" in page
@@ -139,22 +139,36 @@ def test_the_table_is_made_from_the_results(tmp_path: Path) -> None:
     assert write(tmp_path, [toy()], is_check=True) == 1
 
 
-def test_results_of_another_experiment_are_left_alone() -> None:
-    assert rows_of(toy(), []) == []
+def test_results_of_an_experiment_with_a_longer_name_are_not_read(tmp_path: Path) -> None:
+    (tmp_path / "toy-quick-0.json").write_text(json.dumps(a_result(0, 2.0)))
+    (tmp_path / "toy-box-quick-0.json").write_text(json.dumps({**a_result(0, 9.0), "experiment": "toy-box"}))
+    assert [row["value"] for row in rows_of(toy(), read_results(tmp_path, "toy"))] == [2.0, 1.0]
 
 
-def test_settings_are_changed_by_name() -> None:
+def test_names_of_earlier_result_files_are_shown_in_current_terms(tmp_path: Path) -> None:
+    result = a_result(0, 2.0)
+    result["measures"][0] |= {"method": "RoMAE, 75 % hidden in blocks", "metric": "macro F"}
+    result["measures"][1] |= {"method": "straight lines between what is seen"}
+    (tmp_path / "toy-quick-0.json").write_text(json.dumps({**result, "curves": {"sines: straight lines": [1.0]}}))
+    (read,) = read_results(tmp_path, "toy")
+    assert [m["method"] for m in read["measures"]] == ["RoMAE, 75 % masked in blocks", "linear interpolation"]
+    assert [m["metric"] for m in read["measures"]] == ["macro F1", "weights"]
+    assert [m["value"] for m in read["measures"]] == [2.0, 1.0]
+    assert read["curves"] == {"sines: linear interpolation": [1.0]}
+
+
+def test_settings_are_changed_by_dotted_name() -> None:
     settings = {"model": {"width": 8}, "unit": 1.0}
-    new = changed(settings, parse_changes(["model.width=16", "model.depth=2", "unit=0.5"]))
+    new = with_changes(settings, parse_changes(["model.width=16", "model.depth=2", "unit=0.5"]))
     assert new == {"model": {"width": 16, "depth": 2}, "unit": 0.5}
     assert settings == {"model": {"width": 8}, "unit": 1.0}
     with pytest.raises(ValueError, match="no setting 'units'"):
-        changed(settings, {"units": 1})
+        with_changes(settings, {"units": 1})
     with pytest.raises(ValueError, match="NAME=VALUE"):
         parse_changes(["width"])
 
 
-def test_commands(capsys: pytest.CaptureFixture[str]) -> None:
+def test_commands_list_experiments_and_report_unknown_names(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["list"]) == 0
     shown = capsys.readouterr().out
     assert all(name in shown for name in NAMES)

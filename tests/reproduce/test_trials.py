@@ -1,4 +1,4 @@
-"""Two updates of every experiment and profile, as the command does it."""
+"""Two updates of every experiment and profile, as ``python -m reproduce run --trial`` runs them."""
 
 import json
 import re
@@ -20,8 +20,8 @@ DATA = {
     "physionet": "physionet2012",
     "ablations": "uea",
 }
-ELSEWHERE = {("light_curves", "paper"): "test_light_curves.py", ("audio", "paper"): "test_sounds_experiment.py"}
-# the trial of positions has one size of three; what only sets have that may not be at hand
+ELSEWHERE = {("light_curves", "paper"): "test_light_curves.py", ("audio", "paper"): "test_audio.py"}
+# the trial of positions has one size of three; the other datasets may not be available
 NOT_IN_EVERY_TRIAL = "small|base|Heartbeat|ELAsTiCC|ESC-50|Tiny ImageNet, (RoPE|abs)"
 TOY = {"width": 24, "heads": 2, "depth": 1, "decoder": {"width": 24, "heads": 2, "depth": 1}}
 
@@ -38,7 +38,7 @@ def check(experiment: Experiment, profile: str, runs: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["spirals", "synthetic", "pendulum", "speed", "positions"])
-def test_a_toy_of_it_runs(name: str, tmp_path: Path) -> None:
+def test_experiments_on_generated_data_run_at_toy_size(name: str, tmp_path: Path) -> None:
     experiment = load(name)
     small = {"model": {**experiment.profiles["quick"].settings.get("model", {}), **TOY}}
     if name == "pendulum":
@@ -50,9 +50,9 @@ def test_a_toy_of_it_runs(name: str, tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("profile", PROFILES)
 @pytest.mark.parametrize("name", NAMES)
-def test_two_updates_of_every_profile(name: str, profile: str, tmp_path: Path) -> None:
+def test_trial_of_every_profile_runs(name: str, profile: str, tmp_path: Path) -> None:
     if (name, profile) in ELSEWHERE:
-        pytest.skip(f"its data are not to be had here; see {ELSEWHERE[name, profile]}")
+        pytest.skip(f"the data are not available; see {ELSEWHERE[name, profile]}")
     if name in DATA and not has_data(DATA[name]):
         pytest.skip(f"{DATA[name]} is not under ROMAE_DATA")
     check(load(name), profile, tmp_path)

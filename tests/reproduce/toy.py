@@ -1,4 +1,4 @@
-"""A toy experiment, and a run of it that dies: ``python -m tests.reproduce.toy RUNS DIES_AT``."""
+"""A toy experiment, and a run of it that is killed: ``python -m tests.reproduce.toy FOLDER KILLED_AT``."""
 
 from __future__ import annotations
 
@@ -14,38 +14,38 @@ import numpy as np
 import torch
 
 import rotary_mae as rm
-from reproduce.experiment import Experiment, StageResult, Measure, Stage, Profile, Reference
+from reproduce.experiment import Experiment, Measure, Profile, Reference, Stage, StageResult
 from reproduce.run import Run, measure
 
 N_BATCHES = 12
 
 
-class Mortal:
-    """Samples that kill the process when so many batches have been read; 0 never does."""
+class KillingSource:
+    """Source that kills the process when ``killed_at`` batches have been read; 0 means never."""
 
-    def __init__(self, dies_at: int) -> None:
+    def __init__(self, killed_at: int) -> None:
         rng = np.random.default_rng(0)
         targets = rng.normal(size=8).astype(np.float32)
         self.tokens = rm.TokenSet(rng.normal(size=40), rng.uniform(1, 9, 40), [5] * 8, targets=targets)
-        self.schema, self.dies_at, self.n_read = self.tokens.schema, dies_at, 0
+        self.schema, self.killed_at, self.n_read = self.tokens.schema, killed_at, 0
 
     def __len__(self) -> int:
         return len(self.tokens)
 
     def __getitem__(self, index: Any) -> rm.TokenSet:
         self.n_read += 1
-        if self.n_read == self.dies_at:
+        if self.n_read == self.killed_at:
             os.kill(os.getpid(), signal.SIGKILL)
         return self.tokens[index]
 
 
-def toy(dies_at: int = 0) -> Experiment:
-    """Two parts that train a little; the second dies while it is at it."""
+def toy(killed_at: int = 0) -> Experiment:
+    """Two stages of short trainings; the second is killed while it trains."""
 
-    def part(run: Run, name: str, dies_at: int) -> StageResult:
+    def stage(run: Run, name: str, killed_at: int) -> StageResult:
         run.set_seed()
         model = rm.RoMAEForPrediction(rm.RoMAEConfig(n_values=1, n_axes=1, width=8, heads=1, depth=1), outputs=1)
-        result = run.train(name, model, Mortal(dies_at), run.settings["training"])
+        result = run.train(name, model, KillingSource(killed_at), run.settings["training"])
         weights = torch.cat([p.detach().flatten() for p in model.parameters()])
         rows = [
             Measure("toy", "weights", "test", float(weights.square().sum()), "RoMAE", len(weights), result.seconds),
@@ -53,8 +53,8 @@ def toy(dies_at: int = 0) -> Experiment:
         ]
         return StageResult(rows, {name: weights[:3].tolist()})
 
-    def parts(run: Run) -> Mapping[str, Stage]:
-        return {"one": partial(part, run, "one", 0), "two": partial(part, run, "two", dies_at)}
+    def stages(run: Run) -> Mapping[str, Stage]:
+        return {"one": partial(stage, run, "one", 0), "two": partial(stage, run, "two", killed_at)}
 
     training = {"epochs": 6, "batch_size": 4, "progress": False, "save_seconds": 0.0, "learning_rate": 0.01}
     profile = Profile({"training": training}, 1, 1)
@@ -63,7 +63,7 @@ def toy(dies_at: int = 0) -> Experiment:
         title="A toy",
         source="Table 0",
         profiles={"quick": profile, "paper": profile},
-        parts=parts,
+        stages=stages,
         trial={},
         references=[Reference("toy", "weights", 3.0, 4.0, "Other")],
         protocol="None.",
