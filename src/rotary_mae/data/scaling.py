@@ -145,7 +145,7 @@ class Scaling:
         ValueError
             For data of another kind, or with a channel that was not there at fit.
         """
-        return align(tokens, self.schema, self.center)
+        return tokens if tokens.schema == self.schema else align(tokens, self.schema, self.center)
 
     def apply(self, tokens: TokenSet) -> TokenSet:
         """Convert tokens to the model's units.

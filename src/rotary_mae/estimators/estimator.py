@@ -169,7 +169,7 @@ class RoMAEEstimator(BaseEstimator):
     def _source(self, X: Any) -> Source:
         """Return samples to predict on, in the layout of the fit; warn if they differ from the samples of the fit."""
         check_is_fitted(self)
-        source = as_source(X, self.columns, self.layout, self.scaling_.schema)
+        source = X if isinstance(X, TokenSet) else as_source(X, self.columns, self.layout, self.scaling_.schema)
         if (difference := describe_shift(self.profile_, source)) is not None:
             warn_caller(difference, DataShiftWarning)
         return source
