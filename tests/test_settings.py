@@ -1,4 +1,4 @@
-"""Settings of the wrong kind are refused by name, before anything is built of them."""
+"""Settings of a wrong type: an error that names the setting, before any work."""
 
 import json
 from typing import Any
@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 import rotary_mae as rm
-from rotary_mae._settings import check_kinds
+from rotary_mae._settings import check_types
 from rotary_mae.batches.augmentation import Augmentation
 from rotary_mae.batches.masking import Masking
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("given", "message"),
     [
         ({"learning_rate": "1e-3"}, "learning_rate must be a number, got '1e-3'"),
         ({"epochs": "3"}, "epochs must be a whole number of at least 1, got '3'"),
@@ -31,13 +31,13 @@ from rotary_mae.batches.masking import Masking
         ({"augmentation": {"scale": None}}, "scale must be a number, got None"),
     ],
 )
-def test_training(given: dict[str, Any], said: str) -> None:
-    with pytest.raises(ValueError, match=said):
+def test_training_settings_of_a_wrong_type_are_errors(given: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
         rm.TrainingConfig(**given)
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("given", "message"),
     [
         ({"size": 5}, "size must be a text, got 5"),
         ({"width": "64"}, "width must be a whole number, got '64'"),
@@ -51,12 +51,12 @@ def test_training(given: dict[str, Any], said: str) -> None:
         ({"timescales": (("a",),)}, "timescales must be numbers, got 'a'"),
     ],
 )
-def test_model(given: dict[str, Any], said: str) -> None:
-    with pytest.raises(ValueError, match=said):
+def test_model_settings_of_a_wrong_type_are_errors(given: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
         rm.RoMAEConfig(n_values=1, n_axes=1, **given)
 
 
-def test_numbers_of_numpy_are_numbers() -> None:
+def test_numpy_numbers_are_accepted() -> None:
     training = rm.TrainingConfig(epochs=np.int64(3), learning_rate=np.float32(0.5), compile=np.bool_(False))
     assert (training.epochs, training.learning_rate) == (3, 0.5)
     assert rm.TrainingConfig(betas=np.array([0.5, 0.75])).betas == (0.5, 0.75)  # type: ignore[arg-type]
@@ -65,13 +65,13 @@ def test_numbers_of_numpy_are_numbers() -> None:
     assert rm.RoMAEConfig(n_values=np.int32(2), n_axes=1, dropout=np.float64(0.1), window=3).n_predicted == 2
 
 
-def test_all_settings_that_json_has_kept_are_read() -> None:
+def test_settings_are_the_same_after_json() -> None:
     training = rm.TrainingConfig(hiding=Masking(then=Masking("block", 0.5)), augmentation=Augmentation(thinning=0.5))
     assert rm.TrainingConfig.from_dict(json.loads(json.dumps(training.to_dict()))) == training
     model = rm.RoMAEConfig(n_values=1, n_axes=2, timescales=((1.0,), (2.0, 3)), window=2.5)
     assert rm.RoMAEConfig.from_dict(json.loads(json.dumps(model.to_dict()))) == model
-    check_kinds(model)
+    check_types(model)
 
 
-def test_one_tracker_may_be_named_alone() -> None:
+def test_a_single_tracker_may_be_a_text() -> None:
     assert rm.TrainingConfig(trackers="tensorboard").trackers == ("tensorboard",)  # type: ignore[arg-type]

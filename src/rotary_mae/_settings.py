@@ -1,8 +1,8 @@
-"""What all settings have in common: their names and kinds are checked before anything compares them."""
+"""Checks of settings: names and types are checked before anything compares the values."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from difflib import get_close_matches
 from numbers import Integral, Real
@@ -11,54 +11,57 @@ from typing import Any, TypeVar, get_args, get_type_hints
 
 import numpy as np
 
-Nested = TypeVar("Nested")
+Settings = TypeVar("Settings")
 
 
 def check_keys(cls: type, given: Mapping[str, Any]) -> None:
-    """Raise ValueError for a key that ``cls``, a dataclass, does not have, suggesting one that it has."""
+    """Raise ValueError for a key that is no field of the dataclass ``cls``, and suggest a field."""
     known = [f.name for f in fields(cls)]
     for key in given:
         if key not in known:
             raise ValueError(f"{cls.__name__} has no setting {key!r}{did_you_mean(key, known)}")
 
 
-def did_you_mean(got: str, known: Any) -> str:
-    """The end of a sentence about a name that is not known."""
-    close = get_close_matches(got, list(known), n=1)
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return the end of an error message about an unknown name: the closest known name, or all of them."""
+    close = get_close_matches(name, list(known), n=1)
     return f"; did you mean {close[0]!r}?" if close else f"; it has {', '.join(known)}"
 
 
-def check_kinds(settings: Any) -> None:
-    """Raise ValueError for a field of a dataclass that should be a number, a switch or a text and is not.
+def check_types(settings: Any) -> None:
+    """Raise ValueError for a field of a dataclass that should be a number, a bool or a text and is not.
 
-    A number in quotes is the usual one: YAML reads 1e-3 as text, for the want of a point.
+    The usual case is a number in quotes: YAML reads 1e-3 as text, because it has no decimal point.
     """
     for name, hint in get_type_hints(type(settings)).items():
-        kinds, given = get_args(hint) if isinstance(hint, UnionType) else (hint,), getattr(settings, name)
-        if all(kind in _KINDS for kind in kinds) and not any(_KINDS[kind][0](given) for kind in kinds):
-            wanted = " or ".join(_KINDS[kind][1] for kind in kinds)
-            raise ValueError(f"{name} must be {wanted}, got {given!r}")
+        types, given = get_args(hint) if isinstance(hint, UnionType) else (hint,), getattr(settings, name)
+        if all(kind in _CHECKS for kind in types) and not any(_CHECKS[kind][0](given) for kind in types):
+            expected = " or ".join(_CHECKS[kind][1] for kind in types)
+            raise ValueError(f"{name} must be {expected}, got {given!r}")
 
 
 def is_whole(given: Any) -> bool:
-    """Whether this is a whole number; True and False are none."""
-    return isinstance(given, Integral) and not _is_switch(given)
+    """Return True for a whole number; True and False are none."""
+    return isinstance(given, Integral) and not _is_bool(given)
 
 
 def is_number(given: Any) -> bool:
-    """Whether this is a real number; True and False are none."""
-    return isinstance(given, Real) and not _is_switch(given)
+    """Return True for a real number; True and False are none."""
+    return isinstance(given, Real) and not _is_bool(given)
 
 
 def is_sequence(given: Any) -> bool:
-    """Whether these are several of something in order: a list, a tuple or an array, not a text."""
+    """Return True for a list, a tuple or an array, False for a text."""
     return (isinstance(given, Sequence) and not isinstance(given, str)) or (
         isinstance(given, np.ndarray) and given.ndim > 0
     )
 
 
-def nested(cls: type[Nested], given: Any, name: str) -> Nested:
-    """Settings within settings: as they are, or of a dictionary of their fields; ValueError for anything else."""
+def as_settings(cls: type[Settings], given: Any, name: str) -> Settings:
+    """Return an instance of the dataclass ``cls`` as it is, or make one of a dictionary of its fields.
+
+    Raises ValueError, with ``name`` in the message, for anything else.
+    """
     if isinstance(given, cls):
         return given
     if not isinstance(given, Mapping):
@@ -67,14 +70,15 @@ def nested(cls: type[Nested], given: Any, name: str) -> Nested:
     return cls(**given)
 
 
-def _is_switch(given: Any) -> bool:
+def _is_bool(given: Any) -> bool:
     return isinstance(given, bool | np.bool_)
 
 
-_KINDS = {
-    bool: (_is_switch, "True or False"),
+_CHECKS = {
+    bool: (_is_bool, "True or False"),
     int: (is_whole, "a whole number"),
     float: (is_number, "a number"),
     str: (lambda given: isinstance(given, str), "a text"),
     NoneType: (lambda given: given is None, "None"),
 }
+"""Test and name of each type of setting."""

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtri
 
-from rotary_mae._settings import check_kinds
+from rotary_mae._settings import check_types
 from rotary_mae.batches.keyed_random import keyed_uniform
 from rotary_mae.data.tokens import TokenSet
 
@@ -45,7 +45,7 @@ class Augmentation:
     thinning: float = 0.0
 
     def __post_init__(self) -> None:
-        check_kinds(self)
+        check_types(self)
         for field in fields(self):
             strength = getattr(self, field.name)
             if strength < 0 or (field.name == "thinning" and strength >= 1):

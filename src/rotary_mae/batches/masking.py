@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from rotary_mae._settings import check_kinds, nested
+from rotary_mae._settings import as_settings, check_types
 from rotary_mae.batches.keyed_random import keyed_uniform
 
 VALIDATION_EPOCH = 2**40
@@ -54,9 +54,9 @@ class Masking:
     then: Masking | None = None
 
     def __post_init__(self) -> None:
-        check_kinds(self)
+        check_types(self)
         if self.then is not None:
-            object.__setattr__(self, "then", nested(Masking, self.then, "then"))
+            object.__setattr__(self, "then", as_settings(Masking, self.then, "then"))
         if self.strategy not in STRATEGIES:
             raise ValueError(f"the hiding strategy must be one of {STRATEGIES}, got {self.strategy!r}")
         if not 0.0 <= self.fraction <= 1.0:

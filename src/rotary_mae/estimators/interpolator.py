@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from rotary_mae._settings import nested
+from rotary_mae._settings import as_settings
 from rotary_mae._warnings import warn_caller
 from rotary_mae.batches.masking import Masking, Strategy
 from rotary_mae.data.alignment import align
@@ -313,8 +313,8 @@ class RoMAEInterpolator(RoMAEEstimator):
         given = (self.training or {}).get("hiding", {})
         if isinstance(given, Mapping):
             # fields that are not given stay
-            given = {**asdict(nested(Masking, hiding, "hiding")), **given}
-        return nested(Masking, given, "training['hiding']")
+            given = {**asdict(as_settings(Masking, hiding, "hiding")), **given}
+        return as_settings(Masking, given, "training['hiding']")
 
     # -- predicting -------------------------------------------------------------------------------------------
 

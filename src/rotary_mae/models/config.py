@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, Self
 
-from rotary_mae._settings import check_keys, check_kinds, did_you_mean, is_number, is_sequence, nested
+from rotary_mae._settings import as_settings, check_keys, check_types, did_you_mean, is_number, is_sequence
 from rotary_mae.nn.rope import check_head_width
 
 
@@ -49,7 +49,7 @@ class _Sized:
 
     def _resolve(self) -> None:
         """Replace fields that are 0 by those of the named size, and check them."""
-        check_kinds(self)
+        check_types(self)
         if self.size not in SIZES:
             raise ValueError(
                 f"size must be one of {', '.join(SIZES)}, got {self.size!r}{did_you_mean(self.size, SIZES)}"
@@ -207,7 +207,7 @@ class RoMAEConfig(_Sized):
 
     def __post_init__(self) -> None:
         self._resolve()
-        object.__setattr__(self, "decoder", nested(DecoderConfig, self.decoder, "decoder"))
+        object.__setattr__(self, "decoder", as_settings(DecoderConfig, self.decoder, "decoder"))
         if self.timescales is not None:
             object.__setattr__(self, "timescales", _timescales(self.timescales))
         if self.n_predicted == 0:

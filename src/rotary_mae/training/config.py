@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from rotary_mae._settings import check_keys, check_kinds, is_number, is_sequence, is_whole, nested
+from rotary_mae._settings import as_settings, check_keys, check_types, is_number, is_sequence, is_whole
 from rotary_mae.batches.augmentation import Augmentation
 from rotary_mae.batches.masking import Masking
 
@@ -120,7 +120,7 @@ class TrainingConfig:
 
     def __post_init__(self) -> None:
         for name, cls in (("hiding", Masking), ("augmentation", Augmentation)):
-            object.__setattr__(self, name, nested(cls, getattr(self, name), name))
+            object.__setattr__(self, name, as_settings(cls, getattr(self, name), name))
         object.__setattr__(self, "betas", _checked_betas(self.betas))
         trackers = [self.trackers] if isinstance(self.trackers, str) else self.trackers
         object.__setattr__(self, "trackers", tuple(trackers))
@@ -130,7 +130,7 @@ class TrainingConfig:
         for name in ("max_steps", "max_tokens"):
             if getattr(self, name) is not None and not _is_positive_whole(getattr(self, name)):
                 raise ValueError(f"{name} must be a whole number of at least 1 or None, got {getattr(self, name)!r}")
-        check_kinds(self)
+        check_types(self)
         for name in ("warmup_fraction", "label_smoothing", "average"):
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise ValueError(f"{name} must be in [0, 1], got {getattr(self, name)}")
