@@ -48,30 +48,14 @@ from rotary_mae.training.trainer import TrainingResult
 
 Array = npt.NDArray[Any]
 
-Kind = TypeVar("Kind", bound="RoMAEEstimator")
-
 
 class RoMAEEstimator(BaseEstimator):
-    """Shared parts of the four estimators, which add their parameters and predictions.
+    """Shared parts of the four estimators, which describe their parameters and fitted attributes.
 
     Attributes
     ----------
     predicts_targets : bool
         True for estimators that predict labels or numbers of whole samples, and are fitted with ``y``.
-    model_ : Pretrained
-        The trained model; of an ensemble the first.
-    models_ : list of Pretrained
-        All members of the ensemble; one without an ensemble.
-    training_ : TrainingResult
-        Metrics by epoch, number of updates and seconds of the training of ``model_``. Not saved.
-    transfer_ : TransferReport or None
-        Weights that were copied from ``init``; None without ``init``. Not saved.
-    validation_idx_ : array of int, shape (n_validation,)
-        Indices of the validation samples among the samples given to ``fit``. Not saved.
-    summary_ : FitSummary
-        Scores on the validation set, see ``compare_with_baselines``.
-    profile_ : DataProfile or None
-        Typical units, time steps and channels of the samples of the fit, which data to predict are compared with.
     """
 
     predicts_targets: ClassVar[bool] = False
@@ -123,18 +107,7 @@ class RoMAEEstimator(BaseEstimator):
         return type(self)(**parameters)
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Return the constructor parameters by name.
-
-        Parameters
-        ----------
-        deep : bool, default=True
-            Has no effect: the parameters of an estimator in ``init`` are not part of this one.
-
-        Returns
-        -------
-        dict
-            Values by name.
-        """
+        """Return the constructor parameters by name; ``deep`` has no effect: an estimator in ``init`` is one value."""
         parameters: dict[str, Any] = super().get_params(deep=False)
         return parameters
 
@@ -391,31 +364,6 @@ class RoMAEEstimator(BaseEstimator):
         """
         check_is_fitted(self)
         FittedEstimator.of(self).save(self.models_, Path(path))
-
-
-def restored_estimator(kind: type[Kind], state: FittedEstimator, models: Sequence[Pretrained]) -> Kind:
-    """Return a fitted estimator with the saved state.
-
-    Parameters
-    ----------
-    kind : type
-        Class of the estimator.
-    state : FittedEstimator
-        State that was read from a folder.
-    models : sequence of Pretrained
-        Members of the ensemble.
-
-    Returns
-    -------
-    RoMAEEstimator
-        An estimator of the class ``kind``.
-    """
-    estimator = kind(**state.parameters)
-    estimator.models_ = list(models)
-    estimator.model_ = estimator.models_[0]
-    estimator.transfer_ = None
-    estimator.__dict__.update(state.attributes())
-    return estimator
 
 
 def _check_count(name: str, given: Any) -> None:

@@ -9,7 +9,7 @@ from rotary_mae._warnings import warn_caller
 from rotary_mae.estimators._fit.ensemble import member_folder
 from rotary_mae.estimators.classifier import RoMAEClassifier
 from rotary_mae.estimators.embedder import RoMAEEmbedder
-from rotary_mae.estimators.estimator import RoMAEEstimator, restored_estimator
+from rotary_mae.estimators.estimator import RoMAEEstimator
 from rotary_mae.estimators.interpolator import RoMAEInterpolator
 from rotary_mae.estimators.regressor import RoMAERegressor
 from rotary_mae.estimators.saving import DESCRIPTION, FittedEstimator
@@ -84,4 +84,7 @@ def _load_estimator(folder: Path) -> RoMAEEstimator:
             )
             break
         models.append(load_model(place))
-    return restored_estimator(ESTIMATORS[state.kind], state, models)
+    estimator = ESTIMATORS[state.kind](**state.parameters)
+    estimator.models_, estimator.model_, estimator.transfer_ = models, models[0], None
+    estimator.__dict__.update(state.attributes())
+    return estimator
