@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from difflib import get_close_matches
 from typing import Any
@@ -12,7 +13,6 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from rotary_mae.data.astropy_tables import arrow_table, is_astropy
 from rotary_mae.data.rows import FloatArray, IntArray, raise_unobserved
 from rotary_mae.data.timestamps import is_timelike, to_seconds
 
@@ -62,7 +62,7 @@ def select(df: Any, wanted: Sequence[str]) -> pa.Table:
         If this is no data frame, has no rows, or lacks a column (MissingColumn).
     """
     try:
-        frame = nw.from_native(arrow_table(df) if is_astropy(df) else df)
+        frame = nw.from_native(astropy_to_arrow(df) if is_astropy(df) else df)
     except TypeError:
         raise ValueError(
             f"expected a pandas, polars, pyarrow or astropy table, got {type(df).__name__}; arrays go to from_arrays, "
@@ -217,3 +217,52 @@ def _is_number(entry: Any) -> bool:
     except (TypeError, ValueError):
         return False
     return True
+
+
+# -- astropy ------------------------------------------------------------------------------------------------
+
+
+def is_astropy(df: Any) -> bool:
+    """Return True for an astropy Table, QTable or TimeSeries; does not import astropy."""
+    module = sys.modules.get("astropy.table")
+    return module is not None and isinstance(df, module.Table)
+
+
+def astropy_to_arrow(table: Any) -> pa.Table:
+    """Convert an astropy table.
+
+    Parameters
+    ----------
+    table : astropy Table, QTable or TimeSeries
+        Columns of any kind.
+
+    Returns
+    -------
+    pyarrow.Table
+        The same columns, masked entries as null or NaN. ``Time`` becomes MJD in days in its own time scale,
+        ``TimeDelta`` days; quantities lose their unit; bytes become text; several numbers a row become a list.
+    """
+    return pa.table({name: _astropy_column(table[name]) for name in table.colnames})
+
+
+def _astropy_column(column: Any) -> pa.Array:
+    values, is_masked = _values_and_mask(column)
+    if values.dtype.kind == "S":
+        values = np.char.decode(values, "utf-8")
+    if values.ndim > 1:
+        filled = values if is_masked is None else np.where(is_masked, np.nan, values)
+        return pa.array(filled.tolist())
+    # FITS files are big-endian, arrow is not
+    return pa.array(values.astype(values.dtype.newbyteorder("=")), mask=is_masked)
+
+
+def _values_and_mask(column: Any) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_] | None]:
+    mask = getattr(column, "mask", None)
+    is_masked = None if mask is None or mask is np.ma.nomask else np.array(mask, bool)
+    if (days := getattr(column, "mjd", None)) is None:  # Time
+        days = getattr(column, "jd", None)  # TimeDelta: a number of days
+    plain = column if days is None else days
+    plain = getattr(plain, "value", plain)  # Quantity
+    plain = getattr(plain, "unmasked", plain)
+    values = np.asarray(np.ma.getdata(plain))
+    return values, None if is_masked is None else np.broadcast_to(is_masked, values.shape)

@@ -11,8 +11,7 @@ import numpy as np
 from sklearn.utils import check_array
 
 from rotary_mae.data.arrays import from_arrays
-from rotary_mae.data.astropy_tables import arrow_table, is_astropy
-from rotary_mae.data.columns import MissingColumn
+from rotary_mae.data.columns import MissingColumn, astropy_to_arrow, is_astropy
 from rotary_mae.data.frames import from_frame
 from rotary_mae.data.schema import Schema
 from rotary_mae.data.sources import Source, adapt_source
@@ -91,7 +90,7 @@ def _read_frame(X: Any, columns: Mapping[str, Any] | None, layout: str, schema: 
     known = list(inspect.signature(from_frame).parameters)[1:]
     if unknown := [name for name in arguments if name not in known]:
         raise ValueError(f"columns has no {unknown[0]!r}; it holds arguments of from_frame: {', '.join(known)}")
-    X = arrow_table(X) if is_astropy(X) else X
+    X = astropy_to_arrow(X) if is_astropy(X) else X
     if schema is not None:
         layout = schema.layout
         # labels may be missing in data to predict
