@@ -1,4 +1,4 @@
-"""Small runs of training that tests, and processes that tests start, have in common."""
+"""Small training runs that tests, and processes that tests start, share."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ import torch
 from safetensors.torch import load_file
 
 import rotary_mae as rm
-from rotary_mae.training.run_folder import fingerprinted
+from rotary_mae.training.run_folder import fingerprint_indices
 from tests.builders import small_config
 
 LENGTHS = (7, 3, 12, 5, 9, 2, 8, 6, 4, 11, 10, 5, 7, 3, 8, 6, 9, 4, 12, 5, 7)
 
 
 def waves(lengths: Any = LENGTHS, *, seed: int = 0) -> rm.TokenSet:
-    """Sines of two phases at random times; the targets say which, and sit in no sample's first value alone."""
+    """Return sines of two phases at random times, with the phase as target; no single value determines it."""
     rng = np.random.default_rng(seed)
     n = int(np.sum(lengths))
     labels = np.arange(len(lengths)) % 2
@@ -32,65 +32,69 @@ def waves(lengths: Any = LENGTHS, *, seed: int = 0) -> rm.TokenSet:
 
 
 def quiet(**changes: Any) -> rm.TrainingConfig:
-    """Four epochs of batches of five on the CPU, without a bar."""
+    """Return settings of four epochs in batches of five on the CPU, without a progress bar."""
     given: dict[str, Any] = {"epochs": 4, "batch_size": 5, "learning_rate": 3e-3, "device": "cpu", "progress": False}
     return rm.TrainingConfig(**{**given, **changes})
 
 
 def autoencoder(seed: int = 0, **changes: Any) -> rm.RoMAEForPreTraining:
-    """A tiny autoencoder with seeded weights."""
+    """Return a tiny autoencoder with seeded weights."""
     torch.manual_seed(seed)
     return rm.RoMAEForPreTraining(small_config(**changes))
 
 
 def classifier(seed: int = 0, **changes: Any) -> rm.RoMAEForPrediction:
-    """A tiny classifier of two classes with seeded weights."""
+    """Return a tiny classifier of two classes with seeded weights."""
     torch.manual_seed(seed)
     return rm.RoMAEForPrediction(small_config(**changes), outputs=2)
 
 
-def noisy(kind: str) -> Any:
-    """A model that draws random numbers while it trains."""
+def with_dropout(kind: str) -> Any:
+    """Return a model that draws random numbers in training, for "pre-training" or as "classifier"."""
     make = autoencoder if kind == "pre-training" else classifier
     return make(dropout=0.2, drop_path=0.3)
 
 
-class Watched:
-    """A source that calls ``action`` at the ``n``-th reading, by whichever process; that of the fingerprint, before any
-    training, does not count."""
+class WatchedSource:
+    """A source that calls ``action`` at the ``n``-th reading, in whichever process reads.
+
+    The reading of the fingerprint, before training, does not count.
+    """
+
+    is_on_disk = False
 
     def __init__(self, tokens: rm.TokenSet, n: int, action: Callable[[], None]) -> None:
         self.tokens, self.action = tokens, action
         self.left = multiprocessing.Value("i", n)
-        self.schema, self.lengths, self.targets = tokens.schema, tokens.lengths, tokens.targets
+        self.schema, self.ids, self.lengths, self.targets = tokens.schema, tokens.ids, tokens.lengths, tokens.targets
 
     def __len__(self) -> int:
         return len(self.tokens)
 
     def __getitem__(self, index: Any) -> rm.TokenSet:
         with self.left.get_lock():
-            counts = not np.array_equal(index, fingerprinted(len(self)))
-            self.left.value -= counts
-            is_time = counts and self.left.value == 0
-        if is_time:
+            is_counted = not np.array_equal(index, fingerprint_indices(len(self)))
+            self.left.value -= is_counted
+            is_due = is_counted and self.left.value == 0
+        if is_due:
             self.action()
         return self.tokens[index]
 
 
-def stop_softly() -> None:
-    """SIGTERM to this process."""
+def request_shutdown() -> None:
+    """Send SIGTERM to this process."""
     os.kill(os.getpid(), signal.SIGTERM)
 
 
 def weights_of(model: torch.nn.Module | Path) -> dict[str, torch.Tensor]:
-    """Weights by name, of a model or of a checkpoint folder."""
+    """Return the weights by name, of a model or of a checkpoint folder."""
     if isinstance(model, Path):
         return load_file(model / "model.safetensors")
     return {name: weight.detach().clone() for name, weight in model.state_dict().items()}
 
 
 def assert_same_weights(one: Any, other: Any, atol: float = 0.0) -> None:
-    """Equal to the bit, or within ``atol``."""
+    """Assert that weights are equal to the bit, or within ``atol``."""
     mine, theirs = weights_of(one), weights_of(other)
     assert mine.keys() == theirs.keys()
     for name, weight in mine.items():
@@ -98,5 +102,5 @@ def assert_same_weights(one: Any, other: Any, atol: float = 0.0) -> None:
 
 
 def without_clocks(history: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Lines of metrics without what depends on the speed of the machine."""
+    """Return lines of metrics without the numbers that depend on the speed of the machine."""
     return [{k: v for k, v in line.items() if k not in ("seconds", "samples_per_second")} for line in history]

@@ -8,12 +8,12 @@ import pytest
 import rotary_mae as rm
 from tests.training.runs import (
     LENGTHS,
-    Watched,
+    WatchedSource,
     assert_same_weights,
     autoencoder,
     classifier,
     quiet,
-    stop_softly,
+    request_shutdown,
     waves,
 )
 
@@ -53,7 +53,7 @@ def test_the_folder_says_what_it_is(tmp_path):
 def test_what_others_put_into_the_folder_is_left_alone(tmp_path):
     out = tmp_path / "run"
     with pytest.raises(KeyboardInterrupt):
-        rm.train(autoencoder(), Watched(waves(), 7, stop_softly), quiet(), out=out)
+        rm.train(autoencoder(), WatchedSource(waves(), 7, request_shutdown), quiet(), out=out)
     foreign = {"logs/events.txt": "1", "x-3/weights": "2", "checkpoint-12/a.json": "3", "notes.md": "4", "7": "5"}
     for name, text in foreign.items():
         (out / name).parent.mkdir(exist_ok=True)
@@ -79,10 +79,10 @@ def test_nan_is_a_clear_error_and_keeps_what_was_saved(tmp_path, when):
     def poison():
         model.mask_token.data.fill_(float("nan"))
         if when == "within an epoch":
-            stop_softly()
+            request_shutdown()
 
     with pytest.raises(FloatingPointError, match=r"infinite or NaN in epoch \d.*lower learning_rate.*kept"):
-        rm.train(model, Watched(waves(), reading, poison), config, validation=waves(LENGTHS[:4], seed=1), out=out)
+        rm.train(model, WatchedSource(waves(), reading, poison), config, validation=waves(LENGTHS[:4], seed=1), out=out)
     if when == "at once":
         assert not (out / "last").exists()
         return
