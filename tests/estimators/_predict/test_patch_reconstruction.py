@@ -1,7 +1,6 @@
-"""Hidden patches filled in and shown: what was seen stays, the rest comes back in the user's units."""
+"""Reconstruction of masked patches: visible patches are kept, predictions are in the user's units."""
 
 import numpy as np
-import pandas as pd
 import pytest
 
 import rotary_mae as rm
@@ -28,19 +27,19 @@ def embedder() -> rm.RoMAEEmbedder:
     return rm.RoMAEEmbedder(**settings).fit(rm.from_images(images, (4, 4)))
 
 
-def test_images_come_back_in_their_own_units(embedder: rm.RoMAEEmbedder) -> None:
+def test_visible_patches_are_kept_in_the_units_of_the_image(embedder: rm.RoMAEEmbedder) -> None:
     images, _ = stripes(8, seed=1)
     found = embedder.reconstruct(rm.from_images(images, (4, 4)))
     assert found.is_hidden.reshape(8, 16).sum(1).tolist() == [8] * 8
-    original, seen, filled = found.pictures()
+    original, visible, filled = found.pictures()
     np.testing.assert_allclose(np.stack(original), images / 255, atol=1e-6)
-    is_seen = ~np.isnan(np.stack(seen))
-    assert is_seen.mean() == 0.5
-    np.testing.assert_allclose(np.stack(filled)[is_seen], (images / 255)[is_seen], atol=1e-6)
+    is_visible = ~np.isnan(np.stack(visible))
+    assert is_visible.mean() == 0.5
+    np.testing.assert_allclose(np.stack(filled)[is_visible], (images / 255)[is_visible], atol=1e-6)
 
 
-def test_the_normalisation_of_patches_and_data_is_undone(embedder: rm.RoMAEEmbedder) -> None:
-    # of a patch of one colour nothing is left to guess, once its mean and deviation are given back
+def test_the_normalisation_of_patches_and_the_scaling_are_undone(embedder: rm.RoMAEEmbedder) -> None:
+    # a patch of one colour is known from its mean and standard deviation, which the reconstruction is given
     plain = np.repeat(np.repeat(np.arange(16.0).reshape(1, 4, 4), 4, 1), 4, 2)[..., None].repeat(3, -1) / 16
     found = embedder.reconstruct(rm.from_images(plain, (4, 4)))
     assert found.is_hidden.sum() == 8
@@ -48,7 +47,7 @@ def test_the_normalisation_of_patches_and_data_is_undone(embedder: rm.RoMAEEmbed
 
 
 @pytest.mark.slow
-def test_what_is_learned_shows(embedder: rm.RoMAEEmbedder) -> None:
+def test_training_reduces_the_error_of_reconstructions(embedder: rm.RoMAEEmbedder) -> None:
     learned = rm.RoMAEEmbedder(**quick(epochs=200, batch_size=24, training={"hiding": {"fraction": 0.5}}))
     learned.fit(rm.from_images(stripes()[0], (4, 4)))
     unseen = rm.from_images(stripes(8, seed=1)[0], (4, 4))
@@ -60,7 +59,7 @@ def test_what_is_learned_shows(embedder: rm.RoMAEEmbedder) -> None:
     assert error(learned) < 0.3 * error(embedder)
 
 
-def test_what_is_hidden_depends_on_the_seed_alone(embedder: rm.RoMAEEmbedder) -> None:
+def test_the_mask_depends_on_the_seed_alone(embedder: rm.RoMAEEmbedder) -> None:
     tokens = rm.from_images(stripes(6, seed=2)[0], (4, 4))
     first, again, other = (embedder.reconstruct(tokens, seed=seed) for seed in (0, 0, 1))
     np.testing.assert_array_equal(first.filled.values, again.filled.values)
@@ -70,17 +69,16 @@ def test_what_is_hidden_depends_on_the_seed_alone(embedder: rm.RoMAEEmbedder) ->
         embedder.reconstruct(tokens, fraction=2.0)
 
 
-def test_estimators_take_images_lazy_or_not_like_any_tokens() -> None:
+def test_lazy_and_eager_images_give_the_same_classifier() -> None:
     images, kinds = stripes()
     lazy, eager = LazyImages(images, (4, 4), targets=kinds), rm.from_images(images, (4, 4), targets=kinds)
     classifiers = [rm.RoMAEClassifier(**quick(epochs=2, batch_size=24)).fit(data) for data in (lazy, eager)]
     assert classifiers[0].model_.config.context == 0
     unseen = rm.from_images(stripes(seed=3)[0], (4, 4))
-    answers = [classifier.predict_proba(unseen) for classifier in classifiers]
-    np.testing.assert_array_equal(*answers)
+    np.testing.assert_array_equal(*(classifier.predict_proba(unseen) for classifier in classifiers))
 
 
-def test_estimators_take_sound_of_unequal_lengths() -> None:
+def test_audio_clips_of_different_lengths_are_classified_and_reconstructed() -> None:
     rng = np.random.default_rng(0)
     pitch = np.arange(10) % 2
     waves = [
@@ -91,31 +89,24 @@ def test_estimators_take_sound_of_unequal_lengths() -> None:
     embedder = rm.RoMAEEmbedder(**quick(epochs=1)).fit(lazy)
     classifier = rm.RoMAEClassifier(init=embedder, **{**quick(epochs=6), "model": None}).fit(lazy)
     assert classifier.score(lazy) > 0.9
-    original, seen, filled = embedder.reconstruct(lazy[:3]).pictures()
+    original, visible, filled = embedder.reconstruct(lazy[:3]).pictures()
     assert [picture.shape for picture in filled] == [picture.shape for picture in original]
-    assert np.isnan(seen[0]).mean() == pytest.approx(0.75, abs=0.05)
-    assert png_bytes(reconstruction_figure(original, seen, filled)).startswith(b"\x89PNG")
+    assert np.isnan(visible[0]).mean() == pytest.approx(0.75, abs=0.05)
+    assert png_bytes(reconstruction_figure(original, visible, filled)).startswith(b"\x89PNG")
 
 
-def test_pictures_show_what_was_seen_and_what_was_not(embedder: rm.RoMAEEmbedder) -> None:
+def test_figures_show_masked_patches_as_transparent(embedder: rm.RoMAEEmbedder) -> None:
     figure = rm.plot_reconstruction(embedder, rm.from_images(stripes(2)[0], (4, 4)))
     panels = [panel.get_images()[0].get_array() for panel in figure.axes]
     assert len(panels) == 6
-    assert np.asarray(panels[1])[..., 3].mean() == 0.5  # hidden patches are see-through
+    assert np.asarray(panels[1])[..., 3].mean() == 0.5  # masked patches are transparent
     assert (np.asarray(panels[2])[..., 3] == 1).all()
-    with pytest.raises(ValueError, match="of videos take single frames"):
+    with pytest.raises(ValueError, match="take single frames of a video"):
         reconstruction_figure([np.zeros((1, 4, 4, 3))], [np.zeros((1, 4, 4, 3))], [np.zeros((1, 4, 4, 3))])
 
 
-def test_a_frame_cannot_ask_about_rows_and_columns() -> None:
-    images = rm.from_images(stripes()[0], (4, 4))
-    itp = rm.RoMAEInterpolator(**quick(epochs=1, model=MODEL)).fit(images)
-    with pytest.raises(ValueError, match=r"axes are \('row', 'column'\): give a list"):
-        itp.predict(images, at=pd.DataFrame({"id": [0], "time": [0.0]}))
-
-
-def test_series_make_no_pictures() -> None:
+def test_series_cannot_be_reconstructed_as_pictures() -> None:
     series = rm.from_arrays(np.random.default_rng(0).normal(size=(8, 1, 6)))
     fitted = rm.RoMAEEmbedder(**quick(epochs=1, model=MODEL)).fit(series)
-    with pytest.raises(ValueError, match="only patches of images and sound make pictures"):
+    with pytest.raises(ValueError, match="only patches of images and audio make pictures"):
         fitted.reconstruct(series)

@@ -9,7 +9,6 @@ import pytest
 from sklearn.model_selection import cross_val_score
 
 import rotary_mae as rm
-from rotary_mae.estimators._predict import batched as inference
 from tests.estimators.small import COLUMNS, answers, grid, labels_of, light_curves, quick, series
 
 FRESH = light_curves(11, seed=5)
@@ -45,18 +44,10 @@ def test_answers_do_not_depend_on_what_else_is_asked(estimator):
     np.testing.assert_allclose(alone, together, atol=1e-5)
 
 
-def test_answers_do_not_depend_on_the_batches(estimator, monkeypatch):
-    expected = answers(estimator, FRESH)
-    for name, value in (("CHUNK", 3), ("MAX_TOKENS", 20)):
-        monkeypatch.setattr(inference, name, value)
-    monkeypatch.setattr(inference.batches_by_length, "__defaults__", (20,))
-    np.testing.assert_allclose(answers(estimator, FRESH), expected, atol=1e-5)
-
-
 @pytest.mark.parametrize("change", [{"band": {"g": "r", "r": "g"}}], ids=["renamed"])
 def test_bands_in_another_order_mean_the_same(estimator, change):
     # tokens whose channels are named in the other order, as a frame with categories or another reader may give them
-    tokens = estimator._source(FRESH)
+    tokens = estimator.read(FRESH)
     assert tokens.channels == ("g", "r")
     positions = tokens.positions.copy()
     positions[:, 1] = 1 - positions[:, 1]
@@ -87,7 +78,9 @@ def test_a_band_may_be_missing(estimator):
 
 
 def test_an_unseen_band_is_a_clear_error(estimator):
-    with pytest.raises(ValueError, match=r"channels \['y'\] were never seen in training; the model was fitted on \('g', 'r'\)"):
+    with pytest.raises(
+        ValueError, match=r"channels \['y'\] were never seen in training; the model was fitted on \('g', 'r'\)"
+    ):
         answers(estimator, FRESH.assign(band=FRESH["band"].replace("r", "y")))
 
 

