@@ -1,4 +1,4 @@
-"""Rotations: relative, norm preserving, axis by axis, and nothing where nothing shall rotate."""
+"""Rotary positions: scores depend on differences of positions, norms stay, axes are independent."""
 
 import math
 import re
@@ -19,23 +19,28 @@ from rotary_mae.nn.rope import (
 )
 
 
-def rotated(x, positions, **settings_):
+@pytest.fixture(autouse=True)
+def seed():
+    torch.manual_seed(0)
+
+
+def rotated(x, positions, **frequency_settings):
     n_axes = positions.shape[1]
-    frequencies = rope_frequencies(x.shape[-1] // n_axes, **settings_).repeat(n_axes, 1)
+    frequencies = rope_frequencies(x.shape[-1] // n_axes, **frequency_settings).repeat(n_axes, 1)
     return rotate(x, *rope_angles(positions, frequencies))
 
 
 def test_a_hand_readable_rotation():
-    # width 4, one axis: component 0 pairs with 2 at frequency 1, component 1 with 3 at frequency 1/100
+    # width 4, one axis: components 0 and 2 have frequency 1, components 1 and 3 have frequency 1/100
     x = torch.tensor([[1.0, 1.0, 0.0, 0.0]])
     y = rotated(x, torch.tensor([[math.pi / 2]]), base=10_000.0, fraction=1.0)
-    apply_rotary = math.pi / 2 / 100
-    assert torch.allclose(y, torch.tensor([[0.0, math.cos(apply_rotary), 1.0, math.sin(apply_rotary)]]), atol=1e-6)
+    angle = math.pi / 2 / 100
+    assert torch.allclose(y, torch.tensor([[0.0, math.cos(angle), 1.0, math.sin(angle)]]), atol=1e-6)
 
 
 @settings(max_examples=30, deadline=None)
 @given(n_axes=st.integers(1, 3), shift=st.floats(-50, 50), seed=st.integers(0, 99))
-def test_scores_depend_on_differences_of_positions_alone(n_axes, shift, seed):
+def test_scores_depend_only_on_differences_of_positions_and_norms_stay(n_axes, shift, seed):
     generator = torch.Generator().manual_seed(seed)
     q, k = torch.randn(2, 5, n_axes * 8, generator=generator)
     m, n = torch.rand(2, 5, n_axes, generator=generator) * 10
@@ -48,19 +53,19 @@ def test_scores_depend_on_differences_of_positions_alone(n_axes, shift, seed):
 @pytest.mark.parametrize("n_axes", [1, 2, 3])
 @pytest.mark.parametrize("is_compiling", [False, True])
 @pytest.mark.parametrize("n_tokens", [0, 5])
-def test_turning_adjacent_pairs_is_rotating(n_tokens, is_compiling, n_axes, monkeypatch):
+def test_rotation_of_adjacent_pairs_equals_the_definition(n_tokens, is_compiling, n_axes, monkeypatch):
     monkeypatch.setattr(torch.compiler, "is_compiling", lambda: is_compiling)
     n_heads, head_width = 3, 12
     x, weight = torch.randn(n_tokens, 7), torch.randn(n_heads * head_width, 7, requires_grad=True)
     angles = rope_angles(torch.rand(n_tokens, n_axes) * 9, rope_frequencies(head_width // n_axes).repeat(n_axes, 1))
-    plain = rotate((x @ weight.T).unflatten(-1, (n_heads, head_width)), *angles)
+    expected = rotate((x @ weight.T).unflatten(-1, (n_heads, head_width)), *angles)
     adjacent = pairs_adjacent(weight, n_axes, head_width)
-    fast = apply_rotary((x @ adjacent.T).unflatten(-1, (n_heads, head_width)), *angles)
+    got = apply_rotary((x @ adjacent.T).unflatten(-1, (n_heads, head_width)), *angles)
     # the same components in another order
-    plain = plain.unflatten(-1, (n_axes, 2, head_width // n_axes // 2)).transpose(-1, -2).flatten(-3)
-    assert torch.allclose(plain, fast, atol=1e-5)
-    probe = torch.linspace(-1, 1, plain.numel()).view_as(plain)
-    gradients = [torch.autograd.grad((y * probe).sum(), weight)[0] for y in (plain, fast)]
+    expected = expected.unflatten(-1, (n_axes, 2, head_width // n_axes // 2)).transpose(-1, -2).flatten(-3)
+    assert torch.allclose(expected, got, atol=1e-5)
+    probe = torch.linspace(-1, 1, expected.numel()).view_as(expected)
+    gradients = [torch.autograd.grad((y * probe).sum(), weight)[0] for y in (expected, got)]
     assert torch.allclose(*gradients, atol=1e-5)
 
 
@@ -74,17 +79,17 @@ def test_position_0_rotates_nothing():
     assert torch.equal(rotated(x, torch.zeros(6, 3), fraction=1.0), x)
 
 
-def test_an_axis_turns_its_own_slice():
+def test_an_axis_rotates_only_its_slice():
     x, positions = torch.randn(4, 24), torch.rand(4, 3)
     moved = positions.clone()
     moved[:, 1] += 3
-    changed = (rotated(x, positions, fraction=1.0) != rotated(x, moved, fraction=1.0)).any(0)
-    assert changed[8:16].all()
-    assert not changed[:8].any()
-    assert not changed[16:].any()
+    is_changed = (rotated(x, positions, fraction=1.0) != rotated(x, moved, fraction=1.0)).any(0)
+    assert is_changed[8:16].all()
+    assert not is_changed[:8].any()
+    assert not is_changed[16:].any()
 
 
-def test_the_fastest_pairs_are_kept():
+def test_only_the_fastest_pairs_rotate():
     frequencies = rope_frequencies(16, fraction=0.75)
     assert (frequencies[:6] > 0).all()
     assert not frequencies[6:].any()
@@ -92,7 +97,8 @@ def test_the_fastest_pairs_are_kept():
     assert (frequencies.diff()[:5] < 0).all()
 
 
-def test_defect_11_the_base_and_timescales_can_be_set():
+def test_the_base_and_timescales_can_be_set():
+    """The official code has a fixed base."""
     assert rope_frequencies(8, base=100.0)[1] == pytest.approx(100.0**-0.25)
     assert timescale_frequencies(8, (0.5, 4.0)).tolist() == [2.0, 0.25, 0.0, 0.0]
 
@@ -105,12 +111,12 @@ def test_angles_are_float32_under_autocast():
     assert torch.allclose(cos.flatten(), positions.cos().flatten(), atol=1e-5)
 
 
-def test_bf16_stays_bf16():
+def test_rotated_bf16_is_bf16():
     assert rotated(torch.randn(3, 8, dtype=torch.bfloat16), torch.rand(3, 1)).dtype == torch.bfloat16
 
 
 @pytest.mark.parametrize(
-    ("call", "says"),
+    ("call", "message"),
     [
         (lambda: rope_frequencies(8, fraction=1.5), r"fraction must be in \[0, 1\], got 1.5"),
         (lambda: rope_frequencies(8, base=1.0), "base must be above 1, got 1.0"),
@@ -127,18 +133,19 @@ def test_bf16_stays_bf16():
         (lambda: check_head_width(342, 8, 1), "head width 342 / 8 needs a multiple of 2 * axes = 2; try width 336"),
     ],
 )
-def test_errors_say_what_to_do(call, says):
-    with pytest.raises(ValueError, match=says if "\\" in says else re.escape(says)):
+def test_invalid_settings_raise_errors_that_name_a_correction(call, message):
+    with pytest.raises(ValueError, match=message if "\\" in message else re.escape(message)):
         call()
 
 
 @given(width=st.integers(1, 2000), heads=st.integers(1, 16), axes=st.integers(1, 5))
-def test_defect_14_a_width_fits_or_the_error_names_one_that_does(width, heads, axes):
+def test_a_width_is_valid_or_the_error_names_one_that_is(width, heads, axes):
+    """The official code accepts odd head widths, and rounds a width that heads do not divide."""
     try:
         check_head_width(width, heads, axes)
     except ValueError as error:
-        tried = int(re.search(r"try width (\d+)", str(error)).group(1))
-        check_head_width(tried, heads, axes)
+        suggested = int(re.search(r"try width (\d+)", str(error)).group(1))
+        check_head_width(suggested, heads, axes)
     else:
         assert width % heads == 0
         assert width // heads % (2 * axes) == 0
