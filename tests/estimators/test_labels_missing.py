@@ -98,7 +98,7 @@ def test_numbers_may_be_missing_too_but_a_row_has_all_or_none():
 
 
 def test_a_run_keeps_its_pre_training_and_goes_on_with_it(tmp_path):
-    from tests.training.runs import Watched, stop_softly
+    from tests.training.runs import WatchedSource, request_shutdown
 
     X, y = series()
     partly = np.where(np.arange(24) < 12, y.astype(object), None)
@@ -108,7 +108,7 @@ def test_a_run_keeps_its_pre_training_and_goes_on_with_it(tmp_path):
     for stop_at in (8, 26):  # in pre-training, and in fine-tuning
         out = tmp_path / str(stop_at)
         with pytest.raises(KeyboardInterrupt):
-            rm.RoMAEClassifier(out=out, **settings).fit(Watched(tokens, stop_at, stop_softly))
+            rm.RoMAEClassifier(out=out, **settings).fit(WatchedSource(tokens, stop_at, request_shutdown))
         assert (out / "pretraining" / "run.json").exists()
         assert (out / "run.json").exists() == (stop_at == 26)
         with pytest.raises(FileExistsError):

@@ -1,4 +1,4 @@
-"""Several models from different seeds that answer together."""
+"""Ensembles: several models from different seeds that predict together."""
 
 import copy
 import json
@@ -9,6 +9,7 @@ import pytest
 import rotary_mae as rm
 from rotary_mae.estimators._fit.split import TrainValidationSplit
 from tests.estimators.small import COLUMNS, answers, grid, light_curves, quick, series
+from tests.training.runs import WatchedSource, request_shutdown
 
 KINDS = (rm.RoMAEClassifier, rm.RoMAERegressor)
 
@@ -17,7 +18,7 @@ def targets_of(kind, y):
     return y if kind is rm.RoMAEClassifier else np.where(y == "rises", 1.0, -1.0)
 
 
-def saying(estimator, X):
+def predictions(estimator, X):
     return estimator.predict_proba(X) if hasattr(estimator, "predict_proba") else estimator.predict(X)
 
 
@@ -43,13 +44,13 @@ def test_the_first_member_is_the_single_estimator_and_the_others_differ(three):
 
 
 def alone(ensemble, i):
-    """The same estimator with one of its members only."""
+    """Return a copy of the estimator with a single member."""
     one = copy.deepcopy(ensemble)
-    one._set_models([ensemble.models_[i]])
+    one.models_, one.model_ = [ensemble.models_[i]], ensemble.models_[i]
     return one
 
 
-def test_probabilities_are_the_mean_of_those_of_the_members(three):
+def test_probabilities_are_the_mean_of_the_members(three):
     X, _ = series(7, seed=3)
     clf = three[rm.RoMAEClassifier]
     each = [alone(clf, i).predict_proba(X) for i in range(3)]
@@ -58,7 +59,7 @@ def test_probabilities_are_the_mean_of_those_of_the_members(three):
     assert (np.sign(clf.decision_function(X)) == np.sign(np.mean(each, axis=0)[:, 1] - 0.5)).all()
 
 
-def test_numbers_are_those_of_the_mixture(three):
+def test_predicted_numbers_are_moments_of_the_mixture(three):
     X, _ = series(7, seed=3)
     reg = three[rm.RoMAERegressor]
     each = [alone(reg, i).predict(X, return_std=True) for i in range(3)]
@@ -69,46 +70,44 @@ def test_numbers_are_those_of_the_mixture(three):
     np.testing.assert_allclose(std / reg.std_factor_, np.sqrt(variance), rtol=1e-4)
 
 
-def test_all_members_are_saved_and_come_back(three, tmp_path):
+def test_all_members_are_saved_and_loaded(three, tmp_path):
     X, _ = series(7, seed=3)
     for kind, ensemble in three.items():
         ensemble.save(tmp_path / kind.__name__)
         again = rm.load(tmp_path / kind.__name__)
-        np.testing.assert_array_equal(saying(again, X), saying(ensemble, X))
+        np.testing.assert_array_equal(predictions(again, X), predictions(ensemble, X))
         again.save(tmp_path / "again")
-        np.testing.assert_array_equal(saying(rm.load(tmp_path / "again"), X), saying(ensemble, X))
+        np.testing.assert_array_equal(predictions(rm.load(tmp_path / "again"), X), predictions(ensemble, X))
     files = [p for p in tmp_path.rglob("*") if p.is_file()]
     assert {p.suffix for p in files} == {".json", ".safetensors"}
-    # what starts from an ensemble starts from its first member
+    # an ensemble in init gives the weights of its first member
     started = rm.RoMAEClassifier(init=tmp_path / "RoMAEClassifier", **quick()).fit(*series())
     by_object = rm.RoMAEClassifier(init=three[rm.RoMAEClassifier], **quick()).fit(*series())
-    np.testing.assert_array_equal(saying(started, X), saying(by_object, X))
+    np.testing.assert_array_equal(predictions(started, X), predictions(by_object, X))
 
 
 @pytest.mark.parametrize("stop_at", [6, 26, 46], ids=["first member", "second member", "third member"])
-def test_a_run_of_several_goes_on_where_it_was_stopped(stop_at, tmp_path):
-    from tests.training.runs import Watched, stop_softly
-
+def test_a_resumed_run_of_an_ensemble_is_as_an_uninterrupted_one(stop_at, tmp_path):
     X, y = series()
     tokens = rm.from_arrays(X, targets=(y == "rises").astype(int))
     settings = quick(epochs=4, batch_size=5, dropout=0.2, n_estimators=3, validation_fraction=0.0)
     whole = rm.RoMAEClassifier(**settings).fit(tokens)
     out = tmp_path / "run"
     with pytest.raises(KeyboardInterrupt):
-        rm.RoMAEClassifier(out=out, **settings).fit(Watched(tokens, stop_at, stop_softly))
-    n_there = 1 + len(list(out.glob("members/*")))
-    assert n_there == {6: 1, 26: 2, 46: 3}[stop_at]
-    if n_there < 3:
-        with pytest.warns(UserWarning, match=f"holds {n_there} of 3 members"):
-            assert len(rm.load(out).models_) == n_there
-    gone_on = rm.RoMAEClassifier(out=out, resume=True, **settings).fit(tokens)
-    np.testing.assert_array_equal(gone_on.predict_proba(X), whole.predict_proba(X))
+        rm.RoMAEClassifier(out=out, **settings).fit(WatchedSource(tokens, stop_at, request_shutdown))
+    n_members = 1 + len(list(out.glob("members/*")))
+    assert n_members == {6: 1, 26: 2, 46: 3}[stop_at]
+    if n_members < 3:
+        with pytest.warns(UserWarning, match=f"holds {n_members} of 3 members"):
+            assert len(rm.load(out).models_) == n_members
+    resumed = rm.RoMAEClassifier(out=out, resume=True, **settings).fit(tokens)
+    np.testing.assert_array_equal(resumed.predict_proba(X), whole.predict_proba(X))
     np.testing.assert_array_equal(rm.load(out).predict_proba(X), whole.predict_proba(X))
-    # every member keeps a run folder of its own
+    # every member has a run folder of its own
     assert json.loads((out / "members" / "2" / "run.json").read_text())["training"]["epochs"] == 4
 
 
-def test_every_member_starts_from_init_and_shares_the_validation_part(fitted):
+def test_every_member_has_the_weights_of_init_and_the_same_validation_set(fitted):
     df = light_curves(40)
     settings = {"init": fitted["embedder"], "columns": COLUMNS, **quick(epochs=1, learning_rate=1e-12)}
     clf = rm.RoMAEClassifier(n_estimators=2, **settings).fit(df)
@@ -120,7 +119,7 @@ def test_every_member_starts_from_init_and_shares_the_validation_part(fitted):
 
 
 @pytest.mark.parametrize("n", [0, -1, 1.5, True, "3"])
-def test_a_number_that_is_none_is_a_clear_error(n):
+def test_an_invalid_number_of_members_is_a_clear_error(n):
     X, y = series()
     with pytest.raises(ValueError, match="n_estimators must be a whole number of at least 1"):
         rm.RoMAEClassifier(n_estimators=n, **quick()).fit(X, y)
@@ -131,19 +130,19 @@ def test_a_number_that_is_none_is_a_clear_error(n):
 
 @pytest.fixture(scope="module")
 def interpolators():
-    """A pair of members, and the first of them alone."""
+    """Return an ensemble of two members, and the first of them alone."""
     df, settings = light_curves(), quick(columns=COLUMNS, epochs=5)
     return tuple(rm.RoMAEInterpolator(n_estimators=n, **settings).fit(df) for n in (2, 1))
 
 
 def uncalibrated(interpolator):
-    """The same with the spread that the models give."""
+    """Return a copy with the standard deviations of the models."""
     bare = copy.deepcopy(interpolator)
     bare.calibration_ = type(bare.calibration_).uncalibrated(1)
     return bare
 
 
-def test_values_in_between_are_those_of_the_mixture(interpolators):
+def test_interpolated_values_are_moments_of_the_mixture(interpolators):
     pair, _ = interpolators
     df, bare = light_curves(5, seed=1), uncalibrated(pair)
     each = np.stack([answers(alone(bare, i), df) for i in range(2)])
@@ -155,33 +154,33 @@ def test_values_in_between_are_those_of_the_mixture(interpolators):
     np.testing.assert_allclose(together[:, 1], expected, rtol=1e-4)
 
 
-def test_the_calibration_is_of_what_they_say_together(interpolators):
+def test_the_calibration_is_that_of_the_mixture(interpolators):
     pair, single = interpolators
     df = light_curves(5, seed=1)
     np.testing.assert_allclose(answers(alone(uncalibrated(pair), 0), df), answers(uncalibrated(single), df))
     assert pair.calibration_.held_out == single.calibration_.held_out == "series"
     again = copy.deepcopy(pair)
-    of_all = copy.deepcopy(pair.calibration_.to_dict())
-    again._calibrate(again.read(light_curves()), _validation(pair), None, 0)
-    assert again.calibration_.to_dict() == of_all
-    again._set_models(pair.models_[:1])
-    again._calibrate(again.read(light_curves()), _validation(pair), None, 0)
-    assert again.calibration_.to_dict() == single.calibration_.to_dict() != of_all
+    of_pair = copy.deepcopy(pair.calibration_.to_dict())
+    again._calibrate(again.read(light_curves()), _split_of(pair), None, 0)
+    assert again.calibration_.to_dict() == of_pair
+    again.models_ = pair.models_[:1]
+    again._calibrate(again.read(light_curves()), _split_of(pair), None, 0)
+    assert again.calibration_.to_dict() == single.calibration_.to_dict() != of_pair
 
 
-def _validation(interpolator):
-    held = interpolator.validation_idx_
-    return TrainValidationSplit(np.setdiff1d(np.arange(24), held), held)
+def _split_of(interpolator):
+    validation = interpolator.validation_idx_
+    return TrainValidationSplit(np.setdiff1d(np.arange(24), validation), validation)
 
 
-def test_every_way_of_asking_asks_all_members(interpolators, tmp_path):
+def test_every_method_of_an_interpolator_uses_all_members(interpolators, tmp_path):
     pair, _ = interpolators
     df = light_curves(5, seed=1)
     gappy = df.assign(flux=df["flux"].where(np.arange(len(df)) % 4 > 0))
     last = df.groupby("object_id", as_index=False)["mjd"].max().assign(band="g")
     future = last.assign(mjd=last["mjd"] + 3.0)
 
-    def asked(interpolator):
+    def all_predictions(interpolator):
         with pytest.warns(UserWarning, match="not trained to forecast"):
             ahead = interpolator.forecast(df, future, return_std=True)[["value", "std"]]
         return (
@@ -191,11 +190,11 @@ def test_every_way_of_asking_asks_all_members(interpolators, tmp_path):
             np.stack([interpolator.predict(df, grid(df), quantiles=[0.05, 0.9])[q] for q in ("q05", "q90")]),
         )
 
-    together, first = asked(pair), asked(alone(pair, 0))
+    together, first = all_predictions(pair), all_predictions(alone(pair, 0))
     assert all(not np.allclose(a, b) for a, b in zip(together, first, strict=True))
     pair.save(tmp_path / "pair")
     again = rm.load(tmp_path / "pair")
     assert len(again.models_) == 2
-    for a, b in zip(together, asked(again), strict=True):
+    for a, b in zip(together, all_predictions(again), strict=True):
         np.testing.assert_array_equal(a, b)
     assert again.summary_.scores == pair.summary_.scores
