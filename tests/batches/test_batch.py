@@ -1,4 +1,4 @@
-"""Collating, moving and anchoring batches."""
+"""Batches: collating, moving to a device, and the origin of positions after masking."""
 
 import numpy as np
 import pytest
@@ -32,7 +32,7 @@ def test_targets_of_the_tokens_are_classes_numbers_or_names(targets, dtype):
 
 
 @pytest.mark.parametrize(
-    ("given", "says"),
+    ("arguments", "message"),
     [
         ({"targets": ["a", "b"]}, "must be numbers, got <U1; encode the classes"),
         ({"targets": [1, 2, 3]}, r"targets must be one a sample \(2\), got 3"),
@@ -40,24 +40,24 @@ def test_targets_of_the_tokens_are_classes_numbers_or_names(targets, dtype):
         ({"keys": [1, 2, 3]}, r"keys must be one a sample \(2\), got 3"),
     ],
 )
-def test_collate_says_what_is_wrong(given, says):
-    with pytest.raises(ValueError, match=says):
-        rm.TokenBatch.collate(some_tokens([2, 3]), **given)
+def test_collate_refuses_arguments_that_do_not_fit(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        rm.TokenBatch.collate(some_tokens([2, 3]), **arguments)
 
 
-def test_an_empty_batch_is_an_error():
+def test_a_batch_without_samples_is_refused():
     with pytest.raises(ValueError, match="at least one sample, got none"):
         rm.TokenBatch.collate(some_tokens()[[]])
 
 
-def test_nothing_hidden_is_all_visible():
+def test_without_masking_every_token_is_visible():
     split = rm.TokenBatch.collate(some_tokens([2, 3])).split
     assert split.visible_idx.tolist() == [0, 1, 2, 3, 4]
     assert split.hidden_idx.tolist() == []
     assert split.hidden_lengths.tolist() == [0, 0]
 
 
-def test_to_moves_what_the_model_computes_with_and_nothing_else():
+def test_to_moves_the_inputs_of_the_model_only():
     batch = rm.TokenBatch.collate(some_tokens().with_targets(np.arange(6)), weights=np.ones(6)).hide(0.5, seed=0)
     moved = batch.to("meta")
     on_meta = {name for name, value in vars(moved).items() if isinstance(value, torch.Tensor) and value.is_meta}
@@ -65,23 +65,24 @@ def test_to_moves_what_the_model_computes_with_and_nothing_else():
 
 
 @pytest.mark.parametrize("statics", [(), ("age",)])
-def test_defect_12_the_first_visible_token_is_at_1_and_leaves_0_to_cls(statics):
+def test_the_first_visible_token_is_at_1_and_position_0_is_that_of_cls(statics):
+    """In the official code the first token has the position of CLS."""
     tokens = some_measurements([5, 9, 30, 2], statics=statics)
     scaled = rm.Scaling.fit(tokens).apply(tokens)
     plain = rm.TokenBatch.collate(scaled)
     is_static = torch.from_numpy(scaled.is_static)
     for batch in (plain, *(plain.hide(0.75, seed=seed) for seed in range(5))):
         for sample in range(len(batch)):
-            mine = (batch.sample_idx == sample) & ~is_static
-            seen = mine if batch.is_hidden is None else mine & ~batch.is_hidden
-            assert batch.positions[seen, 0].min() == pytest.approx(1.0, abs=1e-4)
-            # the sample is moved as a whole
-            assert torch.allclose(batch.positions[mine, 0].diff(), plain.positions[mine, 0].diff(), atol=1e-4)
+            in_sample = (batch.sample_idx == sample) & ~is_static
+            is_visible = in_sample if batch.is_hidden is None else in_sample & ~batch.is_hidden
+            assert batch.positions[is_visible, 0].min() == pytest.approx(1.0, abs=1e-4)
+            # all tokens of the sample move together
+            assert torch.allclose(batch.positions[in_sample, 0].diff(), plain.positions[in_sample, 0].diff(), atol=1e-4)
         assert torch.equal(batch.positions[:, 1], plain.positions[:, 1])
         assert torch.allclose(batch.positions[is_static, 0], torch.ones(int(is_static.sum())), atol=1e-4)
 
 
-def test_hidden_tokens_before_the_first_visible_one_are_hidden_like_queries_of_the_past():
+def test_masked_tokens_before_the_first_visible_one_have_positions_of_queries_in_the_past():
     tokens = some_measurements([4], channels=("g",))
     scaled = rm.Scaling.fit(tokens).apply(tokens)
     batch = rm.TokenBatch.collate(scaled).hide(is_hidden=[True, True, False, False])
@@ -92,7 +93,7 @@ def test_hidden_tokens_before_the_first_visible_one_are_hidden_like_queries_of_t
     assert (batch.positions[:2, 0] < 1).all()
 
 
-def test_positions_with_a_global_origin_stay_where_they_are():
+def test_positions_with_a_global_origin_do_not_move():
     tokens = some_measurements([5, 9])
     scaled = rm.Scaling.fit(tokens, origin="global").apply(tokens)
     batch = rm.TokenBatch.collate(scaled)

@@ -1,4 +1,4 @@
-"""Random numbers of keys: the same wherever they are asked for, and as good as independent."""
+"""Keyed random numbers depend only on their keys, and are uniform and uncorrelated."""
 
 import warnings
 
@@ -8,7 +8,7 @@ from scipy.stats import kstest
 from rotary_mae.batches.keyed_random import keyed_uniform
 
 
-def test_a_number_depends_on_its_keys_alone():
+def test_a_number_depends_only_on_its_keys():
     keys, places = np.arange(50)[:, None], np.arange(9)
     table = keyed_uniform(7, 3, keys, places)
     assert table.shape == (50, 9)
@@ -28,14 +28,14 @@ def test_numbers_are_uniform_and_uncorrelated():
     assert len(np.unique(table)) == table.size
 
 
-def test_every_key_and_its_place_matter():
+def test_numbers_depend_on_every_key_and_on_their_order():
     draws = {
         float(keyed_uniform(*keys)) for keys in [(0, 1, 2), (1, 0, 2), (2, 1, 0), (0, 1), (0, 1, 2, 0), (0, 1, -2)]
     }
     assert len(draws) == 6
 
 
-def test_any_whole_number_is_a_key_without_a_warning():
+def test_any_whole_number_can_be_a_key_without_a_warning():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         draws = [float(keyed_uniform(seed, 5, 6)) for seed in (0, -1, 2**62, 2**63 - 1, 2**63 + 5)]

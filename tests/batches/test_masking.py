@@ -1,4 +1,4 @@
-"""Hiding: how much, which, and that it is a pure function of (seed, epoch, sample)."""
+"""Random masks: how many tokens, which tokens, and as a pure function of (seed, epoch, sample)."""
 
 import dataclasses
 import math
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy.stats import chisquare
 
 import rotary_mae as rm
-from rotary_mae.batches import masking as hiding_module
+from rotary_mae.batches import masking
 from rotary_mae.batches.masking import STRATEGIES, Masking, draw_mask, seed_from
 from rotary_mae.training.config import TrainingConfig
 from tests.builders import RAGGED, in_order, shuffled_within, some_measurements, some_tokens
@@ -21,8 +21,9 @@ def by_sample(tokens, array):
     return np.split(np.asarray(array), tokens.starts[1:])
 
 
-def hidden_of(tokens, keys=None, **how):
-    return rm.TokenBatch.collate(tokens, keys=keys).hide(**{"fraction": 0.5, "seed": 3, **how}).is_hidden.numpy()
+def hidden_of(tokens, keys=None, **arguments):
+    """(T,) mask of half of every sample, unless other arguments of ``hide`` are given."""
+    return rm.TokenBatch.collate(tokens, keys=keys).hide(**{"fraction": 0.5, "seed": 3, **arguments}).is_hidden.numpy()
 
 
 @settings(max_examples=40, deadline=None)
@@ -32,7 +33,7 @@ def hidden_of(tokens, keys=None, **how):
     strategy=st.sampled_from(["uniform", "block", "future"]),
     seed=st.integers(0, 2**62),
 )
-def test_a_share_of_each_sample_is_hidden_and_one_token_stays(lengths, fraction, strategy, seed):
+def test_a_fraction_of_each_sample_is_masked_and_one_token_stays_visible(lengths, fraction, strategy, seed):
     tokens = some_tokens(lengths)
     batch = rm.TokenBatch.collate(tokens).hide(fraction, strategy=strategy, seed=seed)
     for n, hidden in zip(lengths, by_sample(tokens, batch.is_hidden), strict=True):
@@ -51,7 +52,7 @@ def test_a_single_token_stays_visible(strategy):
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
 @pytest.mark.parametrize("statics", [(), ("age", "sex")])
-def test_a_sample_hides_the_same_tokens_in_any_batch_and_order(strategy, statics):
+def test_a_sample_has_the_same_mask_in_any_batch_and_order(strategy, statics):
     tokens = some_measurements(statics=statics)
     keys = np.array([11, 5, 7, 2**40, 0, 3])
     together = by_sample(tokens, hidden_of(tokens, keys, strategy=strategy))
@@ -63,7 +64,7 @@ def test_a_sample_hides_the_same_tokens_in_any_batch_and_order(strategy, statics
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
-def test_the_order_of_tokens_is_nothing_even_at_equal_times(strategy):
+def test_masks_do_not_depend_on_the_order_of_tokens_even_at_equal_times(strategy):
     tokens = some_measurements([9, 12, 4])
     positions = tokens.positions.copy()
     # several channels at each time
@@ -76,17 +77,17 @@ def test_the_order_of_tokens_is_nothing_even_at_equal_times(strategy):
 
 
 @pytest.mark.parametrize("strategy", ["uniform", "block", "channel", "times"])
-def test_other_epochs_seeds_and_samples_draw_anew(strategy):
+def test_masks_differ_between_epochs_seeds_and_samples(strategy):
     tokens = some_measurements([40] * 8)
     one = hidden_of(tokens, strategy=strategy)
     assert (one == hidden_of(tokens, strategy=strategy)).all()
     assert (one != hidden_of(tokens, strategy=strategy, epoch=1)).any()
     assert (one != hidden_of(tokens, strategy=strategy, seed=4)).any()
     same = rm.TokenSet.concatenate([tokens[0]] * 8)
-    assert len({part.tobytes() for part in by_sample(same, hidden_of(same, strategy=strategy))}) > 1
+    assert len({hidden.tobytes() for hidden in by_sample(same, hidden_of(same, strategy=strategy))}) > 1
 
 
-def test_uniform_is_uniform():
+def test_uniform_masks_are_uniform_over_tokens_and_pairs():
     n, n_samples = 10, 4000
     hidden = draw_mask(
         Masking("uniform", 0.3),
@@ -98,13 +99,13 @@ def test_uniform_is_uniform():
         seed=0,
     ).reshape(n_samples, n)
     assert chisquare(hidden.sum(0)).pvalue > 1e-3
-    # two tokens together: 3/10 * 2/9 of the time
+    # both tokens of a pair: 3/10 * 2/9 of the masks
     both = (hidden[:, :, None] & hidden[:, None, :]).mean(0)[~np.eye(n, dtype=bool)]
     assert np.abs(both - 0.3 * 2 / 9).max() < 0.02
     assert len(np.unique(hidden, axis=0)) == 120
 
 
-def test_block_is_a_run_in_time_that_begins_anywhere():
+def test_block_masks_a_run_in_time_that_begins_anywhere():
     tokens = some_tokens([12] * 300)
     time = tokens.positions[:, 0]
     firsts = []
@@ -119,7 +120,7 @@ def test_block_is_a_run_in_time_that_begins_anywhere():
     assert chisquare(np.bincount(firsts)).pvalue > 1e-3
 
 
-def test_future_is_the_last_in_time():
+def test_future_masks_the_last_tokens_in_time():
     tokens = some_tokens()
     time = tokens.positions[:, 0]
     for hidden, times in zip(
@@ -130,16 +131,16 @@ def test_future_is_the_last_in_time():
 
 
 @pytest.mark.parametrize(("strategy", "axis"), [("channel", 1), ("times", 0)])
-def test_whole_channels_and_whole_times_are_hidden(strategy, axis):
+def test_whole_channels_or_whole_times_are_masked(strategy, axis):
     tokens = some_measurements([30, 20, 8])
     positions = tokens.positions.copy()
     positions[:, 0] = positions[:, 0].round(-1)
     tokens = tokens.replace(positions=positions)
     hidden = hidden_of(tokens, strategy=strategy, fraction=0.4)
     for is_hidden, unit in zip(by_sample(tokens, hidden), by_sample(tokens, positions[:, axis]), strict=True):
-        units, whole = np.unique(unit), np.unique(unit[is_hidden])
-        assert not np.isin(unit[~is_hidden], whole).any()
-        assert len(whole) == min(math.ceil(0.4 * len(units)), len(units) - 1)
+        units, masked = np.unique(unit), np.unique(unit[is_hidden])
+        assert not np.isin(unit[~is_hidden], masked).any()
+        assert len(masked) == min(math.ceil(0.4 * len(units)), len(units) - 1)
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
@@ -148,29 +149,29 @@ def test_static_tokens_stay_visible_and_are_not_counted(strategy):
     hidden = hidden_of(tokens, strategy=strategy, fraction=1.0)
     assert not hidden[tokens.is_static].any()
     if strategy == "uniform":
-        counted = [part.sum() for part in by_sample(tokens, hidden)]
-        assert counted == [n - 1 for n in RAGGED]
+        assert [of_sample.sum() for of_sample in by_sample(tokens, hidden)] == [n - 1 for n in RAGGED]
     plain = tokens.select_tokens(~tokens.is_static)
     assert (hidden[~tokens.is_static] == hidden_of(plain, strategy=strategy, fraction=1.0)).all()
 
 
-def test_defect_27_one_draw_a_batch_not_one_a_sample(monkeypatch):
+def test_the_masks_of_a_batch_are_one_draw(monkeypatch):
+    """The official code draws the masks of the samples in a Python loop."""
     calls = []
-    draw = hiding_module.keyed_uniform
-    monkeypatch.setattr(hiding_module, "keyed_uniform", lambda *keys: calls.append(1) or draw(*keys))
+    draw = masking.keyed_uniform
+    monkeypatch.setattr(masking, "keyed_uniform", lambda *keys: calls.append(1) or draw(*keys))
     hidden_of(some_tokens([5] * 64))
     assert len(calls) == 1
 
 
-def test_defect_21_the_draw_is_of_the_sample_not_of_the_process():
-    # two processes with the same seed hold other samples, so they draw other tokens
+def test_processes_with_the_same_seed_have_different_masks():
+    """In the official code all processes have the same masks. Here masks depend on the keys of the samples."""
     tokens = rm.TokenSet.concatenate([some_tokens([40])] * 2)
     first, second = hidden_of(tokens[0], [0]), hidden_of(tokens[1], [1])
     assert (first != second).any()
 
 
 @pytest.mark.parametrize(
-    ("how", "says"),
+    ("arguments", "message"),
     [
         ({}, "either fraction= or is_hidden="),
         ({"fraction": 0.5, "is_hidden": np.zeros(34, bool)}, "either fraction= or is_hidden="),
@@ -184,31 +185,31 @@ def test_defect_21_the_draw_is_of_the_sample_not_of_the_process():
         ({"fraction": 0.5, "seed": 0, "generator": torch.Generator()}, "got both"),
     ],
 )
-def test_hide_says_what_is_wrong(how, says):
-    with pytest.raises(ValueError, match=says):
-        rm.TokenBatch.collate(some_tokens()).hide(**how)
+def test_hide_refuses_arguments_that_do_not_fit(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        rm.TokenBatch.collate(some_tokens()).hide(**arguments)
 
 
 def test_is_hidden_may_be_a_tensor_an_array_or_a_list():
     batch = rm.TokenBatch.collate(some_tokens([3, 2]))
-    wanted = [True, False, True, False, True]
-    for given_ in (wanted, np.array(wanted), torch.tensor(wanted)):
-        hidden = batch.hide(is_hidden=given_)
-        assert hidden.is_hidden.tolist() == wanted
-        assert hidden.split.hidden_lengths.tolist() == [2, 1]
+    mask = [True, False, True, False, True]
+    for is_hidden in (mask, np.array(mask), torch.tensor(mask)):
+        masked = batch.hide(is_hidden=is_hidden)
+        assert masked.is_hidden.tolist() == mask
+        assert masked.split.hidden_lengths.tolist() == [2, 1]
 
 
-def test_hiding_changes_neither_the_batch_nor_what_was_given():
+def test_hide_copies_the_mask_and_does_not_change_the_batch():
     batch = rm.TokenBatch.collate(some_tokens())
-    given_ = np.zeros(34, bool)
-    hidden = batch.hide(is_hidden=given_)
-    given_[0] = True
+    mask = np.zeros(34, bool)
+    masked = batch.hide(is_hidden=mask)
+    mask[0] = True
     assert batch.is_hidden is None
-    assert not hidden.is_hidden.any()
+    assert not masked.is_hidden.any()
 
 
 @pytest.mark.parametrize("make", [lambda s: torch.Generator().manual_seed(s), np.random.default_rng])
-def test_generators_fix_the_draw(make):
+def test_equal_generators_give_equal_masks(make):
     batch = rm.TokenBatch.collate(some_tokens([50]))
     one, again, other = (batch.hide(0.5, generator=make(seed)).is_hidden for seed in (0, 0, 1))
     assert torch.equal(one, again)
@@ -217,34 +218,34 @@ def test_generators_fix_the_draw(make):
     assert seed_from(generator) != seed_from(generator)
 
 
-def test_a_generator_of_another_kind_is_an_error():
+def test_a_generator_of_another_type_is_refused():
     with pytest.raises(TypeError, match=r"torch.Generator or numpy Generator, got int"):
         rm.TokenBatch.collate(some_tokens()).hide(0.5, generator=3)
 
 
-def test_what_is_hidden_next_is_of_what_was_left():
+def test_the_second_mask_is_of_the_tokens_that_the_first_leaves_visible():
     tokens = some_measurements([75, 20])
     first = Masking("future", 0.5)
     both = Masking("future", 0.5, then=Masking("uniform", 0.18))
-    for n, last, all_of_it in zip(
+    for n, after_first, after_both in zip(
         (75, 20),
         by_sample(tokens, rm.TokenBatch.collate(tokens).hide(first, seed=1).is_hidden),
         by_sample(tokens, rm.TokenBatch.collate(tokens).hide(both, seed=1).is_hidden),
         strict=True,
     ):
         n_future = math.ceil(n / 2)
-        assert last.sum() == n_future
-        assert all_of_it[-n_future:].all()
-        assert all_of_it.sum() == n_future + math.ceil(round(0.18 * (n - n_future), 9))
+        assert after_first.sum() == n_future
+        assert after_both[-n_future:].all()
+        assert after_both.sum() == n_future + math.ceil(round(0.18 * (n - n_future), 9))
     assert TrainingConfig.from_dict({"hiding": dataclasses.asdict(both)}).hiding == both
 
 
-def test_each_sample_draws_its_share():
+def test_each_sample_draws_its_fraction():
     tokens = some_tokens([50] * 400)
     batch = rm.TokenBatch.collate(tokens).hide(Masking("uniform", 0.94, least_fraction=0.8), seed=2)
-    found = np.bincount(batch.split.visible_lengths, minlength=12)
-    assert set(np.flatnonzero(found)) <= set(range(3, 11))
-    assert (found[3:10] > 20).all()
+    n_samples = np.bincount(batch.split.visible_lengths, minlength=12)
+    assert set(np.flatnonzero(n_samples)) <= set(range(3, 11))
+    assert (n_samples[3:10] > 20).all()
     again = rm.TokenBatch.collate(tokens[[7]], keys=[7]).hide(Masking("uniform", 0.94, least_fraction=0.8), seed=2)
     assert again.split.visible_lengths[0] == batch.split.visible_lengths[7]
     with pytest.raises(ValueError, match="least_fraction must be between"):
@@ -253,13 +254,13 @@ def test_each_sample_draws_its_share():
 
 def test_time_need_not_be_the_first_axis():
     tokens = some_measurements(seed=3)
-    turned = rm.TokenSet(
+    swapped = rm.TokenSet(
         tokens.values,
         tokens.positions[:, ::-1],
         tokens.lengths,
         schema=dataclasses.replace(tokens.schema, axes=tokens.schema.axes[::-1], anchored=()),
     )
-    assert turned.schema.time_axis == 1
+    assert swapped.schema.time_axis == 1
     for strategy in ("future", "block", "times", "channel"):
-        one, other = (rm.TokenBatch.collate(t).hide(0.5, strategy=strategy, seed=1) for t in (tokens, turned))
+        one, other = (rm.TokenBatch.collate(t).hide(0.5, strategy=strategy, seed=1) for t in (tokens, swapped))
         assert torch.equal(one.is_hidden, other.is_hidden)

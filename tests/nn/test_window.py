@@ -1,4 +1,4 @@
-"""WindowedPlan attention is dense attention under the mask of the window, forward and backward, at a linear cost."""
+"""Windowed attention equals dense attention with the mask of the window, at a cost linear in the length."""
 
 import numpy as np
 import pytest
