@@ -1,1 +1,1 @@
-"""Speed and memory, measured against a padded implementation of the same model."""
+"""Benchmarks: speed and memory beside a padded implementation, uncertainty, and the choice of defaults."""

@@ -1,4 +1,4 @@
-"""Simple answers for hidden values, series by series and channel by channel, from what is visible there."""
+"""Baselines that interpolate or extrapolate each channel of a series from its visible values."""
 
 from __future__ import annotations
 
@@ -15,51 +15,66 @@ from sklearn.gaussian_process.kernels import RBF, ConstantKernel, WhiteKernel
 import rotary_mae as rm
 
 Array = npt.NDArray[Any]
-Filler = Callable[[Array, Array, Array, Array], tuple[Array, Array]]
+Baseline = Callable[[Array, Array, Array, Array], tuple[Array, Array]]
+"""From times, values and errors of the visible values and the query times to predictions and standard deviations."""
 
 
-def fill(seen: rm.TokenSet, held: rm.TokenSet, filler: Filler, mean: Array, std: Array) -> tuple[Array, Array]:
-    """(N,) answers for the tokens of ``held`` and their standard deviations.
+def predict_with(
+    visible: rm.TokenSet, masked: rm.TokenSet, baseline: Baseline, mean: Array, std: Array
+) -> tuple[Array, Array]:
+    """Return the predictions of a baseline for masked tokens.
 
-    filler: times, values and errors of what is visible of the channel, and times asked about -> answers and deviations.
-    mean, std: (C,) of the channels, where fewer than two values of the channel are visible.
+    Parameters
+    ----------
+    visible, masked : TokenSet
+        Tokens of the same samples.
+    baseline : callable
+        Applied to each channel of each sample that has at least two visible values.
+    mean, std : array
+        (C,) mean and standard deviation of each channel, the prediction elsewhere.
+
+    Returns
+    -------
+    tuple of array
+        (M,) predictions and (M,) standard deviations.
     """
     n_channels = len(mean)
-    group = held.sample_idx * n_channels + held.positions[:, 1].astype(np.int64)
-    known = seen.sample_idx * n_channels + seen.positions[:, 1].astype(np.int64)
-    known[seen.is_static] = -1
-    answer, spread = mean[group % n_channels], std[group % n_channels]
-    order = np.argsort(known, kind="stable")
-    starts = np.searchsorted(known[order], np.arange(len(held) * n_channels + 1))
+    group = masked.sample_idx * n_channels + masked.positions[:, 1].astype(np.int64)
+    group_of_visible = visible.sample_idx * n_channels + visible.positions[:, 1].astype(np.int64)
+    group_of_visible[visible.is_static] = -1
+    predicted, predicted_std = mean[group % n_channels], std[group % n_channels]
+    order = np.argsort(group_of_visible, kind="stable")
+    starts = np.searchsorted(group_of_visible[order], np.arange(len(masked) * n_channels + 1))
     for g in np.unique(group):
-        mine, asked = order[starts[g] : starts[g + 1]], group == g
-        if len(mine) >= 2:
-            error = seen.values[mine, 1] if "error" in seen.schema.roles else np.zeros(len(mine))
-            answer[asked], spread[asked] = filler(
-                seen.positions[mine, 0], seen.values[mine, 0].astype(np.float64), error, held.positions[asked, 0]
+        rows, queries = order[starts[g] : starts[g + 1]], group == g
+        if len(rows) >= 2:
+            error = visible.values[rows, 1] if "error" in visible.schema.roles else np.zeros(len(rows))
+            values = visible.values[rows, 0].astype(np.float64)
+            predicted[queries], predicted_std[queries] = baseline(
+                visible.positions[rows, 0], values, error, masked.positions[queries, 0]
             )
-    return answer, spread
+    return predicted, predicted_std
 
 
-def lines(times: Array, values: Array, errors: Array, asked: Array) -> tuple[Array, Array]:
-    """Straight lines between neighbours in time."""
-    return np.interp(asked, times, values), np.zeros(len(asked))
+def linear_interpolation(times: Array, values: Array, errors: Array, queries: Array) -> tuple[Array, Array]:
+    """Linear interpolation between neighbours in time."""
+    return np.interp(queries, times, values), np.zeros(len(queries))
 
 
-def last(times: Array, values: Array, errors: Array, asked: Array) -> tuple[Array, Array]:
-    """The last value."""
-    return np.full(len(asked), values[-1]), np.zeros(len(asked))
+def last_value(times: Array, values: Array, errors: Array, queries: Array) -> tuple[Array, Array]:
+    """Last observation carried forward."""
+    return np.full(len(queries), values[-1]), np.zeros(len(queries))
 
 
-def own_mean(times: Array, values: Array, errors: Array, asked: Array) -> tuple[Array, Array]:
-    """The mean of the channel in the series."""
-    return np.full(len(asked), values.mean()), np.zeros(len(asked))
+def series_mean(times: Array, values: Array, errors: Array, queries: Array) -> tuple[Array, Array]:
+    """Mean of the channel in the series."""
+    return np.full(len(queries), values.mean()), np.zeros(len(queries))
 
 
-def gaussian_process(times: Array, values: Array, errors: Array, asked: Array) -> tuple[Array, Array]:
-    """scikit-learn's, its hyper-parameters fitted to the visible values; known errors are in ``alpha``.
+def gaussian_process(times: Array, values: Array, errors: Array, queries: Array) -> tuple[Array, Array]:
+    """Gaussian process of scikit-learn, with hyper-parameters fitted to the visible values and errors as ``alpha``.
 
-    The spread is that of a new measurement, whose error is the median one.
+    The standard deviation is that of a new measurement with the median error.
     """
     centre, scale = values.mean(), values.std() or 1.0
     unit = float(np.ptp(times)) or 1.0
@@ -68,5 +83,5 @@ def gaussian_process(times: Array, values: Array, errors: Array, asked: Array) -
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         model.fit(times[:, None] / unit, (values - centre) / scale)
-        mean, std = model.predict(asked[:, None] / unit, return_std=True)
+        mean, std = model.predict(queries[:, None] / unit, return_std=True)
     return centre + scale * mean, np.hypot(scale * std, np.median(errors))

@@ -1,4 +1,4 @@
-"""Draws docs/scaling.png from results/scaling.json: ``python -m benchmarks.curves``."""
+"""Plot of results/scaling.json, docs/scaling.png: ``python -m benchmarks.curves``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from benchmarks.record import RESULTS
 
 PICTURE = Path(__file__).parent.parent / "docs" / "scaling.png"
-LOOKS = {
+STYLES = {
     "padded": ("padded reference", "tab:gray"),
     "packed": ("rotary-mae", "tab:blue"),
     "windowed": ("rotary-mae, window", "tab:orange"),
@@ -17,22 +17,24 @@ LOOKS = {
 
 
 def draw(result: dict[str, Any], path: Path) -> None:
-    """Throughput and memory against the length of samples, and against how unequal lengths are."""
+    """Plot throughput and memory against the length of samples and against the dispersion of lengths."""
     import matplotlib
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
     figure, axes = plt.subplots(2, 2, figsize=(9, 6), sharex="col", layout="constrained")
-    curves = (("lengths", "length", "tokens a sample"), ("spreads", "sigma", "deviation of the logarithm of lengths"))
-    for column, (part, key, text) in zip(axes.T, curves, strict=True):
-        for contender, (name, colour) in LOOKS.items():
-            points = [p for p in result[part] if contender in p["seconds"]]
+    columns = (("lengths", "length", "tokens a sample"), ("spreads", "sigma", "standard deviation of log length"))
+    for column, (table, key, text) in zip(axes.T, columns, strict=True):
+        for implementation, (name, colour) in STYLES.items():
+            points = [p for p in result[table] if implementation in p["seconds"]]
             at = [p[key] for p in points]
-            rates = [p["n_tokens"] / p["seconds"][contender] / 1e3 for p in points]
+            rates = [p["n_tokens"] / p["seconds"][implementation] / 1e3 for p in points]
             if points:
                 column[0].plot(at, rates, "o-", color=colour, label=name)
-            known = [(p[key], p["peak_mib"][contender]) for p in points if p["peak_mib"][contender] is not None]
+            known = [
+                (p[key], p["peak_mib"][implementation]) for p in points if p["peak_mib"][implementation] is not None
+            ]
             if known:
                 column[1].plot(*zip(*known, strict=True), "o-", color=colour, label=name)
         column[1].set_xlabel(text)
@@ -52,15 +54,15 @@ def draw(result: dict[str, Any], path: Path) -> None:
     plt.close(figure)
 
 
-def shown(_: dict[str, Any]) -> str:
-    """The picture in a page of docs/, if it was drawn."""
+def picture(_: dict[str, Any]) -> str:
+    """Return the Markdown of the plot for a page of docs/."""
     if not PICTURE.exists():
-        return "Not drawn yet.\n"
-    return "![Throughput and memory against length, and against how unequal lengths are](scaling.png)\n"
+        return "Not plotted yet.\n"
+    return "![Throughput and memory against length and dispersion of lengths](scaling.png)\n"
 
 
 def main() -> None:
-    """Draw it."""
+    """Write the plot."""
     draw(json.loads((RESULTS / "scaling.json").read_text()), PICTURE)
     print(PICTURE)
 

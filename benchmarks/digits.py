@@ -1,7 +1,7 @@
-"""Handwritten digits, estimators as they come: ``python -m benchmarks.digits [--seeds 3]``, to results/digits.json.
+"""Handwritten digits with default estimators: ``python -m benchmarks.digits [--seeds 3]`` writes results/digits.json.
 
-The 1797 pictures of 8 x 8 pixels that scikit-learn holds, a stratified quarter of them held out by every seed. The
-classifier is told nothing but its seed and the size of the patches; beside it logistic regression on the pixels.
+Every seed holds out a stratified quarter of the 1797 images of 8 x 8 pixels in scikit-learn. The classifier has default
+settings except for its seed; the baseline is logistic regression on the pixels.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ BASELINE = "logistic regression on pixels"
 
 
 def one_seed(seed: int, **settings: Any) -> list[dict[str, Any]]:
-    """Accuracy of each method on the pictures held out by this seed."""
+    """Return the accuracy of each method on the images that this seed holds out."""
     digits = load_digits()
     pixels, labels = digits.images / 16.0, digits.target
     training, test = train_test_split(np.arange(len(labels)), test_size=0.25, random_state=seed, stratify=labels)

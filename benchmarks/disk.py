@@ -1,8 +1,8 @@
-"""Training from a cache of many short series: ``python -m benchmarks.disk FOLDER`` trains on the one in FOLDER.
+"""Training from a cache of many short series: ``python -m benchmarks.disk FOLDER`` trains on the cache in FOLDER.
 
-``measured_disk`` makes caches of growing size, trains on each in a process of its own, and deletes them. What a cache
-is opened in, when the first update is done, and the highest resident memory (which counts the pages of the files that
-were read) must not grow with its size.
+``measure_disk`` writes caches of growing size, trains on each in a process of its own, and deletes them. The time to
+open a cache, the time of the first update and the peak resident memory must not grow with its size. Resident memory
+includes the mapped pages of the files.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from typing import Any
 import numpy as np
 
 N_UPDATES = 50
-_PART = 100_000
+SAMPLES_PER_WRITE = 100_000
 
 
 def short_series(n_samples: int) -> Iterator[Any]:
-    """TokenSets that together hold so many series of 4 to 12 measurements, each with a label."""
+    """Give TokenSets that together hold ``n_samples`` labelled series of 4 to 12 measurements."""
     import rotary_mae as rm
 
     rng = np.random.default_rng(0)
-    for start in range(0, n_samples, _PART):
-        lengths = rng.integers(4, 13, min(_PART, n_samples - start))
+    for start in range(0, n_samples, SAMPLES_PER_WRITE):
+        lengths = rng.integers(4, 13, min(SAMPLES_PER_WRITE, n_samples - start))
         n = int(lengths.sum())
         positions = np.sort(rng.uniform(0, 100, (n, 1)), axis=0)
         values = rng.standard_normal((n, 1), np.float32)
@@ -37,15 +37,15 @@ def short_series(n_samples: int) -> Iterator[Any]:
         )
 
 
-def measured_disk(sizes: list[int], folder: str | None) -> list[dict[str, Any]]:
-    """A point a number of samples on disk."""
+def measure_disk(sizes: list[int], folder: str | None) -> list[dict[str, Any]]:
+    """Return one result for each number of samples on disk."""
     import rotary_mae as rm
 
     points = []
     for n_samples in sizes:
-        with tempfile.TemporaryDirectory(dir=folder) as place:
+        with tempfile.TemporaryDirectory(dir=folder) as temporary:
             started = time.perf_counter()
-            cache = rm.write_cache(short_series(n_samples), Path(place) / "cache")
+            cache = rm.write_cache(short_series(n_samples), Path(temporary) / "cache")
             written = time.perf_counter() - started
             n_bytes = sum(path.stat().st_size for path in cache.folder.iterdir())
             command = [sys.executable, "-m", "benchmarks.disk", str(cache.folder)]
@@ -57,16 +57,16 @@ def measured_disk(sizes: list[int], folder: str | None) -> list[dict[str, Any]]:
 
 
 def main() -> None:
-    """Open, train, and print what it took."""
+    """Open the cache, train, and print seconds and memory."""
     import torch
 
     import rotary_mae as rm
     from benchmarks.memory import resident
 
     torch.set_num_threads(1)
-    settings = {"batch_size": 64, "progress": False, "device": "cpu", "epochs": 1}
+    settings: dict[str, Any] = {"batch_size": 64, "progress": False, "device": "cpu", "epochs": 1}
     model = rm.RoMAEForPreTraining(rm.RoMAEConfig(n_values=1, n_axes=1, size="tiny-shallow"))
-    # what is loaded on first use is no cost of the cache
+    # modules that are loaded on first use are not a cost of the cache
     rm.train(model, next(short_series(64)), rm.TrainingConfig(max_steps=1, **settings))
     before = resident("VmHWM")
     started = time.perf_counter()

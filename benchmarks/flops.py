@@ -1,4 +1,4 @@
-"""How many floating-point operations of matrix products a task needs: what work there is, however it is done."""
+"""Floating-point operations in the matrix products of a task, independent of the implementation."""
 
 from __future__ import annotations
 
@@ -10,26 +10,59 @@ import rotary_mae as rm
 Ints = npt.NDArray[np.int64]
 
 
-def layer(width: int, hidden: int, n_keys: Ints, n_queries: Ints | None = None) -> float:
-    """Of one layer, forward: (B,) keys a sample, all of which ask unless ``n_queries`` says how many do."""
-    asked = n_keys if n_queries is None else n_queries
-    products = 2 * width * width * (2 * n_keys + 2 * asked) + 4 * width * hidden * asked
-    return float((products + 4 * width * n_keys * asked).sum())
+def layer_flops(width: int, hidden: int, n_keys: Ints, n_queries: Ints | None = None) -> float:
+    """Return the operations of one layer in a forward pass.
+
+    Parameters
+    ----------
+    width, hidden : int
+        Width of the model and of the hidden layer of its MLP.
+    n_keys : array
+        (B,) tokens of each sample.
+    n_queries : array, optional
+        (B,) tokens of each sample that are computed, by default all.
+
+    Returns
+    -------
+    float
+        Operations of all samples.
+    """
+    queries = n_keys if n_queries is None else n_queries
+    products = 2 * width * width * (2 * n_keys + 2 * queries) + 4 * width * hidden * queries
+    return float((products + 4 * width * n_keys * queries).sum())
 
 
-def needed(config: rm.RoMAEConfig, lengths: Ints, task: str, fraction: float) -> float:
-    """Of one step on samples of these lengths; a backward pass counts as two forward ones."""
-    n_hidden = np.minimum(np.ceil(fraction * lengths), lengths - 1).astype(np.int64)
-    n_seen = lengths - n_hidden if task == "pretraining" else lengths
-    inside, n_cls = n_seen + 1, np.ones_like(n_seen)
-    total = float(2 * config.width * config.n_values * n_seen.sum())
-    encoder = config.depth * layer(config.width, config.hidden, inside)
+def task_flops(config: rm.RoMAEConfig, lengths: Ints, task: str, fraction: float) -> float:
+    """Return the operations of one step.
+
+    Parameters
+    ----------
+    config : RoMAEConfig
+        Model.
+    lengths : array
+        (B,) tokens of each sample.
+    task : str
+        A key of ``implementations.TASKS``.
+    fraction : float
+        Masked fraction in pre-training.
+
+    Returns
+    -------
+    float
+        Operations; a backward pass counts as two forward passes.
+    """
+    n_masked = np.minimum(np.ceil(fraction * lengths), lengths - 1).astype(np.int64)
+    n_visible = lengths - n_masked if task == "pretraining" else lengths
+    n_encoded, n_cls = n_visible + 1, np.ones_like(n_visible)
+    total = float(2 * config.width * config.n_values * n_visible.sum())
+    encoder = config.depth * layer_flops(config.width, config.hidden, n_encoded)
     if task != "pretraining":
-        # nothing but CLS is read from the last layer
-        encoder = encoder * (config.depth - 1) / config.depth + layer(config.width, config.hidden, inside, n_cls)
+        # the last layer computes CLS alone
+        encoder = encoder * (config.depth - 1) / config.depth
+        encoder += layer_flops(config.width, config.hidden, n_encoded, n_cls)
         return (total + encoder) * (1 if task == "embedding" else 3)
     decoder = config.decoder
-    total += encoder + float(2 * config.width * decoder.width * inside.sum())
-    total += (decoder.depth - 1) * layer(decoder.width, decoder.hidden, inside + n_hidden)
-    total += layer(decoder.width, decoder.hidden, inside + n_hidden, n_hidden)
-    return 3 * (total + float(2 * decoder.width * config.n_predicted * n_hidden.sum()))
+    total += encoder + float(2 * config.width * decoder.width * n_encoded.sum())
+    total += (decoder.depth - 1) * layer_flops(decoder.width, decoder.hidden, n_encoded + n_masked)
+    total += layer_flops(decoder.width, decoder.hidden, n_encoded + n_masked, n_masked)
+    return 3 * (total + float(2 * decoder.width * config.n_predicted * n_masked.sum()))

@@ -1,7 +1,8 @@
-"""Peak memory of a task, in a process of its own: ``python -m benchmarks.memory WORKLOAD CONTENDER TASK SEED DIVISOR``.
+"""Peak memory of a task in a process of its own.
 
-Prints MiB: the highest resident memory while one round is worked on, less the resident memory after the imports, with
-the model, its gradients and its optimizer made and two samples worked on. Linux only.
+``python -m benchmarks.memory WORKLOAD IMPLEMENTATION TASK SEED DIVISOR`` prints MiB: the peak resident memory of one
+round, minus the resident memory after the imports and one step on two samples, which creates model, gradients and
+optimizer state. Linux only.
 """
 
 from __future__ import annotations
@@ -15,40 +16,40 @@ _STATUS = Path("/proc/self/status")
 _RESET = Path("/proc/self/clear_refs")
 
 
-def measured_apart(workload: str, contender: str, task: str, seed: int, divisor: int = 1) -> float | None:
-    """MiB, measured in a child process; None where the system does not tell."""
+def measure_peak_memory(workload: str, implementation: str, task: str, seed: int, divisor: int = 1) -> float | None:
+    """Return MiB measured in a child process, or None on systems that do not report it."""
     if not _RESET.exists():
         return None
-    command = [sys.executable, "-m", "benchmarks.memory", workload, contender, task, str(seed), str(divisor)]
+    command = [sys.executable, "-m", "benchmarks.memory", workload, implementation, task, str(seed), str(divisor)]
     folder = Path(__file__).parent.parent
     return float(subprocess.run(command, capture_output=True, text=True, check=True, cwd=folder).stdout)
 
 
-def resident(what: str) -> float:
-    """MiB that the system says of this process: VmRSS now, VmHWM at most."""
-    found = re.search(what + r":\s+(\d+) kB", _STATUS.read_text())
+def resident(field: str) -> float:
+    """Return the current (VmRSS) or peak (VmHWM) resident memory of this process in MiB."""
+    found = re.search(field + r":\s+(\d+) kB", _STATUS.read_text())
     if found is None:
-        raise RuntimeError(f"{_STATUS} does not say {what}")
+        raise RuntimeError(f"{_STATUS} has no field {field}")
     return int(found[1]) / 1024
 
 
 def main() -> None:
     """Measure and print."""
-    from benchmarks.implementations import Worker
-    from benchmarks.workloads import named
+    from benchmarks.implementations import TaskRunner
+    from benchmarks.workloads import workload_by_name
     from rotary_mae.nn.kernel_cache import limit_kernel_caches
 
     limit_kernel_caches()
-    name, contender, task, seed, divisor = sys.argv[1:]
-    workload = named(name)
+    name, implementation, task, seed, divisor = sys.argv[1:]
+    workload = workload_by_name(name)
     workload = workload.reduced(int(divisor)) if int(divisor) > 1 else workload
     tokens = workload.draw(int(seed))
-    worker = Worker(workload, contender, task)
-    worker.step(named("length-64").draw(0)[:2] if workload.n_samples == 1 else tokens[:2])
+    runner = TaskRunner(workload, implementation, task)
+    runner.step(workload_by_name("length-64").draw(0)[:2] if workload.n_samples == 1 else tokens[:2])
     before = resident("VmRSS")
-    _RESET.write_text("5")  # the peak starts from here
+    _RESET.write_text("5")  # resets the peak
     for batch in workload.batches(tokens):
-        worker.step(batch)
+        runner.step(batch)
     print(resident("VmHWM") - before)
 
 

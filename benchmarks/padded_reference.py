@@ -1,9 +1,9 @@
-"""The same model the usual way, padded and with a dense attention mask: what packing is measured against.
+"""The same model with padding and a dense attention mask, as reference of the speed of packed batches.
 
-Written from the paper and from a description of its published code, and does the work of that code: padding
-is projected and sent through every layer, a dense float mask (B, 1, N, N) is always built, q, k and v are
-three products, rotations are computed anew for q and for k in every layer, masks are drawn one sample at a time,
-and every token goes through the whole decoder.
+It is written from the paper and from a description of its published code, and does the work of that code: padding goes
+through the projection and every layer, a dense float mask (B, 1, N, N) is always built, q, k and v are three products,
+rotations are computed for q and for k in every layer, masks are drawn sample by sample, and every token goes through
+the whole decoder.
 """
 
 from __future__ import annotations
@@ -26,8 +26,16 @@ from rotary_mae.models.encoder import axis_frequencies
 class PaddedBatch:
     """B samples padded to N tokens.
 
-    values: (B, N, V). positions: (B, N, D). is_padding: (B, N) bool. is_hidden: (B, N) bool, equally many in
-    every row (padding fills up), or None.
+    Attributes
+    ----------
+    values : Tensor
+        (B, N, V) values.
+    positions : Tensor
+        (B, N, D) positions.
+    is_padding : Tensor
+        (B, N) bool.
+    is_hidden : Tensor or None
+        (B, N) bool with the same count in every row, which includes padding; None without masking.
     """
 
     values: Tensor
@@ -37,7 +45,7 @@ class PaddedBatch:
 
     @classmethod
     def collate(cls, tokens: rm.TokenSet) -> PaddedBatch:
-        """Pad every sample to the longest; nothing hidden."""
+        """Pad every sample to the longest, without masking."""
         lengths = tokens.lengths
         n_samples, longest = len(tokens), int(lengths.max())
         values = torch.zeros(n_samples, longest, tokens.values.shape[1])
@@ -53,7 +61,7 @@ class PaddedBatch:
         return cls(values, positions, is_padding)
 
     def hide(self, fraction: float) -> PaddedBatch:
-        """Hide ceil(fraction * n) of each sample's n tokens, and padding up to ceil(fraction * N) a row."""
+        """Mask ceil(fraction * n) of each sample's n tokens, and padding up to ceil(fraction * N) in each row."""
         n_samples, longest = self.is_padding.shape
         n_hidden = min(math.ceil(round(fraction * longest, 9)), longest - 1)
         is_hidden = torch.zeros(n_samples, longest, dtype=torch.bool)
@@ -66,13 +74,13 @@ class PaddedBatch:
 
     @classmethod
     def from_packed(cls, batch: TokenBatch) -> PaddedBatch:
-        """The same samples with the same tokens hidden; rows are long enough to hide equally many."""
+        """Return the same samples with the same masked tokens; rows are padded until their masked counts are equal."""
         hidden = batch.is_hidden
         if hidden is None:
             hidden = torch.zeros(len(batch.values), dtype=torch.bool)
         lengths = batch.lengths.tolist()
-        parts = (x.split(lengths) for x in (batch.values, batch.positions, hidden))
-        rows = list(zip(*parts, strict=True))
+        split = (x.split(lengths) for x in (batch.values, batch.positions, hidden))
+        rows = list(zip(*split, strict=True))
         n_hidden = max(int(h.sum()) for *_, h in rows)
         width = max(int((~h).sum()) for *_, h in rows) + n_hidden
         values = torch.stack([F.pad(v, (0, 0, 0, width - len(v))) for v, _, _ in rows])
@@ -87,7 +95,7 @@ class PaddedBatch:
 
 
 class PaddedNorm(nn.Module):
-    """RMSNorm, written out."""
+    """RMSNorm in plain operations."""
 
     def __init__(self, width: int, eps: float) -> None:
         super().__init__()
@@ -98,7 +106,7 @@ class PaddedNorm(nn.Module):
 
 
 def rotate_padded(x: Tensor, positions: Tensor, frequencies: Tensor) -> Tensor:
-    """Rotate (B, heads, N, head width) by positions (B, N, D), one slice of the head an axis."""
+    """Rotate (B, heads, N, head width) by positions (B, N, D), with one slice of each head per axis."""
     rotated = []
     for axis, part in enumerate(x.chunk(positions.shape[-1], dim=-1)):
         angles = (positions[..., axis, None] * frequencies[axis]).unsqueeze(1)
@@ -119,7 +127,7 @@ class PaddedBlock(nn.Module):
         self.up, self.down = nn.Linear(width, hidden, bias=False), nn.Linear(hidden, width, bias=False)
 
     def forward(self, x: Tensor, positions: Tensor, frequencies: Tensor, score_mask: Tensor) -> Tensor:
-        """score_mask: (B, 1, N, N), what is added to the scores."""
+        """Return (B, N, W) states; ``score_mask`` (B, 1, N, N) is added to the attention scores."""
         normed = self.attention_norm(x)
         projected = (self.q(normed), self.k(normed), self.v(normed))
         q, k, v = (x.unflatten(-1, (self.n_heads, -1)).transpose(1, 2) for x in projected)
@@ -129,7 +137,7 @@ class PaddedBlock(nn.Module):
         return x + self.down(F.silu(self.up(self.mlp_norm(x))))
 
     def counterparts(self) -> dict[str, list[Tensor]]:
-        """For each parameter of the packed block, by name, the parameters here that it is made of."""
+        """Return, for each parameter of the packed block, the parameters of this one that it consists of."""
         return {
             "attention_norm": [self.attention_norm.weight],
             "qkv": [self.q.weight, self.k.weight, self.v.weight],
@@ -141,27 +149,40 @@ class PaddedBlock(nn.Module):
 
 
 def dense_mask(is_padding: Tensor) -> Tensor:
-    """(B, 1, N, N) of 0, and -inf where the key is padding."""
+    """Return (B, 1, N, N) with -inf where the key is padding and 0 elsewhere."""
     n_samples, longest = is_padding.shape
     mask = torch.zeros(n_samples, 1, longest, longest)
     return mask.masked_fill_(is_padding[:, None, None, :], float("-inf"))
 
 
 class PaddedReference(nn.Module):
-    """RoMAEForPreTraining or RoMAEForPrediction over padded rectangles, with the weights of the packed model.
+    """Padded version of RoMAEForPreTraining or RoMAEForPrediction with the weights of the packed model.
 
-    The loss leaves padding out, as ours does, so that the two train alike.
+    The loss excludes padding, so that both have the same gradients.
+
+    Parameters
+    ----------
+    config : RoMAEConfig
+        Configuration of the packed model.
+    outputs : int, optional
+        Outputs of the prediction head; None makes the autoencoder.
+
+    Raises
+    ------
+    ValueError
+        If the configuration has options that the reference does not implement.
     """
 
     encoder_frequencies: Tensor
     decoder_frequencies: Tensor
 
     def __init__(self, config: rm.RoMAEConfig, outputs: int | None = None) -> None:
-        """outputs: of the prediction head; None makes the autoencoder."""
         super().__init__()
         chosen = (config.positions, config.queries, config.distribution, config.context, config.window)
         if chosen != ("rope", "joint", "point", 0, None) or config.normalize_targets:
-            raise ValueError(f"the padded reference knows rope, joint, point, 0, None and raw targets, got {chosen}")
+            raise ValueError(
+                f"the padded reference implements rope, joint, point, 0, None and raw targets, got {chosen}"
+            )
         width, decoder, eps = config.width, config.decoder, config.norm_eps
         self.config, self.is_pretraining = config, outputs is None
         self.projection = nn.Linear(config.n_values, width)
@@ -180,20 +201,20 @@ class PaddedReference(nn.Module):
 
     @classmethod
     def from_model(cls, model: rm.RoMAEForPreTraining | rm.RoMAEForPrediction) -> Self:
-        """With a copy of the weights of ``model``."""
+        """Return a reference with a copy of the weights of ``model``."""
         reference = cls(model.config, None if isinstance(model, rm.RoMAEForPreTraining) else model.outputs)
         counterparts = reference.counterparts()
         with torch.no_grad():
             for name, parameter in model.named_parameters():
-                parts = counterparts.pop(name)
-                for part, source in zip(parts, parameter.chunk(len(parts)), strict=True):
-                    part.copy_(source)
+                copies = counterparts.pop(name)
+                for copy, source in zip(copies, parameter.chunk(len(copies)), strict=True):
+                    copy.copy_(source)
         if counterparts:
             raise ValueError(f"the model has no {sorted(counterparts)}")
         return reference
 
     def counterparts(self) -> dict[str, list[Tensor]]:
-        """For each parameter of the packed model, by name, the parameters here that it is made of."""
+        """Return, for each parameter of the packed model, the parameters of this one that it consists of."""
         pairs: dict[str, list[Tensor]] = {
             "encoder.projection.weight": [self.projection.weight],
             "encoder.projection.bias": [self.projection.bias],
@@ -212,11 +233,11 @@ class PaddedReference(nn.Module):
             for i, block in enumerate(blocks):
                 assert isinstance(block, PaddedBlock)
                 inside = block.counterparts()
-                pairs.update({f"{stack}.blocks.{i}.{name}": parts for name, parts in inside.items()})
+                pairs.update({f"{stack}.blocks.{i}.{name}": own for name, own in inside.items()})
         return pairs
 
     def forward(self, batch: PaddedBatch) -> Tensor:
-        """(B, hidden a row, V) reconstructions, padding included; or (B, outputs)."""
+        """Return (B, masked per row, V) reconstructions including padding, or (B, outputs)."""
         visible = self._visible(batch)
         x, positions, is_padding = self._encode(*visible)
         if self.is_pretraining:
@@ -229,7 +250,7 @@ class PaddedReference(nn.Module):
         return self.head(self.head_norm(pooled))
 
     def loss(self, batch: PaddedBatch) -> Tensor:
-        """Mean squared error over hidden values that are not padding."""
+        """Return the mean squared error over masked values that are not padding."""
         assert batch.is_hidden is not None
         prediction = self(batch)
         n_samples = len(prediction)
@@ -241,10 +262,10 @@ class PaddedReference(nn.Module):
     def _visible(self, batch: PaddedBatch) -> tuple[Tensor, Tensor, Tensor]:
         values, positions, is_padding = batch.values, batch.positions, batch.is_padding
         if batch.is_hidden is not None:
-            n_samples, keep = len(values), ~batch.is_hidden
-            values = values[keep].view(n_samples, -1, values.shape[-1])
-            positions = positions[keep].view(n_samples, -1, positions.shape[-1])
-            is_padding = is_padding[keep].view(n_samples, -1)
+            n_samples, is_visible = len(values), ~batch.is_hidden
+            values = values[is_visible].view(n_samples, -1, values.shape[-1])
+            positions = positions[is_visible].view(n_samples, -1, positions.shape[-1])
+            is_padding = is_padding[is_visible].view(n_samples, -1)
         return values, positions, is_padding
 
     def _encode(self, values: Tensor, positions: Tensor, is_padding: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -259,7 +280,7 @@ class PaddedReference(nn.Module):
         return x, positions, is_padding
 
     def _decode(self, x: Tensor, positions: Tensor, is_padding: Tensor, batch: PaddedBatch) -> Tensor:
-        """(B, hidden a row, decoder width) states of the hidden tokens."""
+        """(B, masked per row, decoder width) states of the masked tokens."""
         assert batch.is_hidden is not None
         n_samples, n_visible = x.shape[:2]
         hidden_positions = batch.positions[batch.is_hidden].view(n_samples, -1, positions.shape[-1])

@@ -1,7 +1,7 @@
-"""The same updates by one and by two processes: ``torchrun --nproc_per_node N -m benchmarks.processes``.
+"""The same training by one and by two processes: ``torchrun --nproc_per_node N -m benchmarks.processes``.
 
-Each process has one thread. Prints, from the first process, samples a second and the loss, which is the same however
-many there are.
+Each process has one thread. The first process prints samples per second and the loss, which does not depend on the
+number of processes.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from typing import Any
 N_UPDATES = 12
 
 
-def measured_processes(counts: tuple[int, ...] = (1, 2)) -> list[dict[str, Any]]:
-    """A point a number of processes."""
+def measure_processes(counts: tuple[int, ...] = (1, 2)) -> list[dict[str, Any]]:
+    """Return one result for each number of processes."""
     points = []
     for n in counts:
         launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(n)]
         command = [*launch, "-m", "benchmarks.processes"]
         folder = Path(__file__).parent.parent
-        # one process alone would be given all cores
+        # torchrun sets the number of threads only for several processes
         alone = {**os.environ, "OMP_NUM_THREADS": "1"}
         done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=folder, env=alone)
         line = next(line for line in done.stdout.splitlines() if line.startswith("{"))
@@ -34,7 +34,7 @@ def measured_processes(counts: tuple[int, ...] = (1, 2)) -> list[dict[str, Any]]
 
 
 def main() -> None:
-    """Train on light curves, once to warm up."""
+    """Train on light curves after one update as warm-up, and print the result."""
     import torch
 
     import rotary_mae as rm
@@ -42,7 +42,7 @@ def main() -> None:
 
     workload = WORKLOADS["light-curves"]
     tokens = workload.draw(0)
-    settings = {"batch_size": workload.batch_size, "progress": False, "device": "cpu", "epochs": 1000}
+    settings: dict[str, Any] = {"batch_size": workload.batch_size, "progress": False, "device": "cpu", "epochs": 1000}
     for n_updates in (1, N_UPDATES):
         torch.manual_seed(0)
         model = rm.RoMAEForPreTraining(workload.config())

@@ -1,4 +1,4 @@
-"""What every result file holds beside its numbers: versions, hardware, commit."""
+"""Result files: writing, and the metadata of a run (versions, hardware, commit)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ RESULTS = Path(__file__).parent / "results"
 
 
 def run_metadata() -> dict[str, Any]:
-    """Versions, processor, threads and commit of this run."""
+    """Return versions, processor, threads and commit of this run."""
     import torch
 
     commit = subprocess.run(
@@ -29,12 +29,12 @@ def run_metadata() -> dict[str, Any]:
 
 
 def write_result(name: str, result: dict[str, Any]) -> Path:
-    """Write results/NAME.json, whole or not at all."""
+    """Write results/NAME.json atomically and return its path."""
     return write_json(RESULTS / f"{name}.json", result)
 
 
 def write_json(path: Path, content: Any) -> Path:
-    """Write a JSON file, whole or not at all; its folder is made."""
+    """Write a JSON file atomically, create its folder if needed, and return its path."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".json.partial")
     partial.write_text(json.dumps(content, indent=1) + "\n")
@@ -43,7 +43,7 @@ def write_json(path: Path, content: Any) -> Path:
 
 
 def markdown(header: list[str], rows: list[list[str]]) -> str:
-    """A table in Markdown."""
+    """Return a Markdown table."""
     lines = [header, ["---"] * len(header), *rows]
     return "".join("| " + " | ".join(line) + " |\n" for line in lines)
 

@@ -1,10 +1,13 @@
-"""How cost grows: ``python -m benchmarks.scaling [--parts lengths spreads disk processes]``, to results/scaling.json.
+"""Growth of cost: ``python -m benchmarks.scaling [--parts lengths spreads disk processes]`` writes
+results/scaling.json.
 
-lengths: pre-training a small model on 16 384 tokens a batch, as samples of 64 to 16 384 tokens, with full attention,
-within a window (of about 128 tokens), and by the padded reference, which is left out where its dense mask would not
-fit. spreads: on samples of the same mean and more and more unequal lengths. disk: on 1 thousand to 10 million series in
-a cache (see ``disk``). processes: the same updates by 1 and 2 processes of one thread each (see ``processes``).
-Contenders take turns; seconds are medians.
+- lengths: pre-training of a small model on 16 384 tokens per batch, in samples of 64 to 16 384 tokens, with full
+  attention, with a window of about 128 tokens, and by the padded reference where its dense mask fits into memory.
+- spreads: samples with the same mean and growing dispersion of lengths.
+- disk: 1 thousand to 10 million series in a cache (see ``disk``).
+- processes: the same training by 1 and 2 processes of one thread each (see ``processes``).
+
+Implementations take turns; seconds are medians.
 """
 
 from __future__ import annotations
@@ -16,43 +19,48 @@ from typing import Any
 
 import torch
 
-from benchmarks.disk import measured_disk
-from benchmarks.implementations import WINDOW, Worker
-from benchmarks.memory import measured_apart
-from benchmarks.processes import measured_processes
+import rotary_mae as rm
+from benchmarks.disk import measure_disk
+from benchmarks.implementations import WINDOW, TaskRunner
+from benchmarks.memory import measure_peak_memory
+from benchmarks.processes import measure_processes
 from benchmarks.record import run_metadata, write_result
-from benchmarks.workloads import named
+from benchmarks.workloads import workload_by_name
 from rotary_mae.nn.kernel_cache import limit_kernel_caches
 
 LENGTHS = (64, 256, 1024, 4096, 16_384)
 LONGEST_PADDED = 1024
-SPREADS = (0.0, 0.4, 0.8, 1.2)
+SIGMAS = (0.0, 0.4, 0.8, 1.2)
 SAMPLES_ON_DISK = (1_000, 10_000, 100_000, 1_000_000, 10_000_000)
 
 
-def curve_point(name: str, contenders: tuple[str, ...], n_rounds: int) -> dict[str, Any]:
-    """Seconds a step and peak memory of each contender on one workload."""
-    workload = named(name)
-    workers = {contender: Worker(workload, contender) for contender in contenders}
-    warm, seconds = named("length-64").draw(0)[:2], {contender: [] for contender in contenders}
+def curve_point(name: str, implementations: tuple[str, ...], n_rounds: int) -> dict[str, Any]:
+    """Return seconds per step and peak memory of each implementation on one workload."""
+    workload = workload_by_name(name)
+    runners = {implementation: TaskRunner(workload, implementation) for implementation in implementations}
+    warm_up: rm.TokenSet = workload_by_name("length-64").draw(0)[:2]
+    seconds: dict[str, list[float]] = {implementation: [] for implementation in implementations}
     tokens = workload.draw(0)
     for round_ in range(n_rounds):
         tokens = workload.draw(round_)
-        for contender, worker in workers.items():
-            worker.step(warm)
+        for implementation, runner in runners.items():
+            runner.step(warm_up)
             started = time.perf_counter()
-            worker.step(tokens)
-            seconds[contender].append(time.perf_counter() - started)
+            runner.step(tokens)
+            seconds[implementation].append(time.perf_counter() - started)
     return {
         "n_samples": len(tokens),
         "n_tokens": int(tokens.lengths.sum()),
-        "seconds": {contender: statistics.median(s) for contender, s in seconds.items()},
-        "peak_mib": {contender: measured_apart(name, contender, "pretraining", 0) for contender in contenders},
+        "seconds": {implementation: statistics.median(s) for implementation, s in seconds.items()},
+        "peak_mib": {
+            implementation: measure_peak_memory(name, implementation, "pretraining", 0)
+            for implementation in implementations
+        },
     }
 
 
-def measured_lengths(n_rounds: int) -> list[dict[str, Any]]:
-    """A point a length."""
+def measure_lengths(n_rounds: int) -> list[dict[str, Any]]:
+    """Return one result for each length of samples."""
     points = []
     for length in LENGTHS:
         padded = ("padded",) if length <= LONGEST_PADDED else ()
@@ -61,11 +69,11 @@ def measured_lengths(n_rounds: int) -> list[dict[str, Any]]:
     return points
 
 
-def measured_spreads(n_rounds: int) -> list[dict[str, Any]]:
-    """A point a deviation of the logarithm of the lengths."""
+def measure_unequal_lengths(n_rounds: int) -> list[dict[str, Any]]:
+    """Return one result for each standard deviation of log length."""
     points = []
-    for sigma in SPREADS:
-        points.append({"sigma": sigma, **curve_point(f"spread-{sigma}", ("packed", "padded"), n_rounds)})
+    for sigma in SIGMAS:
+        points.append({"sigma": sigma, **curve_point(f"sigma-{sigma}", ("packed", "padded"), n_rounds)})
         print("spread", points[-1], flush=True)
     return points
 
@@ -77,9 +85,9 @@ def main() -> None:
     parser.add_argument("--parts", nargs="+", choices=parts, default=list(parts))
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--folder", help="where the caches are made and deleted; a temporary folder by default")
-    parser.add_argument("--most", type=int, default=SAMPLES_ON_DISK[-1], help="samples of the largest cache")
-    parser.add_argument("--out", default="scaling", help="name of the result; 'scaling' takes all parts")
+    parser.add_argument("--folder", help="where caches are written and deleted, by default a temporary folder")
+    parser.add_argument("--most", type=int, default=SAMPLES_ON_DISK[-1], help="number of samples of the largest cache")
+    parser.add_argument("--out", default="scaling", help="name of the result file; 'scaling' needs all parts")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     limit_kernel_caches()
@@ -91,14 +99,14 @@ def main() -> None:
         **run_metadata(),
     }
     if "lengths" in arguments.parts:
-        result["lengths"] = measured_lengths(arguments.rounds)
+        result["lengths"] = measure_lengths(arguments.rounds)
     if "spreads" in arguments.parts:
-        result["spreads"] = measured_spreads(arguments.rounds)
+        result["spreads"] = measure_unequal_lengths(arguments.rounds)
     if "disk" in arguments.parts:
         sizes = [n for n in SAMPLES_ON_DISK if n <= arguments.most]
-        result["disk"] = measured_disk(sizes, arguments.folder)
+        result["disk"] = measure_disk(sizes, arguments.folder)
     if "processes" in arguments.parts:
-        result["processes"] = measured_processes()
+        result["processes"] = measure_processes()
     result["seconds"] = round(time.perf_counter() - started, 1)
     if arguments.out != "scaling" or len(arguments.parts) == len(parts):
         print(write_result(arguments.out, result))

@@ -1,6 +1,6 @@
-"""Fills the tables of README.md and the docs from the committed results: ``python -m benchmarks.tables [--check]``.
+"""Tables of README.md and docs from the committed results: ``python -m benchmarks.tables [--check]``.
 
-A table stands between ``<!-- table: NAME -->`` and ``<!-- end of table -->`` and is never written by hand.
+A table between ``<!-- table: NAME -->`` and ``<!-- end of table -->`` is generated and never edited by hand.
 """
 
 from __future__ import annotations
@@ -17,17 +17,18 @@ import numpy as np
 
 from benchmarks import curves, speed_tables
 from benchmarks.record import RESULTS, markdown
+from benchmarks.terms import current_term
 
 ROOT = Path(__file__).parent.parent
-REPRODUCED = ROOT / "reproduce" / "results.json"
+REPRODUCE_RESULTS = ROOT / "reproduce" / "results.json"
 """Written by ``python -m reproduce table``."""
 
 PAGES = ("README.md", "docs/speed.md", "benchmarks/README.md", "docs/measurements.md")
-_PLACE = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end of table -->)", re.DOTALL)
+_TABLE = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end of table -->)", re.DOTALL)
 
 
 def digits(result: dict[str, Any]) -> str:
-    """Accuracy of each method over the seeds."""
+    """Digits: accuracy of each method, mean and standard deviation over the seeds."""
     rows = result["rows"]
     seeds = sorted({row["seed"] for row in rows})
     table = []
@@ -38,91 +39,96 @@ def digits(result: dict[str, Any]) -> str:
 
 
 def context(result: dict[str, Any]) -> str:
-    """Scores without and with local context, a row a set and metric."""
+    """Local context: scores without and with it, one row for each dataset and metric."""
     rows = []
     names = {
         "balanced_accuracy": "balanced accuracy",
-        "mse": "squared error of hidden values",
-        "log_likelihood": "log likelihood of hidden values",
+        "mse": "squared error of masked values",
+        "log_likelihood": "log likelihood of masked values",
     }
-    for of in dict.fromkeys(row["set"] for row in result["rows"]):
-        mine = [row for row in result["rows"] if row["set"] == of]
+    for dataset in dict.fromkeys(row["set"] for row in result["rows"]):
+        of_run = [row for row in result["rows"] if row["set"] == dataset]
         for key, name in names.items():
-            if key in mine[0]:
-                means = [np.mean([row[key] for row in mine if row["context"] == k]) for k in (0, 4)]
-                rows.append([of, name, *(f"{mean:.3f}" for mean in means)])
+            if key in of_run[0]:
+                means = [np.mean([row[key] for row in of_run if row["context"] == k]) for k in (0, 4)]
+                rows.append([current_term(dataset), name, *(f"{mean:.3f}" for mean in means)])
     n_seeds = len({row["seed"] for row in result["rows"]})
-    return markdown(["validation part of", f"mean over {n_seeds} seeds", "k = 0 (the paper)", "k = 4"], rows)
+    return markdown(["validation set of", f"mean over {n_seeds} seeds", "k = 0 (the paper)", "k = 4"], rows)
 
 
 def overview() -> str:
-    """A row a question, this library beside what people use otherwise, from the files of the other tables."""
-    training, filled_in, reproduced = _read("speed"), _read("uncertainty"), json.loads(REPRODUCED.read_text())
+    """Overview: one row for each task, with the usual alternative, from the files of the other tables."""
+    speed, errors, reproduced = _read("speed"), _read("uncertainty"), json.loads(REPRODUCE_RESULTS.read_text())
 
-    def found(experiment: str, metric: str, method: str) -> str:
+    def result_of(experiment: str, metric: str, method: str) -> str:
         names = ("experiment", "profile", "metric", "method")
-        wanted = (experiment, "quick", metric, method)
-        (row,) = [row for row in reproduced if tuple(row[name] for name in names) == wanted]
+        key = (experiment, "quick", metric, method)
+        (row,) = [row for row in reproduced if tuple(row[name] for name in names) == key]
         return f"{row['value']:.3f} ± {row['std']:.3f}"
 
     def stars(method: str) -> str:
-        return found("light_curves", "balanced accuracy", method)
+        return result_of("light_curves", "balanced accuracy", method)
 
     def stays(method: str) -> str:
-        return found("physionet", "mean squared error", method)
+        return result_of("physionet", "mean squared error", method)
 
     def crps(method: str) -> str:
-        rows = [r for r in filled_in["rows"] if (r["set"], r["task"]) == ("stripe82", "interpolation")]
+        rows = [r for r in errors["rows"] if (r["set"], r["task"]) == ("stripe82", "interpolation")]
         return f"{np.mean([r['crps'] for r in rows if r['method'] == method]):.3f}"
 
-    curves = training["tasks"]["pretraining"]["light-curves"]["median"]
+    light_curves = speed["tasks"]["pretraining"]["light-curves"]["median"]
     rows = [
         [
-            "RRab or RRc? 483 real RR Lyrae, a fifth held out: balanced accuracy, more is better",
+            "classification of 483 RR Lyrae (Stripe 82) as RRab or RRc: balanced accuracy, higher is better",
             stars("RoMAE, pre-trained"),
-            f"gradient boosting on features {stars('gradient boosting on simple features')}",
+            f"gradient boosting on summary features {stars('gradient boosting on summary features')}",
         ],
         [
-            "What was measured at hidden times? PhysioNet 2012: squared error, in units of each variable's variance",
+            "interpolation of ICU stays (PhysioNet 2012), half of the times masked: squared error, lower is better",
             stays("RoMAE"),
-            f"straight lines between neighbours {stays('straight lines between neighbours in time')}",
+            f"linear interpolation {stays('linear interpolation')}",
         ],
         [
-            "How well, and how honestly, is a hidden magnitude of a real star given? CRPS, in standard deviations",
+            "predictive distribution of masked magnitudes (Stripe 82): CRPS, lower is better",
             crps("RoMAE"),
             f"Gaussian process {crps('Gaussian process')}",
         ],
         [
-            "How fast does it train? Light curves of unequal length: samples a second on 2 CPU cores",
-            f"{curves['packed']['samples_per_second']:.0f}",
-            f"the same model, padded {curves['padded']['samples_per_second']:.0f}",
+            "pre-training speed, light curves of unequal length: samples per second on 2 CPU cores, higher is better",
+            f"{light_curves['packed']['samples_per_second']:.0f}",
+            f"the same model with padding {light_curves['padded']['samples_per_second']:.0f}",
         ],
     ]
-    return markdown(["question", "rotary-mae", "beside it"], rows)
+    return markdown(["task", "rotary-mae", "alternative"], rows)
 
 
 def defaults(result: dict[str, Any]) -> str:
-    """What each trial gave on each set: accuracy and logarithmic loss, over the seeds that were run."""
+    """Trials of defaults: balanced accuracy and log loss on each dataset, mean over the seeds."""
     rows = [row for row in result["rows"] if "log_loss" in row]
     sets = list(dict.fromkeys(row["set"] for row in rows))
     table = []
     for trial in dict.fromkeys(row["trial"] for row in rows):
-        cells = [trial]
+        cells = [current_term(trial)]
         for name in sets:
-            mine = [row for row in rows if (row["trial"], row["set"]) == (trial, name)]
-            accuracy, loss = ([row[of] for row in mine] for of in ("balanced_accuracy", "log_loss"))
-            seeds = "" if len(mine) < 2 else f" ({len(mine)} seeds)"
-            cells.append(f"{np.mean(accuracy):.3f} / {np.mean(loss):.2f}{seeds}" if mine else "")
+            of_run = [row for row in rows if (row["trial"], row["set"]) == (trial, name)]
+            accuracy, loss = ([row[of] for row in of_run] for of in ("balanced_accuracy", "log_loss"))
+            seeds = "" if len(of_run) < 2 else f" ({len(of_run)} seeds)"
+            cells.append(f"{np.mean(accuracy):.3f} / {np.mean(loss):.2f}{seeds}" if of_run else "")
         table.append(cells)
-    return markdown(["trial", *sets], table)
+    return markdown(["trial", *map(current_term, sets)], table)
 
 
-def filling(result: dict[str, Any]) -> str:
-    """Squared errors of hidden values by the interpolator of the defaults."""
+def interpolation_errors(result: dict[str, Any]) -> str:
+    """Default interpolator: squared errors of masked values."""
     rows = [row for row in result["rows"] if "mse_linear" in row]
     names = ("mse", "mse_linear", "mse_mean")
-    table = [[row["trial"], row["set"], *(f"{row[name]:.4f}" for name in names), f"{row['cpu']}"] for row in rows]
-    return markdown(["trial", "set", "RoMAE", "straight lines", "mean of the channel", "seconds of one core"], table)
+    table = [
+        [current_term(row["trial"]), current_term(row["set"]), *(f"{row[name]:.4f}" for name in names), f"{row['cpu']}"]
+        for row in rows
+    ]
+    return markdown(
+        ["trial", "dataset", "RoMAE", "linear interpolation", "mean of the channel", "seconds of one core"], table
+    )
 
 
 def _runs(result: dict[str, Any]) -> list[tuple[str, str]]:
@@ -130,40 +136,41 @@ def _runs(result: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def uncertainty(result: dict[str, Any]) -> str:
-    """Coverage of the central intervals: over all values, and of the channels asked for often."""
+    """Coverage of the central intervals: over all values, and by channel for those with many values."""
     table, levels = [], result["levels"]
     for name, task in _runs(result):
-        mine = [run for run in result["coverage"] if (run["set"], run["task"]) == (name, task)]
+        of_run = [run for run in result["coverage"] if (run["set"], run["task"]) == (name, task)]
         counts: dict[str, Any] = {}
-        for run in mine:
+        for run in of_run:
             for channel, found in run["channels"].items():
                 counts[channel] = counts.get(channel, 0) + np.asarray(found)
-        often = {channel: found for channel, found in counts.items() if found[0] >= 2000}
-        cells = [f"{name}, {task}", f"{sum(run['n_values'] for run in mine)}"]
+        frequent = {channel: found for channel, found in counts.items() if found[0] >= 2000}
+        cells = [f"{current_term(name)}, {task}", f"{sum(run['n_values'] for run in of_run)}"]
         for level in levels:
-            pooled = [100 * run["pooled"][str(level)] for run in mine]
+            pooled = [100 * run["pooled"][str(level)] for run in of_run]
             cells.append(f"{np.mean(pooled):.1f} ({min(pooled):.1f}-{max(pooled):.1f})")
         far = {
-            c: max(abs(100 * f[1 + i] / f[0] - 100 * levels[i]) for i in range(len(levels))) for c, f in often.items()
+            c: max(abs(100 * f[1 + i] / f[0] - 100 * levels[i]) for i in range(len(levels)))
+            for c, f in frequent.items()
         }
         names = ", ".join(f"{c} {value:.0f}" for c, value in sorted(far.items(), key=lambda f: -f[1]) if value > 5.0)
         within = f"{sum(value <= 2.0 for value in far.values())} of {len(far)}"
-        cells.append(within + (f"; farther than 5: {names}" if names else ""))
+        cells.append(within + (f"; more than 5 off: {names}" if names else ""))
         table.append(cells)
     n_seeds = len({run["seed"] for run in result["coverage"]})
     header = ["held-out series of", "values", *(f"{100 * level:g} %" for level in levels)]
     return markdown([*header, "channels within 2 points"], table) + f"\nMean (range) of {n_seeds} seeds.\n"
 
 
-def answers(result: dict[str, Any]) -> str:
+def prediction_errors(result: dict[str, Any]) -> str:
     """RMSE and CRPS of each method, mean over the seeds."""
     table = []
     for name, task in _runs(result):
-        mine = [row for row in result["rows"] if (row["set"], row["task"]) == (name, task)]
-        for method in dict.fromkeys(row["method"] for row in mine):
-            of = [row for row in mine if row["method"] == method]
+        of_run = [row for row in result["rows"] if (row["set"], row["task"]) == (name, task)]
+        for method in dict.fromkeys(row["method"] for row in of_run):
+            of = [row for row in of_run if row["method"] == method]
             means = [np.mean([row[key] for row in of]) for key in ("rmse", "crps")]
-            table.append([f"{name}, {task}", method, *(f"{mean:.3f}" for mean in means)])
+            table.append([f"{current_term(name)}, {task}", current_term(method), *(f"{mean:.3f}" for mean in means)])
     return markdown(["held-out series of", "method", "RMSE", "CRPS"], table)
 
 
@@ -173,16 +180,16 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "speed_classification": speed_tables.classification,
     "speed_embedding": speed_tables.embedding,
     "profiles": speed_tables.profiles,
-    "scaling_picture": curves.shown,
+    "scaling_picture": curves.picture,
     "scaling_lengths": speed_tables.lengths,
-    "scaling_spreads": speed_tables.spreads,
+    "scaling_spreads": speed_tables.unequal_lengths,
     "scaling_disk": speed_tables.disk,
     "scaling_processes": speed_tables.processes,
     "context": context,
     "defaults": defaults,
-    "defaults_filling": filling,
+    "defaults_interpolation": interpolation_errors,
     "uncertainty": uncertainty,
-    "uncertainty_answers": answers,
+    "uncertainty_errors": prediction_errors,
 }
 
 
@@ -191,36 +198,38 @@ def _read(name: str) -> dict[str, Any]:
     return result
 
 
-def filled(text: str) -> str:
-    """The page with every table made anew from its result file."""
+def fill_tables(text: str) -> str:
+    """Return the page with every table generated from its result file."""
 
     def table(match: re.Match[str]) -> str:
         name = match[2]
-        # one file may fill several tables: speed_embedding is of speed.json
+        # one file may have several tables: speed_embedding is from speed.json
         stem = name if (RESULTS / f"{name}.json").exists() else name.partition("_")[0]
         if name == "overview":
-            made = overview()
+            content = overview()
         elif (RESULTS / f"{stem}.json").exists():
-            made = TABLES[name](_read(stem))
+            content = TABLES[name](_read(stem))
         else:
-            made = "Not measured yet.\n"
-        return f"{match[1]}\n{made}\n{match[3]}"
+            content = "Not measured yet.\n"
+        return f"{match[1]}\n{content}\n{match[3]}"
 
-    return _PLACE.sub(table, text)
+    return _TABLE.sub(table, text)
 
 
 def main() -> int:
-    """Rewrite the pages, or with --check say which are not as they would be written."""
+    """Rewrite the pages, or with --check report those that differ from the results."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true")
     is_check = parser.parse_args().check
-    old = [page for page in PAGES if (ROOT / page).exists() and (text := (ROOT / page).read_text()) != filled(text)]
-    for page in old:
-        print(f"{page} {'is not what the results say' if is_check else 'written'}")
+    outdated = [
+        page for page in PAGES if (ROOT / page).exists() and (text := (ROOT / page).read_text()) != fill_tables(text)
+    ]
+    for page in outdated:
+        print(f"{page} {'differs from the results' if is_check else 'written'}")
         if not is_check:
             path = ROOT / page
-            path.write_text(filled(path.read_text()))
-    return int(is_check and bool(old))
+            path.write_text(fill_tables(path.read_text()))
+    return int(is_check and bool(outdated))
 
 
 if __name__ == "__main__":

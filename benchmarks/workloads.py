@@ -1,4 +1,4 @@
-"""What is worked on when speed is measured: kinds of data, drawn anew for every round, and those of the curves."""
+"""Generated data of the speed benchmarks: kinds of datasets, and series of lengths for benchmarks.scaling."""
 
 from __future__ import annotations
 
@@ -17,10 +17,26 @@ Lengths = Callable[[np.random.Generator, int], Ints]
 
 @dataclass(frozen=True)
 class Workload:
-    """Samples of random values and positions; speed depends on their lengths alone.
+    """Samples with random values and positions; speed depends on their lengths alone.
 
-    axes: name and extent of each position axis; index axes get whole positions. fraction: how much is hidden.
-    lengths: draws the (n_samples,) tokens of each sample.
+    Attributes
+    ----------
+    name, text : str
+        Name of the workload, and its description in the table.
+    n_samples : int
+        Samples of a round.
+    batch_size : int
+        Samples of a batch.
+    n_values : int
+        Values of a token.
+    axes : tuple
+        Name and extent of each position axis; index axes have integer positions.
+    size : str
+        Size of the model.
+    fraction : float
+        Masked fraction.
+    lengths : callable
+        Draws the (n_samples,) numbers of tokens.
     """
 
     name: str
@@ -34,7 +50,7 @@ class Workload:
     lengths: Lengths
 
     def draw(self, seed: int) -> rm.TokenSet:
-        """Fresh samples."""
+        """Return new samples."""
         rng = np.random.default_rng(seed)
         lengths = self.lengths(rng, self.n_samples)
         n_tokens = int(lengths.sum())
@@ -49,21 +65,21 @@ class Workload:
         return rm.TokenSet(values, positions, lengths, axes=names, channels=channels)
 
     def config(self, window: float | None = None) -> rm.RoMAEConfig:
-        """The model of the paper for this data, or one with a window along the first axis."""
+        """Return the configuration of the paper's model for this data, or of one with a window along the first axis."""
         return rm.RoMAEConfig(n_values=self.n_values, n_axes=len(self.axes), size=self.size, window=window)
 
     def batches(self, tokens: rm.TokenSet) -> Iterator[rm.TokenSet]:
-        """The samples in their order, ``batch_size`` at a time."""
+        """Give the samples in order, ``batch_size`` at a time."""
         for start in range(0, len(tokens), self.batch_size):
             yield tokens[start : start + self.batch_size]
 
-    def described(self) -> dict[str, Any]:
-        """Settings and the resolved model, as JSON can hold them."""
+    def describe(self) -> dict[str, Any]:
+        """Return the settings and the resolved model, as JSON can hold them."""
         settings = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("name", "text", "lengths")}
         return {**settings, "model": self.config().to_dict()}
 
     def reduced(self, divisor: int) -> Workload:
-        """The same with fewer samples, in batches that are smaller alike."""
+        """Return the same workload with samples and batch size divided by ``divisor``."""
         return replace(
             self,
             n_samples=max(2, self.n_samples // divisor),
@@ -72,7 +88,7 @@ class Workload:
 
 
 def lognormal(lowest: int, highest: int, median: float, sigma: float) -> Lengths:
-    """Log-normal lengths, clipped to [lowest, highest]."""
+    """Return a function that draws log-normal lengths, clipped to [lowest, highest]."""
 
     def draw(rng: np.random.Generator, n: int) -> Ints:
         return np.clip(rng.lognormal(np.log(median), sigma, n), lowest, highest).astype(np.int64)
@@ -81,7 +97,7 @@ def lognormal(lowest: int, highest: int, median: float, sigma: float) -> Lengths
 
 
 def constant(length: int) -> Lengths:
-    """The same length for every sample."""
+    """Return a function that gives every sample the same length."""
     return lambda rng, n: np.full(n, length, np.int64)
 
 
@@ -98,7 +114,7 @@ WORKLOADS = {
         ),
         Workload(
             "icu-stays",
-            "ICU stays, one token a measurement, 40-1500 of them (mean 417)",
+            "ICU stays, one token per measurement, 40-1500 measurements (mean 417)",
             *(32, 16, 1),
             (("time", 48.0), ("channel", 41.0)),
             *("tiny", 0.5),
@@ -106,7 +122,7 @@ WORKLOADS = {
         ),
         Workload(
             "icu-stays-2012",
-            "the same with the lengths of PhysioNet 2012, nine in ten 260-680 (mean 437)",
+            "ICU stays with the lengths of PhysioNet 2012, nine in ten 260-680 (mean 437)",
             *(32, 16, 1),
             (("time", 48.0), ("channel", 41.0)),
             *("tiny", 0.5),
@@ -114,7 +130,7 @@ WORKLOADS = {
         ),
         Workload(
             "even-series",
-            "series of 127 tokens each",
+            "series of equal length, 127 tokens",
             *(128, 64, 3),
             (("time", 127.0),),
             *("tiny", 0.75),
@@ -132,28 +148,28 @@ WORKLOADS = {
 }
 
 N_TOKENS = 16_384
-"""Tokens of a batch, whatever the length of its samples, on the curve of lengths."""
+"""Tokens of a batch of any sample length."""
 
 
-def of_length(length: int) -> Workload:
-    """``N_TOKENS`` tokens as samples of one length, about one token a unit of time; a small model."""
+def workload_of_length(length: int) -> Workload:
+    """Return a workload of ``N_TOKENS`` tokens in samples of one length, about one token per unit of time."""
     n = max(1, N_TOKENS // length)
     axes = (("time", float(length)),)
     return Workload(f"length-{length}", f"{n} x {length}", n, n, 1, axes, "tiny-shallow", 0.5, constant(length))
 
 
-def of_spread(sigma: float) -> Workload:
-    """64 samples of 128 tokens in the mean (before clipping to 4-2048), log-normal with this deviation."""
+def workload_of_sigma(sigma: float) -> Workload:
+    """Return a workload of 64 samples with log-normal lengths of mean 128 (before clipping to 4-2048)."""
     lengths = lognormal(4, 2048, 128.0 * float(np.exp(-(sigma**2) / 2)), sigma) if sigma else constant(128)
     text = f"log-normal lengths, sigma {sigma}"
-    return Workload(f"spread-{sigma}", text, 64, 64, 1, (("time", 128.0),), "tiny-shallow", 0.5, lengths)
+    return Workload(f"sigma-{sigma}", text, 64, 64, 1, (("time", 128.0),), "tiny-shallow", 0.5, lengths)
 
 
-def named(name: str) -> Workload:
-    """A workload of the table, or one of a curve: length-N, spread-SIGMA."""
+def workload_by_name(name: str) -> Workload:
+    """Return a workload of WORKLOADS, or one named length-N or sigma-SIGMA."""
     kind, _, number = name.rpartition("-")
     if kind == "length":
-        return of_length(int(number))
-    if kind == "spread":
-        return of_spread(float(number))
+        return workload_of_length(int(number))
+    if kind == "sigma":
+        return workload_of_sigma(float(number))
     return WORKLOADS[name]

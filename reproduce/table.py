@@ -11,6 +11,7 @@ import numpy as np
 
 from benchmarks.record import write_json
 from benchmarks.tables import markdown
+from benchmarks.terms import current_term
 from reproduce.experiment import NAMES, PROFILES, Experiment, Reference, load
 
 HERE = Path(__file__).parent
@@ -18,38 +19,6 @@ RESULTS = HERE / "results"
 
 Result = Mapping[str, Any]
 ROW_KEYS = ("dataset", "metric", "split", "method")
-
-TERMS = {
-    " on straight lines between steps": " after linear interpolation",
-    "straight lines between neighbours in time": "linear interpolation",
-    "straight lines between what is seen": "linear interpolation",
-    "straight lines": "linear interpolation",
-    "last value of the variable": "last observation carried forward",
-    "best possible: the law that made the series": "optimal prediction (generating distribution known)",
-    "always 0, the mean": "constant prediction 0, the mean",
-    "always the middle": "constant prediction, middle of the range",
-    "mean of the training answers": "mean of the training targets",
-    "mean of training spirals": "mean of the training spirals",
-    "the spiral's own formula fitted": "spiral formula fitted",
-    "components of the training spirals": "principal components of the training spirals",
-    "mean of the pictures and their mirror images": "test-time augmentation (mirrored)",
-    "mean of the spirals and their mirror images": "test-time augmentation (mirrored)",
-    "mean of 3 models and of mirror images": "ensemble of 3, test-time augmentation (mirrored)",
-    "mean of 3 models": "ensemble of 3",
-    "mean of 8 versions of each clip": "test-time augmentation (8 versions)",
-    "on simple features": "on summary features",
-    "mean and deviation of mel bands": "mean and standard deviation of mel bands",
-    "positions in their own unit": "positions in the unit of the data",
-    "hidden": "masked",
-    "points seen": "points visible",
-    "first half seen": "first half visible",
-    "training part": "training set",
-    "spectroscopic part": "spectroscopic subset",
-    "validation part": "validation",
-    "less absolute": "minus absolute",
-    "change of an answer when all positions grow by 10": "change of a prediction when all positions are shifted by 10",
-}
-"""Wordings in the names of earlier result files, and today's. Result files are records, so they keep their wording."""
 
 
 def write(here: Path = HERE, experiments: Sequence[Experiment] | None = None, is_check: bool = False) -> int:
@@ -99,18 +68,8 @@ def read_results(folder: Path, name: str) -> list[Result]:
 
 def in_current_terms(result: Result) -> Result:
     """Return the result with the names of measures and curves in today's wording; numbers are unchanged."""
-    measures = [{**measure, **{key: _term(measure[key]) for key in ROW_KEYS}} for measure in result["measures"]]
-    return {**result, "measures": measures, "curves": {_term(name): c for name, c in result["curves"].items()}}
-
-
-def _term(name: str) -> str:
-    if name == "macro F":
-        return "macro F1"
-    for old, new in TERMS.items():
-        # a name may hold the new wording already, of which the old one is a part
-        if new not in name:
-            name = name.replace(old, new)
-    return name
+    measures = [{**measure, **{key: current_term(measure[key]) for key in ROW_KEYS}} for measure in result["measures"]]
+    return {**result, "measures": measures, "curves": {current_term(name): c for name, c in result["curves"].items()}}
 
 
 def _seeds(result: Result) -> list[int]:

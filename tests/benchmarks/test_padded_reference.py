@@ -1,4 +1,4 @@
-"""Packed equals padded: outputs, loss, and gradients of inputs and of every parameter."""
+"""The packed model equals the padded reference in outputs, loss, and gradients of inputs and parameters."""
 
 import numpy as np
 import pytest
@@ -23,17 +23,17 @@ def a_batch(n_axes: int, lengths: list[int]) -> rm.TokenBatch:
     return rm.TokenBatch.collate(tokens)
 
 
-def distinct(model: torch.nn.Module) -> None:
-    """Weights large enough that every token and every parameter matters."""
+def randomise(model: torch.nn.Module) -> None:
+    """Add noise to the weights, so that every token and every parameter has an effect."""
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
         for parameter in model.parameters():
             parameter += 0.1 * torch.randn(parameter.shape, generator=generator)
 
 
-def differentiate(answers: torch.Tensor, inputs: torch.Tensor, parameters: list[torch.Tensor]) -> list[torch.Tensor]:
-    weights = torch.linspace(-1, 1, answers.numel()).view_as(answers)
-    return list(torch.autograd.grad((answers * weights).sum() / len(answers), [inputs, *parameters]))
+def differentiate(outputs: torch.Tensor, inputs: torch.Tensor, parameters: list[torch.Tensor]) -> list[torch.Tensor]:
+    weights = torch.linspace(-1, 1, outputs.numel()).view_as(outputs)
+    return list(torch.autograd.grad((outputs * weights).sum() / len(outputs), [inputs, *parameters]))
 
 
 def check_gradients(
@@ -41,51 +41,51 @@ def check_gradients(
     reference: PaddedReference,
     batch: rm.TokenBatch,
     padded: PaddedBatch,
-    packed_answers: torch.Tensor,
-    padded_answers: torch.Tensor,
+    packed_outputs: torch.Tensor,
+    padded_outputs: torch.Tensor,
 ) -> None:
     names, parameters = zip(*model.named_parameters(), strict=True)
     counterparts = [reference.counterparts()[name] for name in names]
-    input_grad, *expected = differentiate(packed_answers, batch.values, list(parameters))
-    flat = [part for parts in counterparts for part in parts]
-    padded_grad, *flat_grads = differentiate(padded_answers, padded.values, flat)
+    input_grad, *expected = differentiate(packed_outputs, batch.values, list(parameters))
+    flat = [parameter for own in counterparts for parameter in own]
+    padded_grad, *flat_grads = differentiate(padded_outputs, padded.values, flat)
     assert_close(padded_grad[~padded.is_padding], input_grad)
     remaining = iter(flat_grads)
-    for name, want, parts in zip(names, expected, counterparts, strict=True):
-        assert_close(torch.cat([next(remaining) for _ in parts]), want, name)
+    for name, wanted, own in zip(names, expected, counterparts, strict=True):
+        assert_close(torch.cat([next(remaining) for _ in own]), wanted, name)
 
 
-def assert_close(got: torch.Tensor, want: torch.Tensor, name: str = "values") -> None:
-    scale = max(1.0, float(want.detach().abs().max()))
-    assert float((got - want).detach().abs().max()) < 1e-5 * scale, name
+def assert_close(got: torch.Tensor, wanted: torch.Tensor, name: str = "values") -> None:
+    scale = max(1.0, float(wanted.detach().abs().max()))
+    assert float((got - wanted).detach().abs().max()) < 1e-5 * scale, name
 
 
 @pytest.mark.parametrize("lengths", LENGTHS)
 @pytest.mark.parametrize("n_axes", [1, 2, 3])
 @pytest.mark.parametrize("has_cls", [True, False])
-def test_pretraining(has_cls: bool, n_axes: int, lengths: str) -> None:
+def test_packed_pretraining_equals_padded_reference(has_cls: bool, n_axes: int, lengths: str) -> None:
     torch.manual_seed(0)
     model = rm.RoMAEForPreTraining(a_config(n_axes, has_cls))
-    distinct(model)
+    randomise(model)
     batch = a_batch(n_axes, LENGTHS[lengths]).hide(0.6, seed=1)
     batch.values.requires_grad_()
     padded = PaddedBatch.from_packed(batch)
     reference = PaddedReference.from_model(model)
 
     out = model(batch)
-    answers = reference(padded)[~padded.is_padding[padded.is_hidden].view(len(batch), -1)]
-    assert_close(answers, out.prediction)
+    outputs = reference(padded)[~padded.is_padding[padded.is_hidden].view(len(batch), -1)]
+    assert_close(outputs, out.prediction)
     assert_close(reference.loss(padded), out.loss)
-    check_gradients(model, reference, batch, padded, out.prediction, answers)
+    check_gradients(model, reference, batch, padded, out.prediction, outputs)
 
 
 @pytest.mark.parametrize("lengths", LENGTHS)
 @pytest.mark.parametrize("fraction", [None, 0.5])
 @pytest.mark.parametrize("has_cls", [True, False])
-def test_prediction(has_cls: bool, fraction: float | None, lengths: str) -> None:
+def test_packed_prediction_equals_padded_reference(has_cls: bool, fraction: float | None, lengths: str) -> None:
     torch.manual_seed(0)
     model = rm.RoMAEForPrediction(a_config(2, has_cls), outputs=4)
-    distinct(model)
+    randomise(model)
     batch = a_batch(2, LENGTHS[lengths])
     if fraction is not None:
         batch = batch.hide(fraction, seed=1)
@@ -93,15 +93,15 @@ def test_prediction(has_cls: bool, fraction: float | None, lengths: str) -> None
     padded = PaddedBatch.from_packed(batch)
     reference = PaddedReference.from_model(model)
 
-    logits, answers = model(batch).logits, reference(padded)
-    assert_close(answers, logits)
-    check_gradients(model, reference, batch, padded, logits, answers)
+    logits, outputs = model(batch).logits, reference(padded)
+    assert_close(outputs, logits)
+    check_gradients(model, reference, batch, padded, logits, outputs)
 
 
-def test_drawn_masks_hide_what_ours_hide() -> None:
+def test_padded_masking_has_the_counts_of_packed_masking() -> None:
     tokens = rm.TokenSet(np.zeros((40, 1)), np.arange(40.0), [1, 4, 10, 25])
     padded = PaddedBatch.collate(tokens).hide(0.75)
     hidden = padded.is_hidden
     assert (hidden.sum(1) == 19).all()
-    ours = rm.TokenBatch.collate(tokens).hide(0.75, seed=0).split.hidden_lengths
-    assert (hidden & ~padded.is_padding).sum(1).tolist() == ours.tolist()
+    packed = rm.TokenBatch.collate(tokens).hide(0.75, seed=0).split.hidden_lengths
+    assert (hidden & ~padded.is_padding).sum(1).tolist() == packed.tolist()
