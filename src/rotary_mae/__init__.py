@@ -6,7 +6,7 @@ Importing the package loads nothing: each public name is imported at its first u
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-# for type checkers and editors, which do not follow ``__getattr__``
+# names and types for type checkers and editors
 if TYPE_CHECKING:
     from rotary_mae.batches.augmentation import Augmentation
     from rotary_mae.batches.batch import TokenBatch
@@ -123,10 +123,13 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _MODULES:
-        raise AttributeError(f"module 'rotary_mae' has no attribute {name!r}")
-    return getattr(import_module(f"rotary_mae.{_MODULES[name]}"), name)
+# a type checker that knew of it would accept any name
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any:
+        if name not in _MODULES:
+            raise AttributeError(f"module 'rotary_mae' has no attribute {name!r}")
+        return getattr(import_module(f"rotary_mae.{_MODULES[name]}"), name)
 
 
 def __dir__() -> list[str]:
