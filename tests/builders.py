@@ -1,8 +1,10 @@
-"""Small random token sets, batches and models for tests of properties."""
+"""Small random token sets and models, and a measure of work, for tests of properties."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Sequence
+from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -17,7 +19,7 @@ RAGGED = (7, 1, 12, 3, 9, 2)
 def some_tokens(
     lengths: Sequence[int] = RAGGED, *, n_values: int = 2, n_axes: int = 1, seed: int = 0, span: float = 20.0
 ) -> rm.TokenSet:
-    """Random values at random real positions, in no order."""
+    """Return random values at random real positions, in no order."""
     rng = np.random.default_rng(seed)
     n = sum(lengths)
     axes = tuple(f"axis{i}" for i in range(n_axes))
@@ -32,9 +34,9 @@ def some_measurements(
     has_error: bool = False,
     seed: int = 0,
 ) -> rm.TokenSet:
-    """Series of several channels at sorted times; every sample begins with its static covariates, if any.
+    """Return series of several channels at sorted times, after the static covariates of each sample.
 
-    ``lengths`` counts measurements alone.
+    ``lengths`` counts measurements without static covariates.
     """
     rng = np.random.default_rng(seed)
     values, positions = [], []
@@ -56,14 +58,14 @@ def some_measurements(
 
 
 def small_config(**changes: Any) -> rm.RoMAEConfig:
-    """A model of a few thousand weights."""
+    """Return the configuration of a model with a few thousand weights."""
     decoder = {"width": 12, "heads": 1, "depth": 2, "hidden": 20}
     given = {"n_values": 2, "n_axes": 1, "width": 24, "heads": 2, "depth": 2, "hidden": 40, "decoder": decoder}
     return rm.RoMAEConfig(**{**given, **changes})
 
 
 def loud(model: torch.nn.Module, seed: int = 0) -> Any:
-    """The model in evaluation with weights so large that every token, position and parameter matters."""
+    """Return the model in evaluation mode with weights so large that every token, position and parameter matters."""
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for parameter in model.parameters():
@@ -72,11 +74,30 @@ def loud(model: torch.nn.Module, seed: int = 0) -> Any:
 
 
 def shuffled_within(tokens: rm.TokenSet, seed: int = 0) -> np.ndarray:
-    """(T,) an order of the tokens that leaves every token in its sample."""
+    """Return an order (T,) of the tokens that leaves every token in its sample."""
     rng = np.random.default_rng(seed)
     return np.lexsort((rng.random(tokens.n_tokens), tokens.sample_idx))
 
 
 def in_order(tokens: rm.TokenSet, order: np.ndarray) -> rm.TokenSet:
-    """The tokens in another order within their samples."""
+    """Return the tokens in another order."""
     return tokens.replace(values=tokens.values[order], positions=tokens.positions[order])
+
+
+def count_calls(function: Callable[[], object]) -> int:
+    """Return the number of Python and C functions that a call of ``function`` calls.
+
+    It measures work outside of array operations independently of the clock.
+    """
+    n = 0
+
+    def count(frame: FrameType, event: str, argument: object) -> None:
+        nonlocal n
+        n += event in ("call", "c_call")
+
+    sys.setprofile(count)
+    try:
+        function()
+    finally:
+        sys.setprofile(None)
+    return n

@@ -1,4 +1,4 @@
-"""When two TokenSets are the same, for the tests of this folder."""
+"""Comparison of TokenSets, for the tests of this folder."""
 
 import numpy as np
 
@@ -6,15 +6,17 @@ from rotary_mae.data.tokens import TokenSet
 
 
 def assert_same(a: TokenSet, b: TokenSet) -> None:
-    """Equal to the last bit: values, positions, lengths, ids, targets and schema."""
+    """Assert that all arrays and the schema are equal to the last bit."""
     assert a.schema == b.schema
     for name in ("lengths", "ids", "positions", "values"):
         np.testing.assert_array_equal(getattr(a, name), getattr(b, name), err_msg=name)
-    assert (a.targets is None) == (b.targets is None)
-    if a.targets is not None:
-        np.testing.assert_array_equal(a.targets, b.targets)
+    for name in ("targets", "token_targets"):
+        one, other = getattr(a, name), getattr(b, name)
+        assert (one is None) == (other is None), name
+        if one is not None:
+            np.testing.assert_array_equal(one, other, err_msg=name)
 
 
 def by_id(tokens: TokenSet) -> TokenSet:
-    """The samples in the order of their ids."""
+    """Return the samples in the order of their ids."""
     return tokens[np.argsort(tokens.ids, kind="stable")]

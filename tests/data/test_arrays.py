@@ -1,6 +1,5 @@
-"""Arrays: NaN is not observed, and the layouts are those of a wide frame."""
+"""from_arrays: NaN was not observed, and the tokens are those of a wide data frame."""
 
-from datetime import UTC, datetime
 from itertools import permutations
 
 import numpy as np
@@ -30,8 +29,8 @@ cells = st.floats(-100, 100, width=32) | st.just(np.nan)
     arrays(np.float64, st.tuples(st.integers(1, 4), st.integers(1, 3), st.integers(1, 6)), elements=cells),
     st.sampled_from(["auto", "steps", "measurements"]),
 )
-def test_arrays_are_wide_frames(X: np.ndarray, layout: str) -> None:
-    X[:, 0, 0] = 1.0  # something is observed of each sample
+def test_arrays_become_the_tokens_of_a_wide_frame(X: np.ndarray, layout: str) -> None:
+    X[:, 0, 0] = 1.0  # every sample has an observation
     times = np.random.default_rng(0).permuted(np.tile(np.arange(X.shape[2]) / 3, (len(X), 1)), axis=1)
     names = [str(c) for c in range(X.shape[1])]
     expected = from_frame(as_frame(X, times), value=names, layout=layout)
@@ -39,7 +38,7 @@ def test_arrays_are_wide_frames(X: np.ndarray, layout: str) -> None:
     assert_same(from_arrays(list(X), list(times), layout=layout), expected)
 
 
-def test_lists_hold_series_of_different_lengths() -> None:
+def test_a_list_may_hold_series_of_different_lengths() -> None:
     tokens = from_arrays([np.ones((2, 3)), np.ones((2, 5))], targets=["a", "b"], channels=["hr", "sbp"])
     assert tokens.lengths.tolist() == [3, 5]
     assert tokens.channels == ("hr", "sbp")
@@ -49,7 +48,7 @@ def test_lists_hold_series_of_different_lengths() -> None:
     assert_same(from_arrays(np.ones((2, 4))), from_arrays(np.ones((2, 1, 4))))
 
 
-def test_padding_is_no_token() -> None:
+def test_padding_becomes_no_token() -> None:
     X = np.array([[[1.0, 2.0, np.nan]], [[np.nan, 3.0, np.nan]]])
     tokens = from_arrays(X, times=[[0.5, 1.5, np.nan], [np.nan, 4.0, np.nan]])
     assert tokens.lengths.tolist() == [2, 1]
@@ -65,7 +64,7 @@ def irregular(n: int = 4, n_channels: int = 3, n_steps: int = 5) -> np.ndarray:
     return X
 
 
-def test_what_is_masked_was_not_observed() -> None:
+def test_masked_cells_were_not_observed() -> None:
     values = np.arange(12.0).reshape(2, 2, 3)
     is_masked = values % 5 == 0
     masked = np.ma.masked_array(values, is_masked)
@@ -75,7 +74,7 @@ def test_what_is_masked_was_not_observed() -> None:
 
 
 @pytest.mark.parametrize("order", list(permutations(("sample", "channel", "time"))))
-def test_axes_come_in_any_order_that_is_stated(order: tuple[str, ...]) -> None:
+def test_axes_may_have_any_stated_order(order: tuple[str, ...]) -> None:
     X, times = irregular(), np.arange(20.0).reshape(4, 5) ** 2
     where = [("sample", "channel", "time").index(name) for name in order]
     expected = from_arrays(X, times)
@@ -84,10 +83,10 @@ def test_axes_come_in_any_order_that_is_stated(order: tuple[str, ...]) -> None:
     assert_same(from_arrays(X.transpose(where), own, axis_order=order), expected)
 
 
-def test_arrays_in_a_list_have_the_same_order() -> None:
+def test_arrays_of_a_list_have_the_stated_order_without_the_sample() -> None:
     ragged = [np.arange(6.0).reshape(2, 3), np.arange(10.0).reshape(2, 5)]
-    turned = from_arrays([part.T for part in ragged], axis_order=("sample", "time", "channel"))
-    assert_same(turned, from_arrays(ragged))
+    transposed = from_arrays([part.T for part in ragged], axis_order=("sample", "time", "channel"))
+    assert_same(transposed, from_arrays(ragged))
     with pytest.raises(ValueError, match="has its samples first"):
         from_arrays(ragged, axis_order=("time", "sample", "channel"))
 
@@ -102,35 +101,8 @@ def test_each_channel_may_have_its_own_times() -> None:
     assert from_arrays(X, times, layout="steps").lengths.tolist() == [3, 2]
 
 
-STAMPS = {
-    "numpy": lambda stamps: np.array(stamps, "datetime64[s]"),
-    "days": lambda stamps: np.array(stamps, "datetime64[h]"),
-    "pandas": pd.to_datetime,
-    "pandas with a zone": lambda stamps: pd.to_datetime(stamps).tz_localize("UTC").tz_convert("America/Lima"),
-    "python": lambda stamps: [datetime.fromisoformat(stamp).replace(tzinfo=UTC) for stamp in stamps],
-}
-
-
-@pytest.mark.parametrize("kind", STAMPS)
-def test_time_stamps_are_seconds_and_come_back(kind: str) -> None:
-    times = STAMPS[kind](["2024-03-01T06:00", "2024-03-01T18:00", "2024-03-09T00:00"])
-    for clock in (times, [times]):
-        tokens = from_arrays(np.ones((1, 2, 3)), clock)
-        assert (tokens.positions[:, 0] - tokens.positions[0, 0]).tolist() == [0, 43_200, 669_600]
-        assert tokens.positions[0, 0] == 1_709_272_800
-        assert tokens.to_frame("pandas")["time"].dt.hour.tolist()[:2] == ([1, 13] if "zone" in kind else [6, 18])
-
-
-def test_stamps_may_be_missing_where_nothing_was_observed() -> None:
-    stamps = np.array([["2024-03-01", "2024-03-02"], ["2024-03-05", "NaT"]], "datetime64[D]")
-    tokens = from_arrays([[1.0, 2.0], [3.0, np.nan]], stamps)
-    assert tokens.lengths.tolist() == [2, 1]
-    with pytest.raises(ValueError, match="one type, got"):
-        from_arrays([[1.0], [2.0]], [[1.0], stamps[0, :1]])
-
-
 @pytest.mark.parametrize("layout", ["measurements", "steps"])
-def test_static_covariates_are_those_of_a_frame(layout: str) -> None:
+def test_static_covariates_become_the_tokens_of_a_frame(layout: str) -> None:
     X = irregular(n_channels=2)
     given = {"age": np.array([30.0, 41, 52, 63]), "dose": np.array([1.0, 2, 1, 2])}
     frame = as_frame(X, np.tile(np.arange(5.0), (4, 1)))
@@ -143,7 +115,7 @@ def test_static_covariates_are_those_of_a_frame(layout: str) -> None:
     np.testing.assert_array_equal(unnamed.values, expected.values)
 
 
-def test_unknown_static_covariates_are_no_tokens() -> None:
+def test_unknown_static_covariates_become_no_token() -> None:
     tokens = from_arrays(np.ones((3, 1, 2)), static=[1.0, np.nan, 3.0])
     assert tokens.lengths.tolist() == [3, 2, 3]
     assert tokens.is_static.sum() == 2
@@ -165,7 +137,7 @@ BAD_ARRAYS = {
         r"targets must be \(9,\).*; if X is \('time', 'channel', 'sample'\), give axis_order=",
     ),
     "times of cells": ({"X": np.ones((4, 3, 2)), "times": np.ones((4, 2, 2))}, "must have the shape of X"),
-    "times in words": ({"X": [[1.0]], "times": ["noon"]}, "times of id 0 must be numbers or time stamps, got <U4"),
+    "times as text": ({"X": [[1.0]], "times": ["noon"]}, "times of id 0 must be numbers or time stamps, got <U4"),
     "static too short": ({"X": np.ones((3, 1, 2)), "static": {"age": [1.0]}}, r"'age' must be \(3,\)"),
     "static infinite": ({"X": np.ones((1, 1, 2)), "static": [np.inf]}, "'static_0' must be finite"),
     "nothing observed": ({"X": np.full((2, 1, 3), np.nan), "ids": ["u", "v"]}, "id 'u' has no observation"),
@@ -202,37 +174,13 @@ BAD_ARRAYS = {
 
 
 @pytest.mark.parametrize("case", BAD_ARRAYS)
-def test_bad_arrays_are_told_what_is_wrong(case: str) -> None:
+def test_bad_arrays_are_errors_that_name_the_problem(case: str) -> None:
     arguments, message = BAD_ARRAYS[case]
     with pytest.raises(ValueError, match=message):
         from_arrays(**arguments)
 
 
-def test_masked_times_are_missing_and_not_what_lies_under_the_mask() -> None:
-    X = np.arange(6.0).reshape(1, 1, 6)
-    times = np.ma.masked_array(np.arange(6.0), [0, 0, 0, 0, 0, 1])
-    for clock in (times, np.ma.masked_array(times.data.astype("datetime64[D]"), times.mask)):
-        with pytest.raises(ValueError, match="got nan in row 5 of id 0"):
-            from_arrays(X, clock)
-        kept = from_arrays(np.where(times.mask, np.nan, X), clock)
-        assert kept.lengths.tolist() == [5]
-
-
-@pytest.mark.parametrize("layout", ["steps", "measurements"])
-def test_what_occurs_twice_is_kept_with_a_warning_unless_it_is_said_what_to_do(layout: str) -> None:
-    X, times = np.arange(6.0).reshape(1, 2, 3), [1, 1, 2]
-    with pytest.raises(ValueError, match="duplicates='keep'"):
-        from_arrays(X, times, layout=layout, duplicates="error")
-    with pytest.warns(UserWarning, match="all are kept.*duplicates='mean'"):
-        warned = from_arrays(X, times, layout=layout)
-    kept = from_arrays(X, times, layout=layout, duplicates="keep")
-    assert kept.n_tokens == (3 if layout == "steps" else 6)
-    assert np.array_equal(warned.values, kept.values)
-    mean = from_arrays(X, times, layout=layout, duplicates="mean")
-    assert sorted(mean.values.ravel().tolist()) == [0.5, 2.0, 3.5, 5.0]
-
-
-def test_times_and_arrays_may_be_tensors_or_have_an_index() -> None:
+def test_arrays_may_be_tensors_and_times_may_have_an_index() -> None:
     torch = pytest.importorskip("torch")
     X, times = np.arange(12.0).reshape(2, 1, 6), np.arange(10.0, 16.0)
     plain = from_arrays(X, times)

@@ -1,4 +1,4 @@
-"""Tables of astropy: times, units, masks and text of FITS files as what they mean."""
+"""Tables of astropy: times in MJD, quantities as numbers, masked entries as not observed."""
 
 from pathlib import Path
 
@@ -29,7 +29,7 @@ def light_curves() -> "table.QTable":
 NAMES = {"id": "star", "time": "when", "channel": "band", "value": "flux", "error": "error", "target": "kind"}
 
 
-def test_times_are_mjd_and_quantities_numbers() -> None:
+def test_times_become_mjd_and_quantities_numbers() -> None:
     tokens = rm.from_frame(light_curves(), **NAMES)
     assert tokens.positions[:, 0].tolist() == [59_000.5, 59_000.75, 59_003.25, 59_001.0, 59_002.0]
     np.testing.assert_allclose(tokens.values[:, 0], [1, 2, 3, 4, 5])
@@ -37,27 +37,27 @@ def test_times_are_mjd_and_quantities_numbers() -> None:
     assert tokens.targets.tolist() == ["RRab", "RRc"]
 
 
-def test_masked_is_not_observed() -> None:
+def test_masked_entries_are_not_observed() -> None:
     given = table.Table(light_curves(), masked=True)
     given["flux"].mask = [False, True, False, False, False]
     assert rm.from_frame(given, **NAMES).lengths.tolist() == [2, 2]
 
 
-def test_files_come_as_they_were_written(tmp_path: Path) -> None:
+def test_tables_from_files_become_the_same_tokens(tmp_path: Path) -> None:
     for name in ("stars.fits", "stars.ecsv"):
         light_curves().write(tmp_path / name)
         read = table.QTable.read(tmp_path / name, **({"astropy_native": True} if name.endswith("fits") else {}))
         assert_same(rm.from_frame(read, **NAMES), rm.from_frame(light_curves(), **NAMES))
 
 
-def test_a_row_an_object_with_several_numbers_a_cell() -> None:
+def test_cells_with_several_numbers_are_lists_of_a_nested_table() -> None:
     nested = table.Table({"star": ["a", "b"], "when": [[1.0, 2.0], [5.0, 7.0]], "flux": [[1.0, 2.0], [3.0, 4.0]]})
     tokens = rm.from_frame(nested, id="star", time="when", value="flux")
     assert tokens.positions[:, 0].tolist() == [1, 2, 5, 7]
     assert tokens.values[:, 0].tolist() == [1, 2, 3, 4]
 
 
-def test_series_of_single_objects_are_stacked() -> None:
+def test_stacked_time_series_keep_their_objects() -> None:
     series = pytest.importorskip("astropy.timeseries").TimeSeries
     parts = []
     for name in ("x", "y"):
@@ -69,7 +69,7 @@ def test_series_of_single_objects_are_stacked() -> None:
     assert tokens.positions[:, 0].tolist() == [1, 2, 1, 2]
 
 
-def test_estimators_take_tables() -> None:
+def test_estimators_accept_astropy_tables() -> None:
     names = {name: column for name, column in NAMES.items() if name != "error"}
     many = table.vstack([light_curves() for _ in range(6)])
     many["star"] = [f"{star}{i // 5}" for i, star in enumerate(many["star"])]
@@ -80,6 +80,6 @@ def test_estimators_take_tables() -> None:
     np.testing.assert_array_equal(fitted.predict_proba(unlabelled), fitted.predict_proba(rm.from_frame(many, **names)))
 
 
-def test_a_column_that_is_not_there() -> None:
+def test_a_missing_column_is_an_error_with_a_suggestion() -> None:
     with pytest.raises(ValueError, match="there is no column 'wen'; did you mean 'when'"):
         rm.from_frame(light_curves(), **{**NAMES, "time": "wen"})

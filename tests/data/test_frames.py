@@ -1,66 +1,20 @@
-"""Frames: any order of rows, any library, any layout means the same samples, and back again."""
-
-import subprocess
-import sys
-import time
-import warnings
+"""from_frame: row order, library and form of a table do not change the samples; bad tables are errors."""
 
 import numpy as np
 import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from rotary_mae import from_frame
 from rotary_mae.data.alignment import align
+from tests.builders import count_calls
+from tests.data.examples import BACKENDS, LONG, light_curves, vitals
 from tests.data.same_tokens import assert_same, by_id
-
-LONG = {
-    "id": "object_id",
-    "time": "mjd",
-    "channel": "band",
-    "value": "flux",
-    "error": "flux_err",
-    "static": ["redshift"],
-    "target": "class",
-}
-
-
-def light_curves(n_rows: int = 60, seed: int = 0) -> pd.DataFrame:
-    """A long table with gaps, of objects that are named in no order."""
-    rng = np.random.default_rng(seed)
-    names = np.array(["c", "a", "d", "b"])
-    objects = np.append(np.arange(4), rng.integers(0, 4, n_rows - 4))
-    flux = rng.normal(size=n_rows)
-    flux[rng.random(n_rows) < 0.1] = np.nan
-    flux[:4] = 1.0
-    return pd.DataFrame(
-        {
-            "object_id": names[objects],
-            "mjd": 59000 + rng.permutation(n_rows) / 7,
-            "band": rng.choice(["r", "g", "z", "i"], n_rows),
-            "flux": flux,
-            "flux_err": rng.uniform(0.1, 1, n_rows),
-            "redshift": np.array([0.3, np.nan, 0.1, 2.0])[objects],
-            "class": np.array(["SN", "AGN", "SN", "TDE"])[objects],
-            "note": [None] * n_rows,
-        }
-    )
-
-
-BACKENDS = {
-    "pandas": lambda df: df,
-    "pandas-arrow": lambda df: df.convert_dtypes(dtype_backend="pyarrow"),
-    "polars": pl.from_pandas,
-    "polars-lazy": lambda df: pl.from_pandas(df).lazy(),
-    "pyarrow": pa.Table.from_pandas,
-}
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_row_order_and_library_change_nothing(backend: str) -> None:
+def test_row_order_and_library_do_not_change_the_samples(backend: str) -> None:
     df = light_curves()
     shuffled = df.sample(frac=1, random_state=1)
     tokens = from_frame(BACKENDS[backend](shuffled), **LONG)
@@ -68,7 +22,7 @@ def test_row_order_and_library_change_nothing(backend: str) -> None:
     assert_same(by_id(tokens), by_id(from_frame(df, **LONG)))
 
 
-def test_long_table_is_a_token_a_measurement() -> None:
+def test_a_long_table_becomes_a_token_a_measurement() -> None:
     df = light_curves()
     tokens = from_frame(df, **LONG)
     assert (tokens.axes, tokens.channels) == (("time", "channel"), ("g", "i", "r", "z"))
@@ -83,7 +37,7 @@ def test_long_table_is_a_token_a_measurement() -> None:
     assert one.targets.tolist() == ["SN"]
 
 
-def test_static_covariates_come_first_at_the_time_of_the_first_observation() -> None:
+def test_static_covariates_precede_the_first_observation_at_its_time() -> None:
     tokens = from_frame(light_curves(), **LONG)
     assert tokens.schema.statics == ("redshift",)
     known = tokens[tokens.ids != "a"]
@@ -110,19 +64,7 @@ def test_a_named_index_is_a_column() -> None:
     assert_same(from_frame(df.set_index(["object_id", "mjd"]), **LONG), from_frame(df, **LONG))
 
 
-def vitals() -> pd.DataFrame:
-    return pd.DataFrame(
-        {
-            "id": [2, 1, 1, 2, 1],
-            "time": [0.5, 2.0, 1.0, 0.0, 3.0],
-            "sbp": [120.0, np.nan, 110.0, 125.0, np.nan],
-            "hr": [60.0, 70.0, np.nan, 61.0, np.nan],
-            "age": [50, 40, 40, 50, 40],
-        }
-    )
-
-
-def test_wide_table_is_a_token_a_step_with_flags_where_channels_are_missing() -> None:
+def test_a_wide_table_becomes_a_token_a_step_with_observed_flags() -> None:
     tokens = from_frame(vitals(), value=["sbp", "hr"], static="age")
     assert tokens.axes == ("time",)
     assert tokens.schema.roles == ("value", "value", "observed", "observed", "static")
@@ -134,7 +76,7 @@ def test_wide_table_is_a_token_a_step_with_flags_where_channels_are_missing() ->
 
 
 @pytest.mark.parametrize("layout", ["measurements", "steps"])
-def test_wide_and_long_tables_mean_the_same(layout: str) -> None:
+def test_wide_and_long_tables_become_the_same_tokens(layout: str) -> None:
     wide = vitals()
     long = wide.melt(["id", "time", "age"], ["sbp", "hr"], var_name="channel")
     a = from_frame(wide, value=["hr", "sbp"], static="age", layout=layout)
@@ -142,138 +84,12 @@ def test_wide_and_long_tables_mean_the_same(layout: str) -> None:
     assert_same(a, b)
 
 
-def test_errors_of_a_wide_table_go_with_their_values() -> None:
+def test_errors_of_a_wide_table_stay_with_their_values() -> None:
     wide = vitals().assign(sbp_err=2.0, hr_err=[1.0, 3.0, np.nan, 4.0, -1.0])
     tokens = from_frame(wide, value=["sbp", "hr"], error=["sbp_err", "hr_err"])
     assert tokens.schema.roles == ("value", "error")
     expected = [[125, 2], [61, 4], [120, 2], [60, 1], [110, 2], [70, 3]]
     np.testing.assert_array_equal(tokens.values, expected)
-
-
-def test_auto_layout() -> None:
-    sparse = pd.DataFrame({"id": 0, "time": range(3), "a": [1.0, None, None], "b": [None, 1.0, None]})
-    sparse["c"] = [None, None, 1.0]
-    one = pd.DataFrame({"id": 0, "time": range(3), "value": 1.0, "error": 1.0, "z": 1.0})
-    assert from_frame(sparse, value=["a", "b", "c"]).schema.layout == "measurements"
-    assert from_frame(sparse.loc[:1], value=["a", "b"]).schema.layout == "steps"
-    assert from_frame(one).schema.layout == "steps"
-    assert from_frame(one).channels == ("value",)
-    assert from_frame(one, error="error").schema.layout == "measurements"
-    assert from_frame(one, static="z").schema.layout == "measurements"
-
-
-def test_rows_of_one_time_with_different_channels_are_one_step() -> None:
-    split = pd.DataFrame({"id": 0, "time": [1, 0, 1], "a": [1.0, 3.0, None], "b": [None, 4.0, 2.0]})
-    tokens = from_frame(split, value=["a", "b"])
-    np.testing.assert_array_equal(tokens.values, [[3, 4], [1, 2]])
-
-
-@pytest.mark.parametrize("layout", ["measurements", "steps"])
-def test_duplicates_are_kept_or_averaged_on_request(layout: str) -> None:
-    df = pd.DataFrame({"id": 0, "time": [1, 1, 0, 1], "channel": list("abab"), "value": [5.0, 2.0, 1.0, 4.0]})
-    kw = {"channel": "channel", "layout": layout}
-    kept = from_frame(df, **kw, duplicates="keep")
-    assert_same(kept, from_frame(df[::-1], **kw, duplicates="keep"))
-    assert kept.n_tokens == (4 if layout == "measurements" else 3)
-    mean = from_frame(df, **kw, duplicates="mean")
-    assert 3.0 in mean.values
-    assert mean.n_tokens == (3 if layout == "measurements" else 2)
-    told = "id 0 at time 1.* has 2 values of channel 'b', expected one .*duplicates='mean'"
-    with pytest.warns(UserWarning, match=told):
-        assert_same(from_frame(df, **kw), kept)
-    with pytest.raises(ValueError, match=told):
-        from_frame(df, **kw, duplicates="error")
-    noisy = from_frame(df.assign(e=1.0), channel="channel", error="e", duplicates="mean")
-    assert noisy.values[-1].tolist() == [3.0, np.float32(np.sqrt(0.5))]
-
-
-STAMPS = pd.to_datetime(["2024-03-01 12:00:00.000001", "2019-12-31 23:59:59", "1969-07-20 20:17:40.5"], format="mixed")
-
-
-@pytest.mark.parametrize(
-    "stamps",
-    [
-        STAMPS,
-        STAMPS.as_unit("ns"),
-        STAMPS.tz_localize("Europe/Vienna"),
-        pd.Series(STAMPS.date),
-        STAMPS - STAMPS[1],
-    ],
-    ids=["naive", "nanoseconds", "zone", "date", "duration"],
-)
-@pytest.mark.parametrize("backend", ["pandas", "polars", "pyarrow"])
-def test_time_stamps_become_seconds_and_come_back(stamps: pd.Series, backend: str) -> None:
-    df = BACKENDS[backend](pd.DataFrame({"id": 0, "time": stamps, "value": [1.0, 2.0, 3.0]}))
-    tokens = from_frame(df)
-    back = tokens.to_frame(backend)
-    assert_same(from_frame(back), tokens)
-    given_times = sorted(pa.table(df)["time"].to_pylist()) if backend != "pandas" else sorted(df["time"])
-    found = pa.table(back)["time"].to_pylist() if backend != "pandas" else list(back["time"])
-    assert found == given_times
-
-
-def test_zones_are_the_same_moments() -> None:
-    df = pd.DataFrame({"id": 0, "time": STAMPS.tz_localize("UTC"), "value": 1.0})
-    naive = from_frame(df.assign(time=STAMPS))
-    for times in (df["time"], df["time"].dt.tz_convert("Asia/Tokyo")):
-        np.testing.assert_array_equal(from_frame(df.assign(time=times)).positions, naive.positions)
-    assert naive.positions[-1, 0] == pytest.approx(STAMPS[0].timestamp(), abs=1e-6)
-
-
-@st.composite
-def tables(draw: st.DrawFn) -> pd.DataFrame:
-    n = draw(st.integers(1, 30))
-    numbers = st.floats(-1e6, 1e6, width=32)
-    ids = draw(st.lists(st.integers(0, 4), min_size=n, max_size=n))
-    flux = draw(st.lists(numbers | st.just(np.nan), min_size=n, max_size=n))
-    seen: set[int] = set()
-    for i, name in enumerate(ids):  # each id has at least one observation
-        flux[i] = 1.0 if name not in seen else flux[i]
-        seen.add(name)
-    frame = {
-        "id": [f"n{i}" for i in ids],
-        "time": draw(st.lists(numbers, min_size=n, max_size=n)),
-        "channel": draw(st.lists(st.sampled_from("abc"), min_size=n, max_size=n)),
-        "value": flux,
-        "error": draw(st.lists(st.floats(0, 10, width=32), min_size=n, max_size=n)),
-        "z": [[0.5, np.nan, 1.5, -2.0, 0.0][i] for i in ids],
-        "target": [i % 2 for i in ids],
-    }
-    return pd.DataFrame(frame).drop_duplicates(["id", "time", "channel"])
-
-
-@settings(max_examples=40, deadline=None)
-@given(tables(), st.sampled_from(["pandas", "polars", "pyarrow"]))
-def test_frame_round_trip_of_measurements(df: pd.DataFrame, backend: str) -> None:
-    kw = {"channel": "channel", "error": "error", "static": "z", "target": "target"}
-    tokens = from_frame(df, **kw)
-    assert_same(from_frame(tokens.to_frame(backend), **kw), tokens)
-
-
-@settings(max_examples=40, deadline=None)
-@given(tables(), st.sampled_from(["pandas", "polars", "pyarrow"]))
-def test_frame_round_trip_of_steps(df: pd.DataFrame, backend: str) -> None:
-    tokens = from_frame(df.fillna({"z": 0.0}), channel="channel", static="z", layout="steps")
-    back = tokens.to_frame(backend)
-    assert_same(from_frame(back, value=tokens.channels, static="z", layout="steps"), tokens)
-
-
-def test_several_targets_and_the_default_backend() -> None:
-    df = vitals().dropna().assign(y=lambda d: d["age"] / 2)
-    tokens = from_frame(df, value=["sbp"], target=["age", "y"])
-    assert tokens.targets is not None
-    np.testing.assert_array_equal(tokens.targets, [[50, 25]])
-    back = tokens.to_frame()
-    assert isinstance(back, pd.DataFrame)
-    assert_same(from_frame(back, value="sbp", target=["target_0", "target_1"]), tokens)
-
-
-def test_to_frame_says_what_it_cannot_do() -> None:
-    tokens = from_frame(vitals().rename(columns={"hr": "id", "id": "stay"}), id="stay", value=["sbp", "id"])
-    with pytest.raises(ValueError, match=r"columns \['id'\] would be there twice"):
-        tokens.to_frame()
-    with pytest.raises(ValueError, match="backend must be 'pandas', 'polars' or 'pyarrow', got 'excel'"):
-        from_frame(light_curves(), **LONG).to_frame("excel")
 
 
 def broken(**columns: object) -> pd.DataFrame:
@@ -331,13 +147,13 @@ BAD_FRAMES = {
 
 
 @pytest.mark.parametrize("case", BAD_FRAMES)
-def test_bad_frames_are_told_what_is_wrong(case: str) -> None:
+def test_bad_frames_are_errors_that_name_the_problem(case: str) -> None:
     df, message = BAD_FRAMES[case]
     with pytest.raises(ValueError, match=message):
         from_frame(df, **LONG)
 
 
-BAD_REQUESTS = {
+BAD_ARGUMENTS = {
     "errors in steps": ({"error": "flux_err", "layout": "steps"}, "errors need layout='measurements'"),
     "static missing in steps": ({"error": None, "layout": "steps"}, "'redshift' is missing for id 'a'"),
     "unknown layout": ({"layout": "grid"}, "layout must be one of .* got 'grid'"),
@@ -349,15 +165,15 @@ BAD_REQUESTS = {
 }
 
 
-@pytest.mark.parametrize("case", BAD_REQUESTS)
-def test_bad_requests_are_told_what_is_wrong(case: str) -> None:
-    change, message = BAD_REQUESTS[case]
-    df, request_ = light_curves(), {**LONG, **change}
+@pytest.mark.parametrize("case", BAD_ARGUMENTS)
+def test_bad_arguments_are_errors_that_name_the_problem(case: str) -> None:
+    change, message = BAD_ARGUMENTS[case]
+    df, arguments = light_curves(), {**LONG, **change}
     with pytest.raises(ValueError, match=message):
-        from_frame(df, **request_)
+        from_frame(df, **arguments)
 
 
-def test_a_static_may_share_the_name_of_a_channel() -> None:
+def test_a_static_covariate_may_share_the_name_of_a_channel() -> None:
     df = light_curves().rename(columns={"redshift": "z"})
     tokens = from_frame(df, **{**LONG, "static": ["z"]})
     assert tokens.schema.statics == ("z",)
@@ -365,59 +181,10 @@ def test_a_static_may_share_the_name_of_a_channel() -> None:
     assert align(from_frame(df, **{**LONG, "static": ["z"]}), tokens.schema).is_static.sum() == tokens.is_static.sum()
 
 
-def test_messages_show_time_stamps_as_they_were_given() -> None:
-    df = pd.DataFrame({"id": "a", "time": STAMPS[[0, 1, 1]], "value": 1.0})
-    with pytest.raises(ValueError, match="id 'a' at time 2019-12-31 23:59:59 has 2 values of channel 'value'"):
-        from_frame(df, duplicates="error")
-
-
-def test_many_rows_take_no_loop() -> None:
-    n_rows, n_ids = 400_000, 100_000
-    rng = np.random.default_rng(0)
-    ids = np.append(np.arange(n_ids), rng.integers(0, n_ids, n_rows - n_ids))
-    table = pa.table(
-        {
-            "id": np.char.add("object ", ids.astype(str)),
-            "time": rng.random(n_rows),
-            "channel": np.array(["g", "r"])[rng.integers(0, 2, n_rows)],
-            "value": rng.random(n_rows),
-            "z": ids / 7,
-            "target": ids % 3,
-        }
-    )
-    start = time.perf_counter()
-    tokens = from_frame(table, channel="channel", static="z", target="target")
-    tokens.to_frame("pyarrow")
-    assert time.perf_counter() - start < 10  # takes 0.5 s; a loop over the ids takes minutes
-    assert tokens.n_tokens == n_rows + n_ids
-
-
-WITHOUT_PANDAS = """
-import sys
-
-class Without:
-    def __init__(self, finder):
-        self.finder = finder
-    def find_spec(self, name, *rest):
-        return None if name in ("pandas", "polars") else self.finder.find_spec(name, *rest)
-
-sys.meta_path = [Without(finder) for finder in sys.meta_path]
-import pyarrow
-from rotary_mae import from_frame
-frame = from_frame(pyarrow.table({"id": ["a", "a"], "time": [1, 2], "value": [0.5, None]})).to_frame()
-assert isinstance(frame, pyarrow.Table) and frame.num_rows == 1
-assert "torch" not in sys.modules
-"""
-
-
-def test_neither_pandas_nor_polars_nor_torch_is_needed() -> None:
-    subprocess.run([sys.executable, "-c", WITHOUT_PANDAS], check=True)
-
-
 @pytest.mark.parametrize(
     ("labels", "expected"), [(("x", None, "y"), ("x", None, "y")), ((1.5, None, 2.0), (1.5, np.nan, 2.0))]
 )
-def test_an_id_without_label_has_none(labels, expected):
+def test_an_id_without_label_is_missing_its_target(labels, expected):
     df = pd.DataFrame({"id": [0, 0, 1, 1, 2], "time": [1, 2, 1, 2, 1], "value": 1.0})
     df["label"] = pd.Series([labels[i] for i in df["id"]])
     targets = from_frame(df, target="label").targets
@@ -425,25 +192,35 @@ def test_an_id_without_label_has_none(labels, expected):
     np.testing.assert_array_equal(targets, np.array(expected, targets.dtype))
 
 
-def test_whole_numbers_with_gaps_stay_whole():
+def test_whole_number_labels_with_gaps_stay_whole():
     df = pl.DataFrame({"id": [0, 1, 2], "time": [1.0, 1.0, 1.0], "value": [1.0, 2.0, 3.0], "label": [7, None, -1]})
     assert from_frame(df, target="label").targets.tolist() == [7, None, -1]
 
 
-def test_a_large_level_with_small_changes_is_warned_of() -> None:
-    rng = np.random.default_rng(0)
-    df = pd.DataFrame({"id": 0, "time": np.arange(20.0), "value": 1e9 + 10 * rng.normal(size=20)})
-    with pytest.warns(UserWarning, match="channel 'value' lie about .*subtract a constant"):
-        from_frame(df)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        from_frame(df.assign(value=df["value"] - 1e9))
-        from_frame(df.assign(value=1e9))
-
-
-def test_channels_that_are_numbers_are_called_the_same_with_and_without_gaps() -> None:
+def test_names_of_numeric_channels_do_not_depend_on_gaps() -> None:
     df = pd.DataFrame({"id": 0, "time": np.arange(4.0), "channel": [10, 2, 10, 2], "value": 1.0})
     assert from_frame(df, channel="channel").channels == ("2", "10")
     gappy = pd.concat([df, pd.DataFrame({"id": [0], "time": [9.0], "value": [np.nan]})])
     assert gappy["channel"].dtype.kind == "f"
     assert from_frame(gappy, channel="channel").channels == ("2", "10")
+
+
+def test_work_outside_of_arrays_does_not_grow_with_the_number_of_ids() -> None:
+    def n_calls(n_ids: int) -> int:
+        ids = np.repeat(np.arange(n_ids), 4)
+        table = pa.table(
+            {
+                "id": np.char.add("object ", ids.astype(str)),
+                "time": np.tile([3.0, 1.0, 2.0, 4.0], n_ids),
+                "channel": np.tile(["g", "r", "r", "g"], n_ids),
+                "value": np.ones(4 * n_ids),
+                "z": ids / 7,
+                "target": ids % 3,
+            }
+        )
+        return count_calls(
+            lambda: from_frame(table, channel="channel", static="z", target="target").to_frame("pyarrow")
+        )
+
+    n_calls(10)  # imports
+    assert n_calls(5_000) < n_calls(100) + 100

@@ -1,4 +1,4 @@
-"""Images and videos: the order of patches and of the values in them, and back."""
+"""Images and videos: the order of patches and of the values in a patch, and back."""
 
 import numpy as np
 import pytest
@@ -20,7 +20,7 @@ def numbered(*shape: int) -> np.ndarray:
     st.tuples(*[st.integers(1, 3)] * 6),
     st.tuples(*[st.integers(1, 3)] * 3),
 )
-def test_videos_come_back(counts: tuple[int, ...], patch: tuple[int, ...]) -> None:
+def test_videos_are_restored_from_their_patches(counts: tuple[int, ...], patch: tuple[int, ...]) -> None:
     n, f, h, w, colours, _ = counts
     video = numbered(n, f * patch[0], h * patch[1], w * patch[2], colours)
     tokens = from_images(video, patch)
@@ -46,7 +46,7 @@ def test_a_patch_of_video_is_flattened_frames_first() -> None:
     np.testing.assert_array_equal(tokens.values, video.reshape(2, 8))
 
 
-def test_bytes_become_shares_and_grey_is_one_colour() -> None:
+def test_bytes_are_divided_by_255_and_grey_is_one_colour() -> None:
     grey = np.full((2, 4, 4), 255, np.uint8)
     tokens = from_images(grey, (2, 2))
     assert (tokens.values == 1).all()
@@ -54,7 +54,7 @@ def test_bytes_become_shares_and_grey_is_one_colour() -> None:
     assert_same(from_images(grey[:, None], (1, 2, 2)), from_images(grey[:, None, ..., None], (2, 2)))
 
 
-def test_frames_have_their_times() -> None:
+def test_patches_are_at_the_times_of_their_frames() -> None:
     video = numbered(2, 3, 2, 2, 1)
     shared = from_images(video, (1, 2, 1), times=[0.0, 0.1, 5.0])
     assert shared.axes == ("time", "row", "column")
@@ -70,7 +70,7 @@ def test_frames_have_their_times() -> None:
     assert regular.positions[:, 0].tolist() == [10, 14]
 
 
-def test_padding_repeats_the_edge_and_can_be_cut_off() -> None:
+def test_padding_repeats_the_edge_and_can_be_cropped() -> None:
     images = numbered(2, 5, 7, 3)
     tokens = from_images(images, (4, 4), pad=True)
     padded = images_from_tokens(tokens)
@@ -79,7 +79,7 @@ def test_padding_repeats_the_edge_and_can_be_cut_off() -> None:
     np.testing.assert_array_equal(images_from_tokens(tokens, (5, 7)), images)
 
 
-def test_lazy_images_are_the_same_tokens() -> None:
+def test_lazy_images_become_the_same_tokens() -> None:
     images = np.random.default_rng(0).integers(0, 256, (5, 4, 4, 3), np.uint8)
     given = {"targets": np.arange(5), "ids": list("abcde")}
     lazy, eager = LazyImages(images, (2, 2), **given), from_images(images, (2, 2), **given)
@@ -92,7 +92,7 @@ def test_lazy_images_are_the_same_tokens() -> None:
     assert_same(LazyImages(video, (2, 2), times=times)[2:], from_images(video, (2, 2), times=times)[2:].replace())
 
 
-def test_images_of_any_sizes_have_the_patches_they_need() -> None:
+def test_images_of_a_list_may_have_different_sizes() -> None:
     images = [numbered(4, 6), numbered(2, 2), numbered(3, 5)]
     tokens = from_images(images, (2, 2), targets=[1, 2, 3], ids=["a", "b", "c"], pad=True)
     assert tokens.lengths.tolist() == [6, 1, 6]
@@ -134,13 +134,13 @@ BAD_IMAGES = {
 
 
 @pytest.mark.parametrize("case", BAD_IMAGES)
-def test_bad_images_are_told_what_is_wrong(case: str) -> None:
+def test_bad_images_are_errors_that_name_the_problem(case: str) -> None:
     arguments, message = BAD_IMAGES[case]
     with pytest.raises(ValueError, match=message):
         from_images(**arguments)
 
 
-def test_images_need_all_their_patches() -> None:
+def test_images_of_one_set_need_the_same_grid() -> None:
     tokens = from_images(numbered(2, 4, 4), (2, 2))
     with pytest.raises(ValueError, match="the same whole grid of 2 x 2 patches, got between 3 and 4"):
         images_from_tokens(tokens.select_tokens(np.arange(8) != 2))
@@ -148,7 +148,7 @@ def test_images_need_all_their_patches() -> None:
         tokens.to_frame()
 
 
-def test_patches_that_are_missing_or_twice_there_are_no_pictures():
+def test_images_need_each_of_their_patches_once():
     video = from_images(np.arange(4.0).repeat(64).reshape(1, 4, 8, 8, 1), patch=(1, 4, 4))
     with pytest.raises(ValueError, match="needs each of its patches once"):
         images_from_tokens(video.select_tokens(~np.isin(np.arange(16), [0, 5, 10, 15])))
@@ -159,7 +159,7 @@ def test_patches_that_are_missing_or_twice_there_are_no_pictures():
         images_from_tokens(image.replace(positions=twice))
 
 
-def test_lazy_images_take_a_list_and_one_label_each():
+def test_lazy_images_accept_a_list_and_one_label_an_image():
     images = [np.full((8, 8), i, np.uint8) for i in range(3)]
     lazy = LazyImages(images, (4, 4), targets=[0, 1, 0])
     np.testing.assert_array_equal(lazy[[2, 0]].values, from_images(np.stack(images), (4, 4))[[2, 0]].values)
@@ -173,6 +173,6 @@ def test_lazy_images_take_a_list_and_one_label_each():
 
 
 @pytest.mark.parametrize("width", [8, 12])
-def test_bytes_among_floats_are_bytes_whatever_their_sizes(width):
+def test_bytes_beside_floats_in_a_list_are_divided_by_255(width):
     tokens = from_images([np.full((8, 8), 255, np.uint8), np.ones((8, width))], (4, 4))
     assert tokens.values.min() == tokens.values.max() == 1.0

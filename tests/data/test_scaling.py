@@ -1,4 +1,4 @@
-"""Scaling: there and back, a channel at a time, and no digit of a late time lost."""
+"""Scaling: apply and undo are inverse, channels are scaled separately, and late times keep their digits."""
 
 import json
 
@@ -22,7 +22,7 @@ def channel_of(tokens):
 
 @pytest.mark.parametrize("how", ["robust", "standard", "none"])
 @pytest.mark.parametrize("origin", ["first", "global", "none"])
-def test_applied_and_undone_is_the_same(how, origin):
+def test_undo_is_the_inverse_of_apply(how, origin):
     tokens = some_measurements()
     scaling = rm.Scaling.fit(tokens, values=how, origin=origin)
     scaled = scaling.apply(tokens)
@@ -32,16 +32,16 @@ def test_applied_and_undone_is_the_same(how, origin):
 
 
 @settings(max_examples=30, deadline=None)
-@given(center=st.floats(-1e4, 1e4), spread=st.floats(1e-3, 1e4), seed=st.integers(0, 99))
-def test_steps_there_and_back(center, spread, seed):
-    values = np.random.default_rng(seed).normal(center, spread, (34, 2))
+@given(center=st.floats(-1e4, 1e4), std=st.floats(1e-3, 1e4), seed=st.integers(0, 99))
+def test_undo_is_the_inverse_of_apply_for_steps(center, std, seed):
+    values = np.random.default_rng(seed).normal(center, std, (34, 2))
     tokens = some_tokens().replace(values=values)
     scaling = rm.Scaling.fit(tokens)
     back = scaling.undo(scaling.apply(tokens).values)
-    assert np.allclose(back, tokens.values, rtol=1e-5, atol=1e-4 * spread)
+    assert np.allclose(back, tokens.values, rtol=1e-5, atol=1e-4 * std)
 
 
-def test_every_channel_has_its_own_scale_and_outliers_do_not_set_it():
+def test_each_channel_has_a_scale_that_outliers_do_not_change():
     tokens = some_measurements([300, 300])
     values, channel = tokens.values.copy(), channel_of(tokens)
     values[::50] = 1e6
@@ -52,7 +52,7 @@ def test_every_channel_has_its_own_scale_and_outliers_do_not_set_it():
         assert 0.7 < scaled[channel == c].std() < 1.3
 
 
-def test_standard_is_mean_and_standard_deviation():
+def test_standard_scaling_uses_mean_and_standard_deviation():
     tokens = some_tokens()
     scaled = rm.Scaling.fit(tokens, values="standard").apply(tokens).values
     assert np.allclose(scaled.mean(0), 0, atol=1e-5)
@@ -68,20 +68,20 @@ def test_a_constant_channel_becomes_0_and_stays_finite(how, constant):
     assert scaling.scale == (1.0,)
 
 
-def test_a_channel_that_is_mostly_one_number_is_scaled_by_its_deviation():
+def test_a_channel_that_is_mostly_one_number_is_scaled_by_its_standard_deviation():
     values = np.r_[np.zeros(90), np.linspace(1, 10, 10)]
     scaled = rm.Scaling.fit(series(values, np.arange(100))).apply(series(values, np.arange(100))).values
     assert 0 < scaled.max() < 10
 
 
-def test_a_channel_without_a_value_is_left_alone():
+def test_a_channel_without_values_has_the_identity_scaling():
     tokens = some_measurements(channels=("g", "r", "i"))
     wide = rm.TokenSet(tokens.values, tokens.positions, tokens.lengths, axes=tokens.axes, channels=("g", "r", "i", "z"))
     scaling = rm.Scaling.fit(wide)
     assert (scaling.center[3], scaling.scale[3]) == (0.0, 1.0)
 
 
-def test_defect_11_times_as_late_as_mjd_59000_keep_their_digits():
+def test_times_as_late_as_mjd_59000_keep_their_digits():
     tokens = series(np.zeros(3), [59_000.001, 59_000.002, 59_000.0025])
     assert np.float32(59_000.002) == np.float32(59_000.0025)
     scaling = rm.Scaling.fit(tokens, unit=1.0)
@@ -89,7 +89,7 @@ def test_defect_11_times_as_late_as_mjd_59000_keep_their_digits():
     assert np.allclose(np.diff(positions), [0.001, 0.0005], rtol=1e-3)
 
 
-def test_defect_12_the_first_token_of_every_sample_is_at_1():
+def test_the_first_token_of_every_sample_is_at_position_1():
     tokens = some_measurements(statics=("age",))
     scaled = rm.Scaling.fit(tokens).apply(tokens)
     assert scaled.schema.anchored == (0,)
@@ -98,7 +98,7 @@ def test_defect_12_the_first_token_of_every_sample_is_at_1():
     assert (scaled.positions[:, 1] == tokens.positions[:, 1]).all()
 
 
-def test_origins():
+def test_positions_are_relative_to_the_chosen_origin():
     tokens = series(np.zeros(4), [10.0, 12.0, 30.0, 33.0], [2, 2])
     for origin, expected in (("first", [1, 3, 1, 4]), ("global", [1, 3, 21, 24]), ("none", [10, 12, 30, 33])):
         scaled = rm.Scaling.fit(tokens, origin=origin, unit=1.0).apply(tokens)
@@ -106,7 +106,7 @@ def test_origins():
         assert scaled.schema.anchored == ((0,) if origin == "first" else ())
 
 
-def test_the_unit_is_the_typical_distance_of_distinct_positions():
+def test_the_default_unit_is_the_typical_distance_of_distinct_positions():
     # three bands at each of 11 times, two days apart
     times = np.repeat(np.arange(11) * 2.0 + 59_000, 3)
     positions = np.column_stack([times, np.tile([0, 1, 2], 11)])
@@ -120,7 +120,7 @@ def test_single_tokens_have_a_unit_of_1():
     assert rm.Scaling.fit(series([1.0, 2.0], [5.0, 9.0], [1, 1])).unit == (1.0,)
 
 
-def test_any_time_zone_and_clock_gives_the_same_scaled_tokens():
+def test_origin_and_unit_of_times_do_not_change_scaled_positions():
     tokens = some_measurements()
     hours = tokens.replace(positions=tokens.positions * [24.0, 1.0] + [1e6, 0.0])
     one, other = rm.Scaling.fit(tokens).apply(tokens), rm.Scaling.fit(hours).apply(hours)
@@ -134,15 +134,15 @@ def test_errors_are_scaled_and_never_centred():
     assert np.allclose(scaling.apply(tokens).values[:, 1], tokens.values[:, 1] / scale, rtol=1e-5)
 
 
-def test_a_spread_is_scaled_and_not_moved():
+def test_a_standard_deviation_is_scaled_and_not_shifted():
     tokens = some_measurements()
     scaling = rm.Scaling.fit(tokens)
     channel = channel_of(tokens)
-    spread = scaling.undo(np.ones((len(channel), 1)), channel=channel, is_std=True)
-    assert np.allclose(spread[:, 0], np.array(scaling.scale)[channel])
+    std = scaling.undo(np.ones((len(channel), 1)), channel=channel, is_std=True)
+    assert np.allclose(std[:, 0], np.array(scaling.scale)[channel])
 
 
-def test_what_was_not_observed_neither_counts_nor_moves():
+def test_values_that_were_not_observed_do_not_count_and_become_the_centre():
     rng = np.random.default_rng(0)
     flags = rng.integers(2, size=(34, 2)).astype(float)
     values = rng.normal(50, 2, (34, 2)) * flags
@@ -163,17 +163,17 @@ def test_pixels_share_one_scale():
     assert (scaling.apply(images).positions == images.positions).all()
 
 
-def test_other_data_is_brought_to_the_channels_of_fit():
+def test_other_data_is_aligned_with_the_channels_of_the_fit():
     tokens = some_measurements()
     scaling = rm.Scaling.fit(tokens)
-    turned = rm.TokenSet(
+    reordered = rm.TokenSet(
         tokens.values,
         np.column_stack([tokens.positions[:, 0], 2 - tokens.positions[:, 1]]),
         tokens.lengths,
         axes=tokens.axes,
         channels=("i", "r", "g"),
     )
-    one, other = scaling.apply(tokens), scaling.apply(turned)
+    one, other = scaling.apply(tokens), scaling.apply(reordered)
     assert (one.values == other.values).all()
     assert (one.positions == other.positions).all()
     with pytest.raises(ValueError, match=r"channels \['z'\] were never seen in training"):
@@ -187,7 +187,7 @@ def test_scaling_twice_is_an_error():
         scaling.apply(scaling.apply(tokens))
 
 
-def test_a_sample_is_scaled_alone_as_in_any_set():
+def test_scaling_of_a_sample_does_not_depend_on_the_set():
     tokens = some_measurements(statics=("age",))
     scaling = rm.Scaling.fit(tokens)
     for whole, alone in zip(scaling.apply(tokens), (scaling.apply(t) for t in tokens), strict=True):
@@ -196,7 +196,7 @@ def test_a_sample_is_scaled_alone_as_in_any_set():
 
 
 @pytest.mark.parametrize("tokens", [some_tokens(n_axes=2), some_measurements(statics=("age",), has_error=True)])
-def test_json_and_back(tokens, tmp_path):
+def test_a_saved_scaling_is_loaded_unchanged(tokens, tmp_path):
     scaling = rm.Scaling.fit(tokens)
     scaling.save(tmp_path / "scaling.json")
     assert json.loads((tmp_path / "scaling.json").read_text())["origin"] == "first"
@@ -204,9 +204,9 @@ def test_json_and_back(tokens, tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["scaling.json"]
 
 
-def test_part_of_a_large_source_is_enough():
+def test_only_max_samples_of_a_source_are_read():
     tokens = some_tokens([3] * 50)
-    seen = []
+    n_read = []
 
     class Watched:
         schema = tokens.schema
@@ -215,15 +215,15 @@ def test_part_of_a_large_source_is_enough():
             return len(tokens)
 
         def __getitem__(self, index):
-            seen.append(len(index))
+            n_read.append(len(index))
             return tokens[index]
 
     rm.Scaling.fit(Watched(), max_samples=20)
-    assert seen == [20]
+    assert n_read == [20]
 
 
 @pytest.mark.parametrize(
-    ("how", "says"),
+    ("arguments", "message"),
     [
         ({"values": "minmax"}, r"values must be one of \('auto', 'robust', 'standard', 'none'\), got 'minmax'"),
         ({"origin": "last"}, r"origin must be one of .*got 'last'"),
@@ -233,12 +233,12 @@ def test_part_of_a_large_source_is_enough():
         ({"unit": "day"}, "unit must be one of .*got 'day'"),
     ],
 )
-def test_wrong_settings_say_so(how, says):
-    with pytest.raises(ValueError, match=says):
-        rm.Scaling.fit(some_tokens(n_axes=2), **how)
+def test_wrong_arguments_are_errors(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        rm.Scaling.fit(some_tokens(n_axes=2), **arguments)
 
 
-def test_nothing_to_fit_and_no_channel_to_undo():
+def test_fit_needs_samples_and_undo_needs_channels():
     with pytest.raises(ValueError, match="needs at least one sample"):
         rm.Scaling.fit(some_tokens()[[]])
     with pytest.raises(ValueError, match="give channel="):

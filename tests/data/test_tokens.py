@@ -1,4 +1,4 @@
-"""TokenSet: every check, every way to index, and bringing it to another schema."""
+"""TokenSet: every check, every way to index, and copies with changes."""
 
 import re
 
@@ -10,20 +10,10 @@ from sklearn.model_selection import GroupKFold, KFold, StratifiedKFold, train_te
 from sklearn.utils import _safe_indexing
 
 import rotary_mae as rm
-from rotary_mae.data.alignment import align
 from rotary_mae.data.schema import Schema
-from rotary_mae.data.sources import Source, Subset
+from rotary_mae.data.sources import Source
 from tests.builders import some_measurements, some_tokens
-
-
-def assert_same(a, b):
-    for name in ("values", "positions", "lengths", "ids"):
-        assert np.array_equal(getattr(a, name), getattr(b, name)), name
-    assert a.schema == b.schema
-    for name in ("targets", "token_targets"):
-        one, other = getattr(a, name), getattr(b, name)
-        assert (one is None) == (other is None)
-        assert one is None or np.array_equal(one, other)
+from tests.data.same_tokens import assert_same
 
 
 @pytest.fixture
@@ -40,7 +30,7 @@ def tokens():
     )
 
 
-def test_what_it_holds():
+def test_attributes_and_their_types():
     tokens = rm.TokenSet([1, 2, 3], [10.5, 11, 12], [2, 1], channels=("g",), targets=["x", "y"])
     assert len(tokens) == 2
     assert tokens.shape == (2,)
@@ -67,7 +57,7 @@ GOOD = {"values": [1.0, 2.0, 3.0], "positions": [1.0, 2.0, 3.0], "lengths": [2, 
 
 
 @pytest.mark.parametrize(
-    ("bad", "says"),
+    ("changes", "message"),
     [
         ({"positions": [1.0, 2.0]}, "values has 3 tokens but positions has 2"),
         ({"lengths": [2, 2]}, "lengths sum to 4 but there are 3 tokens"),
@@ -104,21 +94,21 @@ GOOD = {"values": [1.0, 2.0, 3.0], "positions": [1.0, 2.0, 3.0], "lengths": [2, 
         ({"schema": Schema(("time",), roles=("value", "error"))}, "values has 1 columns but there are 2 roles"),
     ],
 )
-def test_every_check_says_what_is_wrong(bad, says):
-    with pytest.raises(ValueError, match=re.escape(says)):
-        rm.TokenSet(**{**GOOD, **bad})
+def test_each_wrong_argument_is_an_error_that_names_the_problem(changes, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        rm.TokenSet(**{**GOOD, **changes})
 
 
 @pytest.mark.parametrize(
-    ("roles", "says"),
+    ("roles", "message"),
     [
         (("value", "flag"), "roles must be among"),
         (("error", "value"), "must start with the predicted"),
         ((), "must start"),
     ],
 )
-def test_roles_are_checked(roles, says):
-    with pytest.raises(ValueError, match=says):
+def test_roles_are_checked(roles, message):
+    with pytest.raises(ValueError, match=message):
         Schema(("time",), roles=roles)
 
 
@@ -140,22 +130,22 @@ def test_roles_are_checked(roles, says):
         ((slice(2), ...), [0, 1]),
     ],
 )
-def test_every_way_to_choose_samples(tokens, index, chosen):
+def test_samples_are_chosen_by_int_slice_array_or_mask(tokens, index, chosen):
     got = tokens[index]
     assert isinstance(got, rm.TokenSet)
     assert len(got) == len(chosen)
     assert got.ids.tolist() == tokens.ids[chosen].tolist()
     assert np.array_equal(got.targets, tokens.targets[chosen])
     assert got.lengths.tolist() == tokens.lengths[chosen].tolist()
-    mine = [np.flatnonzero(tokens.sample_idx == i) for i in chosen]
-    mine = np.concatenate([np.zeros(0, int), *mine])
-    assert np.array_equal(got.values, tokens.values[mine])
-    assert np.array_equal(got.positions, tokens.positions[mine])
-    assert np.array_equal(got.token_targets, tokens.token_targets[mine])
+    expected = [np.flatnonzero(tokens.sample_idx == i) for i in chosen]
+    expected = np.concatenate([np.zeros(0, int), *expected])
+    assert np.array_equal(got.values, tokens.values[expected])
+    assert np.array_equal(got.positions, tokens.positions[expected])
+    assert np.array_equal(got.token_targets, tokens.token_targets[expected])
 
 
 @pytest.mark.parametrize(
-    ("index", "says"),
+    ("index", "message"),
     [
         (6, "index 6..6 is outside of 6 samples"),
         ([0, -7], "index -7..0 is outside of 6 samples"),
@@ -166,22 +156,22 @@ def test_every_way_to_choose_samples(tokens, index, chosen):
         ((0, 1), "samples have one index; got 2 of them"),
     ],
 )
-def test_wrong_indices_say_so(tokens, index, says):
-    with pytest.raises(IndexError, match=says):
+def test_wrong_indices_are_errors(tokens, index, message):
+    with pytest.raises(IndexError, match=message):
         tokens[index]
 
 
-def test_iterating_and_joining_give_the_same_back(tokens):
+def test_iterating_and_concatenating_restores_the_set(tokens):
     assert_same(rm.TokenSet.concatenate(list(tokens)), tokens)
 
 
-def test_a_part_is_a_copy(tokens):
+def test_chosen_samples_are_a_copy(tokens):
     before = tokens.values.copy()
     tokens[:3].values[:] = 0
     assert np.array_equal(tokens.values, before)
 
 
-def test_what_cannot_be_joined_says_so(tokens):
+def test_sets_that_do_not_fit_together_cannot_be_concatenated(tokens):
     with pytest.raises(ValueError, match="cannot join sets of different schemas"):
         rm.TokenSet.concatenate([tokens, some_tokens(n_axes=2)])
     with pytest.raises(ValueError, match="with and without targets"):
@@ -193,7 +183,7 @@ def test_what_cannot_be_joined_says_so(tokens):
 @pytest.mark.parametrize(
     "splitter", [KFold(3), KFold(3, shuffle=True, random_state=0), GroupKFold(3), StratifiedKFold(3)]
 )
-def test_scikit_learns_splitters_index_samples(tokens, splitter):
+def test_splitters_of_scikit_learn_index_samples(tokens, splitter):
     y = np.array([0, 1, 0, 1, 0, 1])
     groups = [0, 0, 1, 1, 2, 2] if isinstance(splitter, GroupKFold) else None
     for train, test in splitter.split(tokens, y, groups):
@@ -207,7 +197,7 @@ def test_scikit_learns_splitters_index_samples(tokens, splitter):
 
 
 @given(kept=st.lists(st.booleans(), min_size=34, max_size=34))
-def test_tokens_can_be_selected_as_long_as_no_sample_empties(kept):
+def test_tokens_can_be_selected_if_every_sample_keeps_one(kept):
     tokens, kept = some_tokens(), np.array(kept)
     counts = np.bincount(tokens.sample_idx[kept], minlength=6)
     if (counts == 0).any():
@@ -219,138 +209,25 @@ def test_tokens_can_be_selected_as_long_as_no_sample_empties(kept):
         assert np.array_equal(got.values, tokens.values[kept])
 
 
-def test_selecting_needs_a_bool_a_token():
+def test_selecting_needs_one_bool_a_token():
     with pytest.raises(ValueError, match=r"is_kept must be \(34,\) bool, got \(34,\) int64"):
         some_tokens().select_tokens(np.ones(34, int))
 
 
-def test_replacing_is_checked_like_making(tokens):
+def test_replacing_repeats_all_checks(tokens):
     with pytest.raises(ValueError, match="values has 3 tokens but positions has 34"):
         tokens.replace(values=np.ones((3, 2)))
     with pytest.raises(ValueError, match=r"targets must be \(6,\) or \(6, k\), got \(5,\)"):
         tokens.with_targets(np.zeros(5))
 
 
-def test_statics_are_the_channels_after_the_real_ones():
+def test_static_covariates_are_channels_after_all_others():
     tokens = some_measurements(statics=("age", "sex"))
     assert tokens.is_static.sum() == 12
     assert tokens.is_static[tokens.starts].all()
     assert not some_tokens().is_static.any()
 
 
-def test_subset_reads_when_asked(tokens):
-    some = Subset(tokens, [4, 1, 0])
-    assert len(some) == 3
-    assert_same(some[[2, 0]], tokens[[0, 4]])
-    assert some.ids.tolist() == ["e", "b", "a"]
-    assert some.lengths.tolist() == tokens.lengths[[4, 1, 0]].tolist()
-    assert Subset(tokens, [4, 1], np.array([7, 8]))[1].targets.tolist() == [8]
-
-
-# -- conform --------------------------------------------------------------------------------------------------
-
-
-def with_names(tokens, channels, order):
-    """The same measurements with the channels in another order."""
-    positions = tokens.positions.copy()
-    positions[:, 1] = np.array(order)[positions[:, 1].astype(int)]
-    return rm.TokenSet(tokens.values, positions, tokens.lengths, axes=tokens.axes, channels=channels)
-
-
-def test_channels_are_known_by_name_whatever_their_order():
-    tokens = some_measurements()
-    assert_same(align(with_names(tokens, ("i", "g", "r"), [1, 2, 0]), tokens.schema), tokens)
-    assert align(tokens, tokens.schema) is tokens
-
-
-def test_a_missing_band_is_fine_and_an_unseen_one_an_error():
-    tokens = some_measurements([9, 9], channels=("g", "r"))
-    wide = some_measurements(channels=("r", "z", "g"))
-    conformed = align(tokens, wide.schema)
-    assert conformed.channels == ("r", "z", "g")
-    assert (conformed.positions[:, 1] == np.array([2, 0])[tokens.positions[:, 1].astype(int)]).all()
-    with pytest.raises(
-        ValueError, match=re.escape("channels ['z'] were never seen in training; the model was fitted on ('g', 'r')")
-    ):
-        align(wide, tokens.schema)
-
-
-def test_a_static_may_be_missing_and_share_a_channels_name():
-    fitted = some_measurements(channels=("g", "z"), statics=("z", "age"))
-    some = some_measurements(channels=("z",), statics=("z",))
-    conformed = align(some, fitted.schema)
-    assert set(conformed.positions[conformed.is_static, 1]) == {2}
-    assert set(conformed.positions[~conformed.is_static, 1]) == {1}
-
-
-def steps(columns, channels, *, observed=None, statics=(), times=None):
-    n = len(channels)
-    parts, roles = [columns], ("value",) * n
-    if observed is not None:
-        parts, roles = [*parts, observed], (*roles, *("observed",) * n)
-    if statics:
-        parts, roles = (
-            [*parts, np.arange(len(columns))[:, None] + np.zeros(len(statics))],
-            (*roles, *("static",) * len(statics)),
-        )
-    schema = Schema(("time",), tuple(channels), roles, tuple(statics), times)
-    return rm.TokenSet(np.hstack(parts), np.arange(len(columns)), [len(columns)], schema=schema)
-
-
-def test_steps_are_reordered_and_flagged():
-    columns = np.arange(6.0).reshape(3, 2) + 1
-    flags = np.array([[1, 0], [1, 1], [0, 1]])
-    fitted = steps(np.zeros((3, 3)), ("a", "b", "c"), observed=np.ones((3, 3)), statics=("s",))
-    got = align(steps(columns * flags, ("c", "a"), observed=flags, statics=("s",)), fitted.schema)
-    zero = np.zeros(3)
-    expected = [columns[:, 1] * flags[:, 1], zero, columns[:, 0] * flags[:, 0], flags[:, 1], zero, flags[:, 0]]
-    assert np.array_equal(got.values, np.column_stack([*expected, np.arange(3)]))
-    complete = align(steps(columns, ("c", "a"), statics=("s",)), fitted.schema)
-    assert np.array_equal(complete.values[:, 3:6], np.tile([1, 0, 1], (3, 1)))
-
-
-def test_unnamed_values_are_kept_or_refused_never_zeroed():
-    tokens = rm.TokenSet(np.arange(1.0, 7).reshape(3, 2), np.arange(3), [3])
-    moved = tokens.replace(schema=Schema(("time",), roles=("value", "value"), anchored=(0,)))
-    assert np.array_equal(align(moved, tokens.schema).values, tokens.values)
-    named = steps(np.ones((3, 2)), ("a", "b"), observed=np.ones((3, 2)))
-    with pytest.raises(ValueError, match="these tokens name none"):
-        align(tokens, named.schema)
-
-
-@pytest.mark.parametrize(
-    ("tokens", "fitted", "says"),
-    [
-        (
-            some_tokens(),
-            some_measurements(),
-            "fitted on axes ('time', 'channel') (layout 'measurements'), got ('axis0',)",
-        ),
-        (
-            some_measurements(has_error=True),
-            some_measurements(),
-            "give (or leave out) the column of measurement errors",
-        ),
-        (steps(np.ones((2, 1)), ("a",)), steps(np.ones((2, 2)), ("a", "b")), "some steps lack a channel"),
-        (
-            steps(np.ones((2, 1)), ("a",)),
-            steps(np.ones((2, 1)), ("a",), statics=("s",)),
-            "needs the static covariates ('s',)",
-        ),
-        (steps(np.ones((2, 1)), ("a",), times="pandas"), steps(np.ones((2, 1)), ("a",)), "numbers, got time stamps"),
-        (steps(np.ones((2, 1)), ("a",)), steps(np.ones((2, 1)), ("a",), times="pandas"), "got times that are numbers"),
-        (
-            rm.TokenSet(np.ones((2, 3)), [0, 1], [2]),
-            rm.TokenSet(np.ones((2, 2)), [0, 1], [2]),
-            "the model was fitted on Schema",
-        ),
-    ],
-)
-def test_what_does_not_conform_says_why(tokens, fitted, says):
-    with pytest.raises(ValueError, match=re.escape(says)):
-        align(tokens, fitted.schema)
-
-
-def test_names_of_the_values_of_a_step_are_one_each():
+def test_channels_name_each_value_of_a_step():
     with pytest.raises(ValueError, match="name the 3 values of a token, got 2"):
         rm.TokenSet(np.zeros((4, 3)), np.arange(4.0), [4], axes=("time",), channels=("a", "b"))

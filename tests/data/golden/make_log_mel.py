@@ -1,6 +1,6 @@
-"""Log-mel spectrograms by torchaudio, as SSAST and AST compute them: writes log_mel.npz beside this file.
+"""Write log_mel.npz: log-mel spectrograms by torchaudio, as SSAST and AST compute them.
 
-Run in an environment of its own, for torchaudio is no dependency:
+Run it in an environment of its own, because torchaudio is no dependency:
     pip install torch torchaudio && python tests/data/golden/make_log_mel.py
 """
 
@@ -16,7 +16,7 @@ RATE = 16_000
 
 
 def waves() -> dict[str, np.ndarray]:
-    """Short waves of 16 kHz between -1 and 1: a rising tone, noise with an offset, clicks, next to nothing."""
+    """Return short waves of 16 kHz between -1 and 1: a rising tone, noise with an offset, clicks, faint noise."""
     time = np.arange(int(SECONDS * RATE)) / RATE
     rng = np.random.default_rng(0)
     clicks = np.zeros(len(time))
@@ -32,7 +32,7 @@ def waves() -> dict[str, np.ndarray]:
 if __name__ == "__main__":
     found = {}
     for name, wave in waves().items():
-        # float32, as files are; computed in float64, so that only the formulas can differ
+        # waves in float32, as in files; computed in float64, so that only the formulas can differ
         found[f"{name}_wave"] = wave.astype(np.float32)
         tensor = torch.from_numpy(found[f"{name}_wave"].astype(np.float64))[None]
         found[name] = (
