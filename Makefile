@@ -1,29 +1,29 @@
-# Everything runs in .venv, which is made on first use from nothing but Python.
+# All targets run in .venv, which is created on first use and needs Python alone.
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
 .PHONY: demo test test-slow check docs bench tables clean
 
-demo: $(READY)  ## pre-train, classify and interpolate on simulated light curves, in minutes
+demo: $(READY)  ## pre-train, classify and interpolate simulated light curves in a few minutes
 	$(BIN)/romae demo
 
-test: $(READY)  ## style, types, layers and all but the slow tests
+test: $(READY)  ## all tests but the slow ones, including style, types and layers
 	$(BIN)/python -m pytest -m "not slow" -n 2
 
-test-slow: $(READY)  ## the slow tests too: whole trainings, real data, several processes
+test-slow: $(READY)  ## the slow tests too: complete trainings, real data, several processes
 	$(BIN)/python -m pytest -n 2
 
-check: $(READY)  ## style, types and layers alone
+check: $(READY)  ## style, types and import layers
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
 
-docs: $(READY)  ## the documentation as a site, docs/_build/html/index.html
+docs: $(READY)  ## the documentation site, docs/_build/html/index.html
 	$(BIN)/sphinx-build -q -W --keep-going -b html docs docs/_build/html
 
-bench: $(READY)  ## speed against the padded reference
+bench: $(READY)  ## speed beside the padded reference
 	$(BIN)/python -m benchmarks.speed
 
-tables: $(READY)  ## README and docs from the committed results
+tables: $(READY)  ## fill the tables of README and docs from the committed results
 	$(BIN)/python -m benchmarks.tables
 	$(BIN)/python -m reproduce table
 

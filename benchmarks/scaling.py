@@ -1,5 +1,6 @@
-"""Growth of cost: ``python -m benchmarks.scaling [--parts lengths spreads disk processes]`` writes
-results/scaling.json.
+"""Growth of cost with lengths, data on disk and processes.
+
+``python -m benchmarks.scaling [--parts lengths spreads disk processes]`` writes results/scaling.json.
 
 - lengths: pre-training of a small model on 16 384 tokens per batch, in samples of 64 to 16 384 tokens, with full
   attention, with a window of about 128 tokens, and by the padded reference where its dense mask fits into memory.
