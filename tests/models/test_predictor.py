@@ -1,4 +1,4 @@
-"""Prediction: a sample or a token."""
+"""Prediction for samples and for tokens."""
 
 import pytest
 import torch
@@ -10,7 +10,7 @@ from tests.builders import loud, small_config, some_tokens
 @pytest.mark.parametrize(("per", "n"), [("sample", 6), ("token", 34)])
 @pytest.mark.parametrize("cls", [True, False])
 @pytest.mark.parametrize("distribution", ["point", "gaussian"])
-def test_shapes_and_gradients(per, n, cls, distribution):
+def test_outputs_have_the_documented_shapes_and_every_parameter_a_gradient(per, n, cls, distribution):
     model = loud(rm.RoMAEForPrediction(small_config(cls=cls, distribution=distribution), outputs=3, per=per))
     out = model(rm.TokenBatch.collate(some_tokens()))
     assert out.logits.shape == (n, 3)
@@ -24,34 +24,34 @@ def test_shapes_and_gradients(per, n, cls, distribution):
     assert all(p.grad is not None and torch.isfinite(p.grad).all() and p.grad.any() for p in model.parameters())
 
 
-def test_the_last_layer_that_computes_cls_alone_gives_what_the_whole_one_gives():
+def test_a_last_layer_for_cls_only_gives_the_cls_of_the_whole_layer():
     model = loud(rm.RoMAEForPrediction(small_config(), outputs=3))
     batch = rm.TokenBatch.collate(some_tokens())
     assert torch.allclose(model(batch).pooled, model.encoder(batch).cls, atol=1e-4)
 
 
 @pytest.mark.parametrize("cls", [True, False])
-def test_pooling_by_the_mean_reads_the_visible_tokens_of_each_sample_alone(cls):
+def test_pooling_by_the_mean_uses_the_visible_tokens_of_each_sample_only(cls):
     model, tokens = loud(rm.RoMAEForPrediction(small_config(cls=cls, pooling="mean"), outputs=3)), some_tokens()
     batch = rm.TokenBatch.collate(tokens).hide(0.5, seed=0)
     states, lengths = model.encoder(batch).tokens, batch.split.visible_lengths.tolist()
-    means = torch.stack([part.mean(0) for part in states.split(lengths)])
+    means = torch.stack([of_sample.mean(0) for of_sample in states.split(lengths)])
     assert torch.allclose(model(batch).pooled, means, atol=1e-5)
 
 
-def test_an_unknown_pooling_is_an_error():
+def test_an_unknown_pooling_is_refused():
     with pytest.raises(ValueError, match=r"pooling must be one of \('cls', 'mean'\), got 'max'"):
         small_config(pooling="max")
 
 
-def test_hidden_tokens_are_as_if_they_were_not_there():
+def test_masked_tokens_are_ignored():
     model, tokens = loud(rm.RoMAEForPrediction(small_config(), outputs=3)), some_tokens()
     batch = rm.TokenBatch.collate(tokens).hide(0.5, seed=0)
     fewer = tokens.select_tokens(~batch.is_hidden.numpy())
     assert torch.allclose(model(batch).logits, model(rm.TokenBatch.collate(fewer)).logits, atol=1e-4)
 
 
-def test_errors():
+def test_invalid_arguments_and_batches_are_refused():
     config = small_config()
     with pytest.raises(ValueError, match="per must be 'sample' or 'token', got 'step'"):
         rm.RoMAEForPrediction(config, outputs=2, per="step")

@@ -1,4 +1,4 @@
-"""Values that span orders of magnitude: inverse hyperbolic sines to the model, themselves to its user."""
+"""``compress``: computing with inverse hyperbolic sines, while inputs and predictions keep the unit of the values."""
 
 from dataclasses import replace
 
@@ -12,7 +12,7 @@ from tests.builders import loud, small_config, some_tokens
 
 
 def pair(**changes):
-    """A model that compresses, and one of the same weights that does not."""
+    """A model with ``compress``, and one without it that has the same weights."""
     config = small_config(**changes)
     model = loud(rm.RoMAEForPreTraining(replace(config, compress=True)))
     plain = rm.RoMAEForPreTraining(config)
@@ -26,17 +26,17 @@ def mapped(tokens, function):
 
 @pytest.mark.parametrize("context", [0, 2])
 @pytest.mark.parametrize("queries", ["joint", "independent"])
-def test_it_is_the_plain_model_of_the_inverse_hyperbolic_sines(context, queries):
+def test_predictions_equal_those_of_a_plain_model_of_inverse_hyperbolic_sines(context, queries):
     model, plain = pair(context=context, queries=queries)
     tokens = mapped(some_tokens(), lambda x: 30.0 * x)
     batch = rm.TokenBatch.collate(tokens).hide(0.5, seed=0)
     inner = rm.TokenBatch.collate(mapped(tokens, np.arcsinh)).hide(0.5, seed=0)
-    got, wanted = model(batch), plain(inner)
-    torch.testing.assert_close(got.prediction.asinh(), wanted.prediction, atol=1e-4, rtol=1e-4)
-    torch.testing.assert_close(got.loss, wanted.loss, atol=1e-4, rtol=1e-4)
+    got, expected = model(batch), plain(inner)
+    torch.testing.assert_close(got.prediction.asinh(), expected.prediction, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(got.loss, expected.loss, atol=1e-4, rtol=1e-4)
 
 
-def test_a_gaussian_keeps_its_likelihood_in_the_space_of_the_values():
+def test_the_gaussian_likelihood_is_in_the_unit_of_the_values():
     model, plain = pair(distribution="gaussian")
     tokens = some_tokens()
     batch = rm.TokenBatch.collate(tokens).hide(0.5, seed=0)
@@ -48,14 +48,14 @@ def test_a_gaussian_keeps_its_likelihood_in_the_space_of_the_values():
     torch.testing.assert_close(got.loss, expected.mean())
 
 
-def test_answers_stay_finite_however_far_they_lie():
+def test_predictions_and_gradients_are_finite_for_any_output():
     mean = torch.tensor([0.0, 1.0, -3.0, 1e9, -1e9], requires_grad=True)
-    answer, std = undo_arcsinh(mean, torch.ones(5))
-    torch.testing.assert_close(answer[:3].asinh(), mean[:3])
-    assert torch.isfinite(answer).all()
+    prediction, std = undo_arcsinh(mean, torch.ones(5))
+    torch.testing.assert_close(prediction[:3].asinh(), mean[:3])
+    assert torch.isfinite(prediction).all()
     assert torch.isfinite(std).all()
-    assert answer.abs().max() <= np.sinh(MAX_ARCSINH) * 1.01
-    (answer.sum() + std.sum()).backward()
+    assert prediction.abs().max() <= np.sinh(MAX_ARCSINH) * 1.01
+    (prediction.sum() + std.sum()).backward()
     assert torch.isfinite(mean.grad).all()
 
 
@@ -69,17 +69,17 @@ def test_gradients_of_values_over_many_orders_of_magnitude_are_finite():
         assert all(torch.isfinite(p.grad).all() for p in model.parameters())
 
 
-def test_predictions_see_compressed_values_too():
+def test_predictors_compute_with_inverse_hyperbolic_sines_too():
     config = small_config(context=2)
     model = loud(rm.RoMAEForPrediction(replace(config, compress=True), outputs=3)).eval()
     plain = rm.RoMAEForPrediction(config, outputs=3).eval()
     plain.load_state_dict(model.state_dict())
     tokens = mapped(some_tokens(), lambda x: 30.0 * x)
-    got, wanted = (m(rm.TokenBatch.collate(t)) for m, t in ((model, tokens), (plain, mapped(tokens, np.arcsinh))))
-    torch.testing.assert_close(got.logits, wanted.logits, atol=1e-4, rtol=1e-4)
+    got, expected = (m(rm.TokenBatch.collate(t)) for m, t in ((model, tokens), (plain, mapped(tokens, np.arcsinh))))
+    torch.testing.assert_close(got.logits, expected.logits, atol=1e-4, rtol=1e-4)
 
 
-def test_it_does_not_go_with_patches_and_weights_of_one_do_not_fit_the_other():
+def test_it_is_refused_for_patches_and_in_transfers_to_models_without_it():
     with pytest.raises(ValueError, match="compress is for series"):
         small_config(compress=True, normalize_targets=True)
     model, plain = pair()

@@ -1,4 +1,4 @@
-"""What a model may depend on: not the rest of the batch, not the order of anything, not a common shift of positions."""
+"""Outputs do not depend on the rest of the batch, on the order of tokens, or on a common shift of positions."""
 
 from dataclasses import replace
 
@@ -7,6 +7,7 @@ import pytest
 import torch
 
 import rotary_mae as rm
+from rotary_mae.models import encoder
 from tests.builders import RAGGED, in_order, loud, shuffled_within, small_config, some_measurements, some_tokens
 
 KINDS = {
@@ -33,18 +34,18 @@ def close(a, b, tolerance=2e-4):
     return torch.allclose(a, b, atol=tolerance, rtol=tolerance)
 
 
-def parts(tensor, lengths):
+def by_sample(tensor, lengths):
     return torch.split(tensor, [int(n) for n in lengths])
 
 
-def test_a_sample_is_reconstructed_alone_as_in_any_batch_and_order(config):
+def test_reconstructions_do_not_depend_on_batch_composition_or_order(config):
     model, tokens = loud(rm.RoMAEForPreTraining(config)), some_tokens(n_axes=config.n_axes)
     keys = np.arange(len(tokens))
     for order in (list(range(len(tokens))), [4, 1, 0, 5, 3, 2]):
         batch = hidden_batch(tokens[order], keys[order])
         out = model(batch)
-        predictions = parts(out.prediction, batch.split.hidden_lengths)
-        states = parts(out.encoded, batch.split.visible_lengths)
+        predictions = by_sample(out.prediction, batch.split.hidden_lengths)
+        states = by_sample(out.encoded, batch.split.visible_lengths)
         for place, i in enumerate(order):
             alone = model(hidden_batch(tokens[i], keys[[i]]))
             assert close(alone.prediction, predictions[place])
@@ -53,7 +54,7 @@ def test_a_sample_is_reconstructed_alone_as_in_any_batch_and_order(config):
                 assert close(alone.cls[0], out.cls[place])
 
 
-def test_a_sample_has_the_gradient_it_has_alone(config):
+def test_gradients_of_a_sample_do_not_depend_on_batch_composition(config):
     model, tokens = loud(rm.RoMAEForPreTraining(config)), some_tokens(n_axes=config.n_axes)
 
     def gradient(batch):
@@ -61,25 +62,25 @@ def test_a_sample_has_the_gradient_it_has_alone(config):
         model(replace(batch, values=values)).prediction.square().sum().backward()
         return values.grad
 
-    together = parts(gradient(hidden_batch(tokens)), tokens.lengths)
+    together = by_sample(gradient(hidden_batch(tokens)), tokens.lengths)
     for i in (0, 2, 5):
         alone = gradient(hidden_batch(tokens[i], [i]))
         assert torch.allclose(alone, together[i], atol=2e-3 * float(alone.abs().max()))
 
 
 @pytest.mark.parametrize("per", ["sample", "token"])
-def test_a_sample_is_predicted_alone_as_in_any_batch_and_order(config, per):
+def test_predictions_do_not_depend_on_batch_composition_or_order(config, per):
     model, tokens = loud(rm.RoMAEForPrediction(config, outputs=3, per=per)), some_tokens(n_axes=config.n_axes)
     lengths = tokens.lengths if per == "token" else np.ones(len(tokens), int)
-    logits = parts(model(rm.TokenBatch.collate(tokens)).logits, lengths)
+    logits = by_sample(model(rm.TokenBatch.collate(tokens)).logits, lengths)
     order = [4, 1, 0, 5, 3, 2]
-    shuffled = parts(model(rm.TokenBatch.collate(tokens[order])).logits, lengths[order])
+    shuffled = by_sample(model(rm.TokenBatch.collate(tokens[order])).logits, lengths[order])
     for place, i in enumerate(order):
         assert close(shuffled[place], logits[i])
         assert close(model(rm.TokenBatch.collate(tokens[i])).logits, logits[i])
 
 
-def test_the_order_of_tokens_within_samples_changes_nothing(config):
+def test_outputs_do_not_depend_on_the_order_of_tokens(config):
     tokens = some_tokens(n_axes=config.n_axes)
     order = shuffled_within(tokens)
     shuffled = in_order(tokens, order)
@@ -87,13 +88,13 @@ def test_the_order_of_tokens_within_samples_changes_nothing(config):
     assert close(predictor(rm.TokenBatch.collate(tokens)).logits, predictor(rm.TokenBatch.collate(shuffled)).logits)
     model, batch = loud(rm.RoMAEForPreTraining(config)), hidden_batch(tokens)
     again = rm.TokenBatch.collate(shuffled).hide(is_hidden=batch.is_hidden.numpy()[order])
-    answers = torch.zeros(len(tokens.values), 2)
-    answers[batch.is_hidden] = model(batch).prediction
-    assert close(model(again).prediction, answers[order][again.is_hidden])
+    predictions = torch.zeros(len(tokens.values), 2)
+    predictions[batch.is_hidden] = model(batch).prediction
+    assert close(model(again).prediction, predictions[order][again.is_hidden])
 
 
 @pytest.mark.parametrize("kind", [k for k in KINDS if k != "absolute"])
-def test_a_common_shift_changes_nothing_without_cls_and_does_with_cls(kind):
+def test_a_common_shift_of_positions_matters_only_with_cls(kind):
     config = small_config(**{**KINDS[kind], "cls": False})
     tokens = some_tokens(n_axes=config.n_axes, span=5)
     shifted = tokens.replace(positions=tokens.positions + 3.5)
@@ -105,14 +106,14 @@ def test_a_common_shift_changes_nothing_without_cls_and_does_with_cls(kind):
     assert not close(before.cls, after.cls, 1e-2)
 
 
-def test_positions_matter():
+def test_predictions_depend_on_distances():
     tokens = some_tokens()
     moved = tokens.replace(positions=tokens.positions * 1.3)
     model = loud(rm.RoMAEForPreTraining(small_config()))
     assert not close(model(hidden_batch(tokens)).prediction, model(hidden_batch(moved)).prediction, 1e-2)
 
 
-def test_rope_fraction_0_rotates_nothing():
+def test_with_rope_fraction_0_predictions_do_not_depend_on_positions():
     tokens = some_tokens()
     moved = tokens.replace(positions=tokens.positions[::-1] * 7.7)
     hidden = hidden_batch(tokens).is_hidden
@@ -122,8 +123,8 @@ def test_rope_fraction_0_rotates_nothing():
 
 
 @pytest.mark.parametrize("context", [0, 2])
-def test_independent_queries_do_not_see_what_else_is_asked_and_joint_ones_do(context):
-    """With the paper's joint decoder a value depends on the grid it is asked on: one interpolates independently."""
+def test_predictions_depend_on_other_queries_only_in_the_joint_decoder(context):
+    """With the joint decoder of the paper, a prediction depends on the grid of queries."""
     tokens = some_tokens([12, 9, 15])
     hidden = hidden_batch(tokens).is_hidden.numpy()
     is_extra = hidden & (np.arange(tokens.n_tokens) % 2 == 0)
@@ -132,12 +133,11 @@ def test_independent_queries_do_not_see_what_else_is_asked_and_joint_ones_do(con
         model = loud(rm.RoMAEForPreTraining(small_config(queries=queries, context=context)))
         dense = model(rm.TokenBatch.collate(tokens).hide(is_hidden=hidden)).prediction
         sparse = model(rm.TokenBatch.collate(fewer).hide(is_hidden=hidden[~is_extra])).prediction
-        same = close(dense[~is_extra[hidden]], sparse)
-        assert same == (queries == "independent")
+        assert close(dense[~is_extra[hidden]], sparse) == (queries == "independent")
 
 
-def test_defect_19_values_of_hidden_tokens_are_never_looked_at(config):
-    # so that a query needs a position alone
+def test_values_of_masked_tokens_are_never_used(config):
+    """So a query is a token with a position and no value. The official code cannot predict at given positions."""
     tokens = some_tokens(n_axes=config.n_axes)
     batch, model = hidden_batch(tokens), loud(rm.RoMAEForPreTraining(config))
     values = batch.values.clone()
@@ -148,7 +148,8 @@ def test_defect_19_values_of_hidden_tokens_are_never_looked_at(config):
     assert torch.equal(predictor(unknown).logits, predictor(batch).logits)
 
 
-def test_defect_3_no_token_moves_between_samples_that_hide_different_numbers():
+def test_samples_with_different_numbers_of_masked_tokens_keep_their_tokens():
+    """In the official code tokens move between such samples."""
     tokens, model = some_tokens([4, 4, 4]), loud(rm.RoMAEForPreTraining(small_config()))
     hidden = np.array([1, 0, 0, 0, 1, 1, 1, 0, 0, 1, 0, 1], bool)
     out = model(rm.TokenBatch.collate(tokens).hide(is_hidden=hidden))
@@ -159,7 +160,8 @@ def test_defect_3_no_token_moves_between_samples_that_hide_different_numbers():
     assert close(torch.cat(alone), out.prediction)
 
 
-def test_defect_10_nothing_is_left_of_the_batch_before_nor_of_an_exception():
+def test_outputs_do_not_depend_on_earlier_batches_or_errors():
+    """In the official code cached angles of one batch can rotate the next."""
     model = loud(rm.RoMAEForPreTraining(small_config()))
     batch, other = hidden_batch(some_tokens()), hidden_batch(some_tokens(seed=1))
     before = model(batch).prediction
@@ -171,20 +173,22 @@ def test_defect_10_nothing_is_left_of_the_batch_before_nor_of_an_exception():
     assert torch.equal(model(batch).prediction, before)
 
 
-def test_defect_15_the_mean_head_reads_real_tokens_alone_and_changes_none():
+def test_pooling_by_the_mean_uses_the_tokens_of_the_sample_and_changes_no_input():
+    """In the official code NaN of padding reaches the output, and the head writes in place."""
     tokens = some_tokens()
     model = loud(rm.RoMAEForPrediction(small_config(cls=False), outputs=3))
     batch = rm.TokenBatch.collate(tokens)
     states = model.encoder(batch).tokens
-    expected = torch.stack([part.mean(0) for part in parts(states, tokens.lengths)])
-    kept = batch.values.clone()
+    expected = torch.stack([of_sample.mean(0) for of_sample in by_sample(states, tokens.lengths)])
+    before = batch.values.clone()
     out = model(batch)
     assert close(out.pooled, expected)
     assert torch.isfinite(out.logits).all()
-    assert torch.equal(batch.values, kept)
+    assert torch.equal(batch.values, before)
 
 
-def test_defect_18_zeros_are_values_and_nothing_is_padded():
+def test_a_value_of_0_is_not_a_missing_value():
+    """In the official code padding zeros count as observations."""
     tokens = some_tokens([3, 3])
     zero = tokens.replace(values=np.where(np.arange(6)[:, None] == 2, 0, tokens.values))
     model = loud(rm.RoMAEForPrediction(small_config(), outputs=3))
@@ -194,24 +198,24 @@ def test_defect_18_zeros_are_values_and_nothing_is_padded():
     assert close(with_zero[1], without[1])
 
 
-def test_defect_25_only_visible_tokens_are_projected():
-    model, seen = rm.RoMAEForPreTraining(small_config()), []
-    model.encoder.projection.register_forward_hook(lambda module, given, out: seen.append(given[0].shape))
+def test_only_visible_tokens_are_projected():
+    """In the official code padding runs through every layer."""
+    model, shapes = rm.RoMAEForPreTraining(small_config()), []
+    model.encoder.projection.register_forward_hook(lambda module, inputs, out: shapes.append(inputs[0].shape))
     batch = hidden_batch(some_tokens())
     model(batch)
-    assert seen == [(len(batch.split.visible_idx), 2)]
+    assert shapes == [(len(batch.split.visible_idx), 2)]
 
 
-def test_defect_26_angles_are_made_once_a_stack(monkeypatch):
-    from rotary_mae.models import encoder
-
-    calls, made = [], encoder.rope_angles
-    monkeypatch.setattr(encoder, "rope_angles", lambda *given: calls.append(1) or made(*given))
+def test_angles_are_computed_once_for_each_stack(monkeypatch):
+    """The official code computes them in every layer."""
+    calls, rope_angles = [], encoder.rope_angles
+    monkeypatch.setattr(encoder, "rope_angles", lambda *arguments: calls.append(1) or rope_angles(*arguments))
     rm.RoMAEForPreTraining(small_config(depth=5))(hidden_batch(some_tokens()))
     assert len(calls) == 2
 
 
-def test_bands_of_a_model_fitted_on_more_bands():
+def test_channels_are_known_by_name_if_some_are_missing():
     tokens = some_measurements(RAGGED)
     scaling = rm.Scaling.fit(tokens)
     model = loud(rm.RoMAEForPrediction(small_config(n_values=1, n_axes=2), outputs=2))
