@@ -16,7 +16,6 @@ from sybil.parsers.myst import CodeBlockParser, PythonCodeBlockParser, SkipParse
 import rotary_mae as rm
 from rotary_mae import datasets
 from rotary_mae.cli.parser import COMMANDS
-from rotary_mae.estimators.estimator import RoMAEEstimator
 from rotary_mae.models.config import SIZES, Size
 from rotary_mae.training import train as loop
 from rotary_mae.training.config import TrainingConfig
@@ -114,8 +113,7 @@ def public_parts() -> list[tuple[str, object, str]]:
     found = []
     for name in sorted(set(rm.__all__) - {"__version__"}):
         thing = getattr(rm, name)
-        shared = inspect.getdoc(RoMAEEstimator) if name.startswith("RoMAE") and hasattr(thing, "get_params") else ""
-        found.append((name, thing, f"{inspect.getdoc(thing) or ''}\n{shared}"))
+        found.append((name, thing, inspect.getdoc(thing) or ""))
         for member, value in inspect.getmembers(thing) if inspect.isclass(thing) else ():
             function = value.fget if isinstance(value, property) else value
             if not member.startswith("_") and (getattr(function, "__module__", None) or "").startswith("rotary_mae"):
