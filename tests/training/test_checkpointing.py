@@ -204,7 +204,14 @@ def test_resuming_another_model_or_with_other_data_is_an_error(uninterrupted):
     with pytest.raises(ValueError, match=r"settings of model: .*width"):
         rm.train(other, waves(), quiet(**CONFIG), validation=VALIDATION, out=out, resume=True)
     with pytest.raises(ValueError, match=r"settings of data: n_samples = 21 \(now 20\)"):
-        rm.train(with_dropout("classifier"), waves(LENGTHS[:20]), quiet(**CONFIG), validation=VALIDATION, out=out, resume=True)
+        rm.train(
+            with_dropout("classifier"),
+            waves(LENGTHS[:20]),
+            quiet(**CONFIG),
+            validation=VALIDATION,
+            out=out,
+            resume=True,
+        )
 
 
 def test_resume_needs_a_folder():

@@ -84,7 +84,9 @@ def test_two_processes_stop_together_and_resume_to_the_bit(two_processes):
     assert all("interrupted at update 32" in message for message in messages), messages
     for part in ("best", "last"):
         assert_same_weights(two_processes / "stopped" / part, two_processes / "whole" / part)
-    stopped, whole = (load_file(two_processes / name / "last" / "training.safetensors") for name in ("stopped", "whole"))
+    stopped, whole = (
+        load_file(two_processes / name / "last" / "training.safetensors") for name in ("stopped", "whole")
+    )
     assert stopped.keys() == whole.keys()
     assert all(torch.equal(stopped[key], whole[key]) for key in whole)
     assert {"random.0", "random.1"} <= set(whole)

@@ -1,76 +1,28 @@
-"""The learning-rate schedule, and which weights decay."""
+"""Weight decay acts on matrices only."""
 
-import itertools
-import math
-
-import pytest
 import torch
 
-import rotary_mae as rm
-from rotary_mae.training.lr_schedule import learning_rate_factor, warmup_steps
 from rotary_mae.training.optimizer import make_optimizer
-from tests.training.runs import autoencoder, quiet, waves
+from tests.training.runs import autoencoder, quiet
 
 
-def factors(n_warmup, n_steps):
-    return [learning_rate_factor(step, n_warmup, n_steps) for step in range(n_steps)]
-
-
-@pytest.mark.parametrize("n_steps", [1, 2, 3, 10, 1000])
-@pytest.mark.parametrize("n_warmup", [0, 1, 2])
-def test_rises_over_the_warmup_to_exactly_1_and_falls_from_there(n_warmup, n_steps):
-    n_warmup = min(n_warmup, n_steps)
-    got = factors(n_warmup, n_steps)
-    assert got[:n_warmup] == [(i + 1) / n_warmup for i in range(n_warmup)]
-    assert max(got) == 1.0
-    fall = got[max(n_warmup - 1, 0) :]
-    assert all(a >= b for a, b in itertools.pairwise(fall))
-    assert all(f > 0 for f in got)
-
-
-def test_falls_along_half_a_cosine():
-    got = factors(2, 102)
-    assert got[2] == 1.0
-    assert got[52] == pytest.approx(0.5)
-    assert got[101] == pytest.approx(0.5 * (1 + math.cos(math.pi * 99 / 100)))
-
-
-@pytest.mark.parametrize("n_steps", [1, 2, 5, 40])
-@pytest.mark.parametrize("given", [0, 1, 2, 100, None])
-def test_warmup_fits_any_length(n_steps, given):
-    assert 0 <= warmup_steps(quiet(warmup_steps=given), n_steps) <= n_steps
-
-
-def test_training_uses_the_schedule_at_every_update():
-    config = quiet(epochs=6, batch_size=100, warmup_steps=2, learning_rate=1e-3)
-    result = rm.train(autoencoder(), waves(), config)
-    got = [line["learning_rate"] for line in result.history]
-    assert got == pytest.approx([1e-3 * f for f in factors(2, 6)], abs=0)
-
-
-@pytest.mark.parametrize("n_samples", [1, 2])
-def test_one_update_is_enough_to_train(n_samples):
-    result = rm.train(autoencoder(), waves((4,) * n_samples), quiet(epochs=1))
-    assert result.steps == 1
-
-
-def test_decay_acts_on_matrices_only():
+def test_vectors_do_not_decay():
     model = autoencoder()
-    decayed, kept = make_optimizer(model, quiet(weight_decay=0.1)).param_groups
-    assert (decayed["weight_decay"], kept["weight_decay"]) == (0.1, 0.0)
+    decayed, undecayed = make_optimizer(model, quiet(weight_decay=0.1)).param_groups
+    assert (decayed["weight_decay"], undecayed["weight_decay"]) == (0.1, 0.0)
     names = {p: name for name, p in model.named_parameters()}
-    assert {names[p] for p in kept["params"]} == {n for n, p in model.named_parameters() if p.dim() < 2}
-    assert {"mask_token", "encoder.cls", "encoder.projection.bias"} <= {names[p] for p in kept["params"]}
-    assert any("norm" in names[p] for p in kept["params"])
-    assert len(decayed["params"]) + len(kept["params"]) == len(names)
+    assert {names[p] for p in undecayed["params"]} == {n for n, p in model.named_parameters() if p.dim() < 2}
+    assert {"mask_token", "encoder.cls", "encoder.projection.bias"} <= {names[p] for p in undecayed["params"]}
+    assert any("norm" in names[p] for p in undecayed["params"])
+    assert len(decayed["params"]) + len(undecayed["params"]) == len(names)
 
 
-def test_frequencies_are_not_learned():
+def test_frequencies_are_not_trained():
     assert not any("frequencies" in name for name, _ in autoencoder().named_parameters())
 
 
-def test_an_unused_gradient_moves_no_vector():
-    # a step without any gradient shows what decay alone does
+def test_without_a_gradient_only_matrices_change():
+    # a step without any gradient shows the effect of decay alone
     model = autoencoder()
     optimizer = make_optimizer(model, quiet(weight_decay=0.5, learning_rate=0.1))
     before = {n: p.detach().clone() for n, p in model.named_parameters()}
@@ -79,3 +31,12 @@ def test_an_unused_gradient_moves_no_vector():
     optimizer.step()
     for name, parameter in model.named_parameters():
         assert torch.equal(parameter, before[name]) == (parameter.dim() < 2 or not before[name].any()), name
+
+
+def test_frozen_parameters_are_left_out():
+    model = autoencoder()
+    model.encoder.projection.weight.requires_grad_(False)
+    for name in ("adamw", "sgd"):
+        optimized = [p for group in make_optimizer(model, quiet(optimizer=name)).param_groups for p in group["params"]]
+        assert len(optimized) == len(list(model.parameters())) - 1
+        assert all(p is not model.encoder.projection.weight for p in optimized)

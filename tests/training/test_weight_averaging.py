@@ -1,4 +1,4 @@
-"""Averaged weights: the mean that is promised, kept apart from those that training goes on from."""
+"""Averaged weights: a plain mean at first, and separate from the weights that are updated."""
 
 from typing import ClassVar
 
@@ -11,13 +11,13 @@ from tests.training.runs import LENGTHS, assert_same_weights, autoencoder, class
 
 
 class Recorded(WeightAverage):
-    """An average that writes down what it averages."""
+    """An average that records the weights it averages."""
 
     trail: ClassVar[list] = []
 
     def update(self, n_updates):
         super().update(n_updates)
-        self.trail.append({name: p.detach().clone() for name, p in self.learned.items()})
+        self.trail.append({name: p.detach().clone() for name, p in self.parameters.items()})
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def trail(monkeypatch):
     return Recorded.trail
 
 
-def test_over_the_whole_run_it_is_the_plain_mean(trail):
+def test_the_average_over_the_whole_run_is_the_plain_mean(trail):
     model = autoencoder()
     result = rm.train(model, waves(), quiet(average=1.0))
     assert len(trail) == result.steps == 20
@@ -36,18 +36,18 @@ def test_over_the_whole_run_it_is_the_plain_mean(trail):
         torch.testing.assert_close(weight, mean, atol=1e-6, rtol=1e-5)
 
 
-def test_a_short_one_is_near_the_last_weights_and_far_from_the_first(trail):
+def test_a_short_average_is_the_exponential_one(trail):
     model = autoencoder()
-    rm.train(model, waves(), quiet(average=0.2, epochs=10))
-    kept = weights_of(model)
+    result = rm.train(model, waves(), quiet(average=0.2, epochs=10))
+    horizon = 0.2 * result.steps
+    for name, weight in weights_of(model).items():
+        expected = torch.zeros_like(weight)
+        for step, weights in enumerate(trail, start=1):
+            expected = torch.lerp(expected, weights[name], 1.0 / min(step, horizon))
+        torch.testing.assert_close(weight, expected, atol=1e-6, rtol=1e-5)
 
-    def distance(other):
-        return sum((kept[name] - weight).square().sum() for name, weight in other.items()).sqrt()
 
-    assert distance(trail[-1]) < 0.2 * distance(trail[0])
-
-
-def test_training_goes_on_as_without_it(trail):
+def test_the_updates_do_not_depend_on_the_average(trail):
     plain = autoencoder()
     rm.train(plain, waves(), quiet(evaluate_every=1))
     rm.train(autoencoder(), waves(), quiet(evaluate_every=1, average=0.5), validation=waves(LENGTHS[:6], seed=1))
@@ -55,7 +55,7 @@ def test_training_goes_on_as_without_it(trail):
         assert torch.equal(weight, trail[-1][name])
 
 
-def test_what_is_evaluated_is_what_is_kept(tmp_path):
+def test_the_averaged_weights_are_evaluated_and_saved(tmp_path):
     model, held = classifier(), waves(LENGTHS[:6], seed=1)
     config = quiet(average=0.5, evaluate_every=1)
     result = rm.train(model, waves(), config, validation=held, out=tmp_path / "run")
@@ -64,7 +64,7 @@ def test_what_is_evaluated_is_what_is_kept(tmp_path):
     assert_same_weights(model, tmp_path / "run" / "best")
 
 
-def test_without_validation_the_averaged_weights_are_the_result_and_on_disk(tmp_path):
+def test_without_validation_the_averaged_weights_are_the_result_and_saved(tmp_path):
     out, plain = tmp_path / "run", classifier()
     rm.train(plain, waves(), quiet())
     model = classifier()
@@ -77,7 +77,7 @@ def test_without_validation_the_averaged_weights_are_the_result_and_on_disk(tmp_
     assert_same_weights(model, resumed)
 
 
-def test_the_last_weights_are_kept_where_validation_shall_not_choose(tmp_path):
+def test_with_keep_last_validation_does_not_choose_the_weights(tmp_path):
     held, out = waves(LENGTHS[:6], seed=1), tmp_path / "run"
     last, plain = classifier(), classifier()
     rm.train(plain, waves(), quiet(average=0.5))

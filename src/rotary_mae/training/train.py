@@ -127,8 +127,12 @@ def _check_samples(model: Pretrained, source: Source, validation: Source | None)
 
 def _checked_weights(name: str, given: npt.ArrayLike, n_samples: int) -> npt.NDArray[np.float32]:
     weights = np.asarray(given, np.float32)
-    if weights.shape != (n_samples,) or not (np.isfinite(weights).all() and (weights >= 0).all()):
-        raise ValueError(f"{name} must be ({n_samples},) finite numbers of at least 0, got {weights.shape}")
+    if weights.shape != (n_samples,):
+        raise ValueError(f"{name} must be of shape ({n_samples},), a weight a sample, got {weights.shape}")
+    if n_bad := int(np.count_nonzero(~(np.isfinite(weights) & (weights >= 0)))):
+        raise ValueError(
+            f"{name} must be finite numbers of at least 0, {n_bad} of them are not; leave those samples out"
+        )
     if not weights.any():
         raise ValueError(f"{name} is zero for every sample, so that none would count; give some a positive weight")
     return weights
