@@ -1,4 +1,4 @@
-"""ESC-50's layout, written by the test; and the real ESC-10."""
+"""ESC-50: small archives in its format, and the original ESC-10."""
 
 import copy
 import io
@@ -12,7 +12,7 @@ from rotary_mae.data.sources import Source
 from rotary_mae.datasets import load_esc10
 from rotary_mae.datasets.esc50 import read_esc50
 
-soundfile = pytest.importorskip("soundfile", reason="sound files need the extra audio")
+soundfile = pytest.importorskip("soundfile", reason="audio files need the extra audio")
 
 HEADER = "filename,fold,target,category,esc10,src_file,take\n"
 
@@ -39,7 +39,7 @@ def archive(tmp_path: Path) -> Path:
     return path
 
 
-def test_clips_come_with_class_and_name_by_fold(archive: Path) -> None:
+def test_clips_have_their_class_and_name_and_are_chosen_by_fold(archive: Path) -> None:
     clips = read_esc50(archive)
     assert isinstance(clips, Source)
     assert clips.targets.tolist() == ["dog", "rain", "cow"] * 2
@@ -50,13 +50,13 @@ def test_clips_come_with_class_and_name_by_fold(archive: Path) -> None:
     assert read_esc50(archive, is_esc10=True).targets.tolist() == ["dog", "rain"] * 2
 
 
-def test_a_copy_reads_for_itself(archive: Path) -> None:
+def test_a_copy_opens_the_archive_for_itself(archive: Path) -> None:
     clips = read_esc50(archive)
     before = clips[[4]].values
     np.testing.assert_array_equal(copy.deepcopy(clips)[[4]].values, before)
 
 
-def test_what_is_wrong_with_an_archive_is_said(archive: Path, tmp_path: Path) -> None:
+def test_wrong_folds_and_archives_are_errors(archive: Path, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"folds must be some of .* got \(6,\)"):
         read_esc50(archive, folds=[6])
     (tmp_path / "cut.zip").write_bytes(archive.read_bytes()[:5000])
@@ -69,7 +69,7 @@ def test_what_is_wrong_with_an_archive_is_said(archive: Path, tmp_path: Path) ->
 
 
 @pytest.mark.slow
-def test_the_real_esc10(need_originals) -> None:
+def test_the_original_esc10(need_originals) -> None:
     need_originals("esc10/ESC-10-16k.zip")
     clips = load_esc10()
     kinds, counts = np.unique(clips.targets, return_counts=True)

@@ -1,4 +1,4 @@
-"""PhysioNet 2012: the original counts, and the format on a small archive."""
+"""PhysioNet 2012: a small archive in its format, and the counts of the original."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -41,13 +41,13 @@ def named(tokens: TokenSet) -> list[tuple[float, str, float]]:
     return [(minute, names[int(index)], pytest.approx(value)) for (minute, index), value in rows]
 
 
-def test_names_are_those_of_the_challenge() -> None:
+def test_variables_are_those_of_the_challenge() -> None:
     assert len(SERIES) == 37
     assert list(SERIES) == sorted(SERIES)
     assert not set(SERIES) & set(STATICS)
 
 
-def test_statics_come_first_at_the_time_of_the_first_measurement(archive: Path, outcomes: Path) -> None:
+def test_descriptors_precede_the_first_measurement_at_its_time(archive: Path, outcomes: Path) -> None:
     tokens = read_physionet2012(archive, outcomes)
     assert tokens.schema.statics == STATICS
     assert tokens.channels == SERIES
@@ -68,7 +68,7 @@ def test_statics_come_first_at_the_time_of_the_first_measurement(archive: Path, 
     assert tokens.is_static.tolist() == [True] * 2 + [False] * 4 + [True] * 4 + [False] * 3
 
 
-def test_statics_as_channels_stay_at_minute_0(archive: Path, outcomes: Path) -> None:
+def test_descriptors_as_channels_stay_at_minute_0(archive: Path, outcomes: Path) -> None:
     tokens = read_physionet2012(archive, outcomes, as_channels=True)
     assert len(tokens.channels) == 41
     assert list(tokens.channels) == sorted(tokens.channels)
@@ -77,7 +77,7 @@ def test_statics_as_channels_stay_at_minute_0(archive: Path, outcomes: Path) -> 
     assert named(tokens[0])[:3] == [(0, "Age", 54), (0, "ICUType", 4), (7, "HR", 73)]
 
 
-def test_statics_can_be_left_out(archive: Path, outcomes: Path) -> None:
+def test_descriptors_can_be_left_out(archive: Path, outcomes: Path) -> None:
     some = read_physionet2012(archive, outcomes, statics=["ICUType", "Age"])
     assert some.schema.statics == ("Age", "ICUType")
     none = read_physionet2012(archive, outcomes, statics=())
@@ -86,7 +86,7 @@ def test_statics_can_be_left_out(archive: Path, outcomes: Path) -> None:
     assert none.lengths.tolist() == [4, 3]
 
 
-def test_bad_arguments(archive: Path, outcomes: Path) -> None:
+def test_wrong_arguments_are_errors(archive: Path, outcomes: Path) -> None:
     with pytest.raises(ValueError, match=r"statics.*got \['Weight'\]"):
         read_physionet2012(archive, outcomes, statics=("Weight",))
     for sets in ("ab", (), ("c",), ("a", "a")):
@@ -105,20 +105,22 @@ def test_bad_arguments(archive: Path, outcomes: Path) -> None:
         ({"8.txt": HEAD + FIRST.replace("RecordID,5", "RecordID,8")}, r"no outcome for 1 stays.*\[8\]"),
     ],
 )
-def test_bad_archives(tmp_path: Path, outcomes: Path, write_tar: Write, files: dict[str, str], message: str) -> None:
+def test_damaged_and_other_archives_are_errors(
+    tmp_path: Path, outcomes: Path, write_tar: Write, files: dict[str, str], message: str
+) -> None:
     archive = write_tar(tmp_path / "set-a.tar.gz", files)
     with pytest.raises(ValueError, match=message):
         read_physionet2012(archive, outcomes)
 
 
-def test_outcomes_need_their_columns(archive: Path, outcomes: Path) -> None:
+def test_outcomes_without_their_columns_are_an_error(archive: Path, outcomes: Path) -> None:
     outcomes.write_text("RecordID,Died\n5,0\n")
     with pytest.raises(ValueError, match=r"lacks the columns \['In-hospital_death'\]"):
         read_physionet2012(archive, outcomes)
 
 
 @pytest.mark.slow
-def test_original(need_originals: Callable[..., None]) -> None:
+def test_counts_of_the_original(need_originals: Callable[..., None]) -> None:
     need_originals(*(f"physionet2012/{name}" for s in "ab" for name in (f"set-{s}.tar.gz", f"Outcomes-{s}.txt")))
     tokens = load_physionet2012()
     assert len(tokens) == 4000 - 3 + 4000 - 7

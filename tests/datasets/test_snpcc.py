@@ -1,4 +1,4 @@
-"""The supernova challenge: the original counts, and the SNANA text on small archives."""
+"""Supernova challenge: small archives in its format, and the counts of the original."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -31,7 +31,7 @@ Write = Callable[[Path, dict[str, str]], Path]
 
 
 @pytest.mark.parametrize("suffix", ["gz", "xz"])
-def test_small_archive(tmp_path: Path, write_tar: Write, suffix: str) -> None:
+def test_a_small_archive_becomes_tokens(tmp_path: Path, write_tar: Write, suffix: str) -> None:
     files = {"photo.list": "DES_SN000017.DAT", "DES_SN000017.DAT": FIRST, "DES_SN000019.DAT": SECOND}
     tokens, is_spectroscopic = read_snpcc(write_tar(tmp_path / f"SIMGEN.tar.{suffix}", files))
     assert tokens.channels == ("g", "r", "i", "z")
@@ -45,7 +45,7 @@ def test_small_archive(tmp_path: Path, write_tar: Write, suffix: str) -> None:
     np.testing.assert_allclose(tokens[1].values[0], [0.5207, 3.995])
 
 
-def test_failed_observations_on_demand(tmp_path: Path, write_tar: Write) -> None:
+def test_failed_observations_are_kept_if_requested(tmp_path: Path, write_tar: Write) -> None:
     archive = write_tar(tmp_path / "SIMGEN.tar.gz", {"DES_SN000017.DAT": FIRST})
     assert read_snpcc(archive, with_failed=True)[0].values[-1].tolist() == [-9, -9]
 
@@ -62,13 +62,15 @@ def test_failed_observations_on_demand(tmp_path: Path, write_tar: Write) -> None
         ({"a.DAT": FIRST.replace("NOBS: 4", "NOBS: 5")}, "a.DAT has 4 observations, but NOBS says 5"),
     ],
 )
-def test_bad_archives(tmp_path: Path, write_tar: Write, files: dict[str, str], message: str) -> None:
+def test_damaged_and_other_archives_are_errors(
+    tmp_path: Path, write_tar: Write, files: dict[str, str], message: str
+) -> None:
     with pytest.raises(ValueError, match=message):
         read_snpcc(write_tar(tmp_path / "SIMGEN.tar.gz", files))
 
 
 @pytest.mark.slow
-def test_original(need_originals: Callable[..., None]) -> None:
+def test_counts_of_the_original(need_originals: Callable[..., None]) -> None:
     need_originals("snpcc/SIMGEN_PUBLIC_DES.tar.xz")
     tokens, is_spectroscopic = load_snpcc(with_failed=True)
     assert len(tokens) == 21_319

@@ -1,4 +1,4 @@
-"""Stripe 82: the original counts, and the format on a small archive."""
+"""Stripe 82: a small archive in its format, and the counts of the original."""
 
 import gzip
 from collections.abc import Callable
@@ -23,7 +23,7 @@ def stars(tmp_path: Path) -> Path:
     return path
 
 
-def test_small_archive(tmp_path: Path, stars: Path, write_tar: Write) -> None:
+def test_a_small_archive_becomes_tokens(tmp_path: Path, stars: Path, write_tar: Write) -> None:
     files = {"0README": "text", "12.dat": LATER + EPOCH, "7.dat": EPOCH.replace(" ", "   ")}
     tokens = read_stripe82(write_tar(tmp_path / "table1.tar.gz", files), stars)
     assert tokens.channels == ("u", "g", "r", "i", "z")
@@ -37,12 +37,12 @@ def test_small_archive(tmp_path: Path, stars: Path, write_tar: Write) -> None:
     assert (np.diff(tokens[0].positions[:, 0]) > 0).all()
 
 
-def test_failed_measurements_on_demand(tmp_path: Path, stars: Path, write_tar: Write) -> None:
+def test_failed_measurements_are_kept_if_requested(tmp_path: Path, stars: Path, write_tar: Write) -> None:
     archive = write_tar(tmp_path / "table1.tar.gz", {"12.dat": LATER})
     assert read_stripe82(archive, stars, with_failed=True).n_tokens == 5
 
 
-def test_equal_times_go_by_band(tmp_path: Path, stars: Path, write_tar: Write) -> None:
+def test_measurements_at_one_time_are_ordered_by_band(tmp_path: Path, stars: Path, write_tar: Write) -> None:
     row = "1 2 5 1 .1 5 2 .1 5 3 .1 5 4 .1 5 5 .1\n"
     tokens = read_stripe82(write_tar(tmp_path / "table1.tar.gz", {"7.dat": row}), stars)
     assert tokens.positions[:, 1].tolist() == [0, 1, 2, 3, 4]
@@ -58,26 +58,28 @@ def test_equal_times_go_by_band(tmp_path: Path, stars: Path, write_tar: Write) -
         ({"7.dat": EPOCH + "\n" + EPOCH}, "blank lines"),
     ],
 )
-def test_bad_archives(tmp_path: Path, stars: Path, write_tar: Write, files: dict[str, str], message: str) -> None:
+def test_other_archives_are_errors(
+    tmp_path: Path, stars: Path, write_tar: Write, files: dict[str, str], message: str
+) -> None:
     archive = write_tar(tmp_path / "table1.tar.gz", files)
     with pytest.raises(ValueError, match=message):
         read_stripe82(archive, stars)
 
 
-def test_damaged_archive(tmp_path: Path, stars: Path, write_tar: Write) -> None:
+def test_a_truncated_archive_is_an_error(tmp_path: Path, stars: Path, write_tar: Write) -> None:
     archive = write_tar(tmp_path / "table1.tar.gz", {"7.dat": EPOCH * 200})
     archive.write_bytes(archive.read_bytes()[:100])
     with pytest.raises(ValueError, match=r"table1.tar.gz is damaged.*downloaded again"):
         read_stripe82(archive, stars)
 
 
-def test_unknown_type(tmp_path: Path, stars: Path, write_tar: Write) -> None:
+def test_a_star_without_type_is_an_error(tmp_path: Path, stars: Path, write_tar: Write) -> None:
     stars.write_bytes(gzip.compress(b"7 d 0.3\n"))
     with pytest.raises(ValueError, match=r"ab or c, got '7 d 0\.3'"):
         read_stripe82(write_tar(tmp_path / "table1.tar.gz", {"7.dat": EPOCH}), stars)
 
 
-def test_original(need_originals: Callable[..., None]) -> None:
+def test_counts_of_the_original(need_originals: Callable[..., None]) -> None:
     need_originals("s82_rrlyrae/table1.tar.gz", "s82_rrlyrae/table2.dat.gz")
     everything = load_stripe82(with_failed=True)
     assert everything.n_tokens == 136_196

@@ -1,4 +1,4 @@
-"""Tiny ImageNet's layout, written by the test; and the real images."""
+"""Tiny ImageNet: small archives in its format, and the original images."""
 
 import io
 import zipfile
@@ -37,7 +37,7 @@ def archive(tmp_path: Path) -> Path:
     return path
 
 
-def test_pictures_come_with_their_class(archive: Path) -> None:
+def test_images_have_their_class(archive: Path) -> None:
     train = read_tiny_imagenet(archive)
     assert train.targets.tolist() == ["n1"] * 3 + ["n2"] * 3
     assert train.ids.tolist()[:2] == ["n1_0.JPEG", "n1_1.JPEG"]
@@ -47,13 +47,13 @@ def test_pictures_come_with_their_class(archive: Path) -> None:
     assert train.lengths.tolist() == [64] * 6
 
 
-def test_validation_is_labelled_by_its_listing_and_grey_gets_colours(archive: Path) -> None:
+def test_validation_labels_are_read_from_their_file_and_grey_images_get_colours(archive: Path) -> None:
     held_out = read_tiny_imagenet(archive, "val", patch=(32, 32))
     assert held_out.targets.tolist() == ["n2", "n1"]
     np.testing.assert_allclose(images_from_tokens(held_out[1:])[0, 9, 9], [100 / 255] * 3, atol=0.01)
 
 
-def test_a_part_of_it_is_the_first_classes_of_the_list(archive: Path) -> None:
+def test_n_classes_chooses_the_first_classes_of_the_list(archive: Path) -> None:
     assert read_tiny_imagenet(archive, n_classes=1).targets.tolist() == ["n2"] * 3
     assert read_tiny_imagenet(archive, n_per_class=2).ids.tolist() == [
         f"{k}_{i}.JPEG" for k in ("n1", "n2") for i in (0, 1)
@@ -61,7 +61,7 @@ def test_a_part_of_it_is_the_first_classes_of_the_list(archive: Path) -> None:
     assert class_names(archive)["n2"] == "blue jay, bird"
 
 
-def test_what_cannot_be_is_said(archive: Path, tmp_path: Path) -> None:
+def test_wrong_arguments_and_archives_are_errors(archive: Path, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"split must be one of .* got 'test'"):
         read_tiny_imagenet(archive, "test")
     with pytest.raises(ValueError, match="n_classes must be at least 1 and at most 2, got 3"):
@@ -73,7 +73,7 @@ def test_what_cannot_be_is_said(archive: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_the_real_pictures(need_originals) -> None:
+def test_the_original_images(need_originals) -> None:
     need_originals("tiny-imagenet/tiny-imagenet-50x200.zip")
     train, held_out = load_tiny_imagenet(), load_tiny_imagenet("val")
     assert (len(train), len(held_out)) == (10_000, 2_500)

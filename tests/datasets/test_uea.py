@@ -1,4 +1,4 @@
-"""The UEA archive: the original counts, and the .ts format on small archives."""
+"""UEA archive: small archives in the .ts format, and the counts of originals."""
 
 import zipfile
 from collections.abc import Callable
@@ -26,7 +26,7 @@ def write_uea(tmp_path: Path) -> Callable[..., Path]:
     return write
 
 
-def test_equal_lengths(write_uea: Callable[..., Path]) -> None:
+def test_series_of_equal_lengths_become_steps(write_uea: Callable[..., Path]) -> None:
     tokens = read_uea(write_uea("1,2,3:4,5,6.5:up\n-1,-2,-3:1E-3,0,0:down\n"))
     assert tokens.axes == ("time",)
     assert tokens.channels == ("0", "1")
@@ -39,14 +39,14 @@ def test_equal_lengths(write_uea: Callable[..., Path]) -> None:
     assert tokens.ids.tolist() == ["train-0", "train-1"]
 
 
-def test_lengths_may_differ(write_uea: Callable[..., Path]) -> None:
+def test_series_may_have_different_lengths(write_uea: Callable[..., Path]) -> None:
     tokens = read_uea(write_uea("1,2,3:4,5,6:up\r\n7:8:down\r\n\r\n"))
     assert tokens.lengths.tolist() == [3, 1]
     assert tokens.values[3].tolist() == [7, 8]
     assert tokens.schema.roles == ("value", "value")
 
 
-def test_steps_partly_missing_get_flags_and_empty_ones_are_none(write_uea: Callable[..., Path]) -> None:
+def test_partly_missing_steps_get_flags_and_empty_steps_become_no_token(write_uea: Callable[..., Path]) -> None:
     tokens = read_uea(write_uea("1,?,?,4:5,6,?,8:up\n1,?:NaN,2:down\n", missing=True))
     assert tokens.schema.roles == ("value", "value", "observed", "observed")
     assert tokens[0].values.tolist() == [[1, 5, 1, 1], [0, 6, 0, 1], [4, 8, 1, 1]]
@@ -54,16 +54,16 @@ def test_steps_partly_missing_get_flags_and_empty_ones_are_none(write_uea: Calla
     assert tokens[1].values.tolist() == [[1, 0, 1, 0], [0, 2, 0, 1]]
 
 
-def test_shorter_dimensions_are_not_observed_at_their_end(write_uea: Callable[..., Path]) -> None:
+def test_shorter_dimensions_were_not_observed_at_their_end(write_uea: Callable[..., Path]) -> None:
     tokens = read_uea(write_uea("1,2:5:up\n"))
     assert tokens.values.tolist() == [[1, 5, 1, 1], [2, 0, 1, 0]]
 
 
-def test_the_header_alone_may_ask_for_flags(write_uea: Callable[..., Path]) -> None:
+def test_the_header_alone_may_require_flags(write_uea: Callable[..., Path]) -> None:
     assert "observed" in read_uea(write_uea("1,2:3,4:up\n", missing=True)).schema.roles
 
 
-def test_without_labels(write_uea: Callable[..., Path]) -> None:
+def test_a_problem_without_labels_has_no_targets(write_uea: Callable[..., Path]) -> None:
     unlabelled = HEADER.replace("@classLabel true up down", "@classLabel false")
     tokens = read_uea(write_uea("1,2:3,4\n", header=unlabelled))
     assert tokens.targets is None
@@ -80,19 +80,19 @@ def test_without_labels(write_uea: Callable[..., Path]) -> None:
         ("?,?:?,?:up\n", "no tokens"),
     ],
 )
-def test_bad_bodies(write_uea: Callable[..., Path], body: str, message: str) -> None:
+def test_bad_bodies_are_errors(write_uea: Callable[..., Path], body: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         read_uea(write_uea(body))
 
 
-def test_bad_headers(write_uea: Callable[..., Path]) -> None:
+def test_bad_headers_are_errors(write_uea: Callable[..., Path]) -> None:
     with pytest.raises(ValueError, match="no line @data"):
         read_uea(write_uea("1:up\n", header="@problemName Tiny\n"))
     with pytest.raises(ValueError, match="time stamps"):
         read_uea(write_uea("1:up\n", header=HEADER.replace("timeStamps false", "timeStamps true")))
 
 
-def test_absent_split_and_damaged_archive(write_uea: Callable[..., Path]) -> None:
+def test_a_missing_split_and_a_damaged_archive_are_errors(write_uea: Callable[..., Path]) -> None:
     archive = write_uea("1:2:up\n")
     with pytest.raises(ValueError, match=r"no test split: expected one file named \*_TEST.ts.*Tiny_TRAIN.ts"):
         read_uea(archive, "test")
@@ -101,7 +101,7 @@ def test_absent_split_and_damaged_archive(write_uea: Callable[..., Path]) -> Non
         read_uea(archive)
 
 
-def test_bad_arguments() -> None:
+def test_wrong_arguments_are_errors() -> None:
     with pytest.raises(ValueError, match="split must be one of"):
         load_uea("Epilepsy", "validation")
     for name in ("../Epilepsy", "", "a b"):
@@ -118,7 +118,7 @@ def test_bad_arguments() -> None:
         ("LSST", 2459, 2466, (36, 36), 6, 14),
     ],
 )
-def test_originals(
+def test_counts_of_the_originals(
     need_originals: Callable[..., None],
     name: str,
     train: int,
@@ -137,7 +137,7 @@ def test_originals(
         assert len(np.unique(tokens.targets)) == n_classes
 
 
-def test_original_heartbeat(need_originals: Callable[..., None]) -> None:
+def test_counts_of_the_original_heartbeat(need_originals: Callable[..., None]) -> None:
     need_originals("uea/Heartbeat.zip")
     tokens = load_uea("Heartbeat")
     assert len(tokens) == 204

@@ -12,7 +12,6 @@ from reproduce.audio import experiment
 from reproduce.audio.augmentation import clip_versions
 from reproduce.ensemble import evaluate_ensemble
 from reproduce.run import measure
-from rotary_mae.datasets import load_audio_folder
 from tests.reproduce.archives import write_audio_files, write_esc50
 
 TOY = {"width": 24, "heads": 2, "depth": 1, "decoder": {"width": 24, "heads": 2, "depth": 1}}
@@ -26,25 +25,6 @@ def clip_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         write_audio_files(tmp_path / folder, 3)
     monkeypatch.setenv("ROMAE_DATA", str(tmp_path))
     return tmp_path
-
-
-def test_audio_folder_is_read_in_order_and_lazily(clip_folders: Path) -> None:
-    folder = clip_folders / "librispeech"
-    (folder / "84" / "notes.txt").write_text("not audio")
-    clips = load_audio_folder(folder)
-    assert isinstance(clips, rm.Source)
-    assert clips.ids.tolist() == ["84/0/0.flac", "84/1/1.flac", "84/2/2.flac"]
-    assert (np.diff(clips.lengths) > 0).all(), "clips keep their lengths"
-    assert clips[[2, 0]].lengths.tolist() == clips.lengths[[2, 0]].tolist()
-    assert clips.targets is None
-    assert len(load_audio_folder(folder, n=2)) == 2
-
-
-def test_folder_without_audio_files_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="holds no audio"):
-        load_audio_folder(tmp_path)
-    with pytest.raises(FileNotFoundError, match="is no folder"):
-        load_audio_folder(tmp_path / "nowhere")
 
 
 def test_held_out_fold_is_not_in_the_training_set_in_any_version() -> None:
