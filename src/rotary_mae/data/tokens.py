@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from rotary_mae.data.indexing import budget_slices, sample_indices, token_indices  # noqa: F401
+from rotary_mae.data.indexing import sample_indices, token_indices
 from rotary_mae.data.labels import as_labels
 from rotary_mae.data.parquet import write_token_arrays
 from rotary_mae.data.schema import Schema

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from rotary_mae.data.indexing import sample_indices
 from rotary_mae.data.schema import Schema
-from rotary_mae.data.tokens import TokenSet, sample_indices
+from rotary_mae.data.tokens import TokenSet
 from rotary_mae.prior.channels import draw_signals
 from rotary_mae.prior.families import FAMILIES, draw_main_family
 from rotary_mae.prior.measurement import measure
