@@ -1,4 +1,4 @@
-"""Small files of every kind, runs trained on them, and a way to call the command."""
+"""Small files of every kind, runs trained on them, and a function that calls the command."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ WIDE = ["--id=stay", "--time=when", "--value=hr,sbp"]
 
 
 @dataclass(frozen=True)
-class Said:
-    """What a call of the command came to."""
+class Result:
+    """Exit code and output of a call of the command."""
 
     code: int
     out: str
@@ -38,7 +38,7 @@ class Said:
 
     @property
     def error(self) -> str:
-        """The one line about what went wrong."""
+        """The text of the error, which must be a single line."""
         assert self.code == 2, (self.code, self.err)
         lines = [line for line in self.err.splitlines() if line.startswith("romae: error: ")]
         assert len(lines) == 1, self.err
@@ -46,27 +46,27 @@ class Said:
         return lines[0].removeprefix("romae: error: ")
 
 
-Romae = Callable[..., Said]
+Romae = Callable[..., Result]
 
 
 @pytest.fixture
 def romae(capfd: pytest.CaptureFixture[str]) -> Romae:
     """Call the command in this process: ``romae("info", path)``."""
 
-    def call(*arguments: object) -> Said:
+    def call(*arguments: object) -> Result:
         capfd.readouterr()
         try:
             code = main([str(argument) for argument in arguments])
         except SystemExit as end:
             code = int(end.code or 0)
         out, err = capfd.readouterr()
-        return Said(code, out, err)
+        return Result(code, out, err)
 
     return call
 
 
 def long_frame() -> pd.DataFrame:
-    """Light curves, a row a measurement, with a redshift and a class."""
+    """Return light curves with a row per measurement, a redshift and a class."""
     tokens = rm.simulate_light_curves(N_OBJECTS)
     frame = tokens.to_frame("pandas")
     names = {"id": "object_id", "time": "mjd", "channel": "band", "value": "flux", "error": "flux_err"}
@@ -75,7 +75,7 @@ def long_frame() -> pd.DataFrame:
 
 
 def wide_frame() -> pd.DataFrame:
-    """Vital signs, a row a time, with missing cells, time stamps and two numbers to predict."""
+    """Return vital signs with a row per time, missing cells, time stamps and two numbers to predict."""
     rng = np.random.default_rng(0)
     rows = []
     for stay in range(N_STAYS):
@@ -89,7 +89,7 @@ def wide_frame() -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class Files:
-    """Where things lie."""
+    """Paths of the files in a folder: ``files.long_csv`` is ``folder / "long.csv"``."""
 
     folder: Path
 
@@ -100,7 +100,7 @@ class Files:
 
 @pytest.fixture(scope="session")
 def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
-    """long.csv, wide.parquet, tokens.parquet ... as ``files.long_csv``; a cache in the folder ``cache``."""
+    """Write long.csv, wide.parquet, tokens.parquet and others, and a cache in the folder ``cache``."""
     folder = tmp_path_factory.mktemp("data")
     for name, frame in (("long", long_frame()), ("wide", wide_frame())):
         frame.to_csv(folder / f"{name}.csv", index=False)
@@ -117,7 +117,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
 
 @pytest.fixture(scope="session")
 def runs(files: Files, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """A small run of every kind: pretrain, classify and interpolate of long.csv, regress and gaps of wide.csv."""
+    """Train a run of every kind: pretrain, classify and interpolate on long.csv, regress and gaps on wide.csv."""
     folder = tmp_path_factory.mktemp("runs")
     long, wide = [files.long_csv, *LONG], [files.wide_csv, *WIDE]
     commands: dict[str, list[object]] = {

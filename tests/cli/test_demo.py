@@ -1,4 +1,4 @@
-"""The demo, on few objects: what it writes is whole and says what was measured."""
+"""The demo on few objects: its files are complete and agree with its measurements."""
 
 import json
 import re
@@ -8,58 +8,55 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rotary_mae.cli import demo as story
+from rotary_mae.cli import demo as demo_command
+from rotary_mae.cli.demo_data import DemoData, DemoResults, simulated_light_curves
 from rotary_mae.cli.parser import run
-from rotary_mae.data.tokens import TokenSet
-from rotary_mae.evaluation.features import distribution_features
+
+
+@pytest.fixture(scope="module")
+def small_data() -> DemoData:
+    data = simulated_light_curves(0)
+    return replace(
+        data, tokens=data.tokens[:140], n_test=40, n_labelled=40, pretrain_epochs=2, classify_epochs=2, seeds=(0, 1)
+    )
 
 
 @pytest.mark.slow
-def test_the_demo_writes_numbers_a_picture_and_a_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = story._simulated(0)
-    small = replace(
-        whole, tokens=whole.tokens[:140], n_test=40, n_labelled=40, pretrain_epochs=2, classify_epochs=2, seeds=(0, 1)
-    )
-    monkeypatch.setattr(story, "_simulated", lambda seed: small)
+def test_the_demo_writes_numbers_a_picture_and_a_page(
+    small_data: DemoData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(demo_command, "simulated_light_curves", lambda seed: small_data)
     run(["demo", "--out", str(tmp_path / "demo")])
     results = json.loads((tmp_path / "demo" / "results.json").read_text())
+    assert list(results) == ["data", "seeds", "scores", "interpolation", "curves", "counts", "seconds"]
     assert set(results["scores"]) == {"RoMAE, pre-trained", "RoMAE, from scratch", "random forest"}
-    assert all(len(scores) == 2 and all(0 <= s <= 1 for s in scores) for scores in results["scores"].values())
+    assert list(results["curves"]) == ["pre-training", "RoMAE, pre-trained", "RoMAE, from scratch"]
+    assert results["counts"] == {"pre-training": 100, "labelled": 40, "test": 40}
+    assert all(len(scores) == 2 for scores in results["scores"].values())
     assert results["interpolation"]["n_hidden"] > 100
     assert (tmp_path / "demo" / "interpolation.png").read_bytes().startswith(b"\x89PNG")
     page = (tmp_path / "demo" / "demo.html").read_text()
-    assert f"{np.mean(results['scores']['random forest']):.3f}" in page
+    for scores in results["scores"].values():
+        assert f"{np.mean(scores):.3f}" in page
     # one file that needs no network
-    ours, plotly, _ = page.partition('<script type="application/json" id="figures">')
+    html, plotly, _ = page.partition('<script type="application/json" id="figures">')
     assert plotly
-    assert not re.findall(r'(?:src|href)="(?!data:)', ours)
-    for title in ("Which class is it?", "Object by object", "How samples lie to each other", "How it learned"):
-        assert title in ours
+    assert not re.findall(r'(?:src|href)="(?!data:)', html)
+    titles = ["Classification", "Confusion matrix and calibration", "Prediction of masked values"]
+    titles += ["Predictions for single samples", "Map of the embeddings", "Learning curves"]
+    assert re.findall(r"<h2>(.*?)</h2>", html) == [*titles[:4], "Coverage of the prediction intervals", *titles[4:]]
     assert "truth without noise" in page
-    assert not list((tmp_path / "demo").glob("*.partial"))
+    assert sorted(path.name for path in (tmp_path / "demo").iterdir()) == [
+        "demo.html",
+        "interpolation.png",
+        "results.json",
+    ]
 
 
-def test_simple_features_are_those_of_numpy_and_scipy() -> None:
-    from scipy.stats import skew
-
-    rng = np.random.default_rng(0)
-    lengths = np.array([30, 25, 2])
-    channel = rng.integers(0, 2, 57)
-    channel[55:] = 0
-    values = rng.normal(size=57).astype(np.float32)
-    tokens = TokenSet(
-        values,
-        np.column_stack([rng.uniform(0, 9, 57), channel]),
-        lengths,
-        axes=("time", "channel"),
-        channels=("g", "r"),
-    )
-    features = distribution_features(tokens).reshape(3, 2, 4)
-    for i, one in enumerate(tokens):
-        for c in range(2):
-            mine = one.values[one.positions[:, 1] == c, 0].astype(float)
-            if not len(mine):
-                assert np.isnan(features[i, c, 3])
-                continue
-            expected = [mine.std(), np.ptp(np.quantile(mine, [0.05, 0.95])), skew(mine), np.median(mine)]
-            np.testing.assert_allclose(features[i, c], expected, rtol=1e-5, atol=1e-6)
+def test_results_are_saved_with_the_name_and_seeds_of_the_data(small_data: DemoData, tmp_path: Path) -> None:
+    DemoResults(scores={"forest": [0.5]}, seconds=2.0).save(tmp_path / "results.json", small_data)
+    results = json.loads((tmp_path / "results.json").read_text())
+    assert results["data"] == "Simulated light curves"
+    assert results["seeds"] == [0, 1]
+    assert results["scores"] == {"forest": [0.5]}
+    assert results["seconds"] == 2.0

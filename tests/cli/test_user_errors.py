@@ -1,4 +1,4 @@
-"""What people get wrong is one line with what to do, exit code 2, and leaves nothing behind."""
+"""User errors are one line that says what to do, with exit code 2, and leave no files behind."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -62,37 +62,37 @@ BAD: dict[str, tuple[Callable[[Frame], Frame], str]] = {
 
 @pytest.mark.parametrize("case", BAD)
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])
-def test_bad_data(romae: Romae, tmp_path: Path, case: str, suffix: str) -> None:
+def test_unusable_data_is_reported_with_its_path(romae: Romae, tmp_path: Path, case: str, suffix: str) -> None:
     spoil, expected = BAD[case]
     data = tmp_path / f"data.{suffix}"
     frame = spoil(long_frame())
     frame.to_csv(data, index=False) if suffix == "csv" else frame.to_parquet(data)
-    said = romae("pretrain", data, *LONG, *SMALL, "--out", tmp_path / "run")
-    assert expected in said.error
-    assert str(data) in said.error
+    result = romae("pretrain", data, *LONG, *SMALL, "--out", tmp_path / "run")
+    assert expected in result.error
+    assert str(data) in result.error
     assert [p.name for p in tmp_path.iterdir()] == [data.name]
 
 
 @pytest.mark.parametrize("how", ["mean", "keep", "error", None])
-def test_rows_twice(romae: Romae, tmp_path: Path, how: str | None) -> None:
+def test_duplicate_rows_follow_their_flag(romae: Romae, tmp_path: Path, how: str | None) -> None:
     _twice(long_frame()).to_csv(tmp_path / "data.csv", index=False)
     flags = [*LONG, *SMALL, "--out", tmp_path / "run", *(["--duplicates", how] if how else [])]
-    said = romae("pretrain", tmp_path / "data.csv", *flags)
-    assert (said.code == 0) == (how != "error")
-    assert ("has 2 values of channel" in said.err) == (how in ("error", None))
+    result = romae("pretrain", tmp_path / "data.csv", *flags)
+    assert (result.code == 0) == (how != "error")
+    assert ("has 2 values of channel" in result.err) == (how in ("error", None))
 
 
-def test_columns_that_are_not_there(romae: Romae, files: Files, tmp_path: Path) -> None:
+def test_missing_columns_are_reported_with_their_flag(romae: Romae, files: Files, tmp_path: Path) -> None:
     out = ["--out", tmp_path / "run"]
-    said = romae("pretrain", files.long_csv, *out)
-    assert "there is no column 'id'" in said.error
-    assert "object_id, mjd, band, flux, flux_err, class, z" in said.error
-    assert "say with --id which one is meant" in said.error
-    said = romae("pretrain", files.long_csv, *LONG, "--value", "fluxx", *out)
-    assert "did you mean 'flux'" in said.error
-    assert "--value" in said.error
-    said = romae("classify", files.long_csv, *LONG, "--label", "klass", *out)
-    assert "--label" in said.error
+    result = romae("pretrain", files.long_csv, *out)
+    assert "there is no column 'id'" in result.error
+    assert "object_id, mjd, band, flux, flux_err, class, z" in result.error
+    assert "name the column with --id" in result.error
+    result = romae("pretrain", files.long_csv, *LONG, "--value", "fluxx", *out)
+    assert "did you mean 'flux'" in result.error
+    assert "--value" in result.error
+    result = romae("classify", files.long_csv, *LONG, "--label", "klass", *out)
+    assert "--label" in result.error
     assert "--label COLUMN" in romae("classify", files.long_csv, *LONG, *out).error
     assert "--target COLUMN" in romae("regress", files.long_csv, *LONG, *out).error
     assert "--label" in romae("classify", files.long_csv, *LONG, "--labels", files.labels_csv, *out).error
@@ -101,7 +101,7 @@ def test_columns_that_are_not_there(romae: Romae, files: Files, tmp_path: Path) 
     assert not list(tmp_path.iterdir())
 
 
-def test_files_that_are_not_what_they_should_be(romae: Romae, files: Files, tmp_path: Path) -> None:
+def test_unreadable_files_are_reported(romae: Romae, files: Files, tmp_path: Path) -> None:
     broken = tmp_path / "broken.parquet"
     for whole in (files.long_parquet, files.tokens_parquet):
         broken.write_bytes(whole.read_bytes()[:-100])
@@ -115,19 +115,19 @@ def test_files_that_are_not_what_they_should_be(romae: Romae, files: Files, tmp_
         "data.xlsx": "expected .csv",
         "folder": "is a folder, but no cache",
     }.items():
-        said = romae("pretrain", tmp_path / name, "--out", tmp_path / "run")
-        assert expected in said.error
-        assert name in said.error
+        result = romae("pretrain", tmp_path / name, "--out", tmp_path / "run")
+        assert expected in result.error
+        assert name in result.error
     assert not (tmp_path / "run").exists()
 
 
-def test_labels_that_do_not_fit(romae: Romae, files: Files, tmp_path: Path) -> None:
+def test_wrong_label_files_are_reported(romae: Romae, files: Files, tmp_path: Path) -> None:
     flags = [*LONG, "--label", "kind", "--labels", tmp_path / "labels.csv", "--out", tmp_path / "run"]
     labels = pd.read_csv(files.labels_csv)
     labels[1:].to_csv(tmp_path / "labels.csv", index=False)
     assert "no label for 1 of 24 ids" in romae("classify", files.long_csv, *flags).error
     pd.concat([labels, labels[:1]]).to_csv(tmp_path / "labels.csv", index=False)
-    assert "comes more than once" in romae("classify", files.long_csv, *flags).error
+    assert "occurs more than once" in romae("classify", files.long_csv, *flags).error
     labels.assign(kind="star").to_csv(tmp_path / "labels.csv", index=False)
     assert "at least two classes" in romae("classify", files.long_csv, *flags).error
     labels.assign(**{labels.columns[0]: [None, *labels[labels.columns[0]][1:]]}).to_csv(
@@ -140,33 +140,35 @@ def test_labels_that_do_not_fit(romae: Romae, files: Files, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("command", ["predict", "embed", "interpolate", "evaluate"])
-def test_folders_that_are_no_run(romae: Romae, files: Files, tmp_path: Path, command: str) -> None:
+def test_other_folders_are_not_taken_for_runs(romae: Romae, files: Files, tmp_path: Path, command: str) -> None:
     more = {"interpolate": ["--at", "grid:3"]}.get(command, [])
-    for run, expected in ((files.folder, "is not the folder of an estimator"), (tmp_path / "no", "no folder")):
-        said = romae(command, run, files.long_csv, "--out", tmp_path / "out.csv", *more)
-        assert expected in said.error
+    for run, expected in ((files.folder, "holds neither an estimator nor a model"), (tmp_path / "no", "no folder")):
+        result = romae(command, run, files.long_csv, "--out", tmp_path / "out.csv", *more)
+        assert expected in result.error
     assert not list(tmp_path.iterdir())
 
 
-def test_a_damaged_run(romae: Romae, files: Files, runs: dict[str, Path], tmp_path: Path) -> None:
+def test_a_damaged_run_is_reported(romae: Romae, files: Files, runs: dict[str, Path], tmp_path: Path) -> None:
     import shutil
 
     run = tmp_path / "run"
     shutil.copytree(runs["classify"], run)
     for weights in run.rglob("model.safetensors"):
         weights.write_bytes(weights.read_bytes()[:200])
-    said = romae("predict", run, files.long_csv, "--out", tmp_path / "out.csv")
-    assert "cannot be read" in said.error
+    result = romae("predict", run, files.long_csv, "--out", tmp_path / "out.csv")
+    assert "cannot be read" in result.error
     (run / "estimator.json").write_text("{")
     assert "cannot be read" in romae("predict", run, files.long_csv, "--out", tmp_path / "out.csv").error
 
 
-def test_a_channel_never_seen(romae: Romae, runs: dict[str, Path], tmp_path: Path) -> None:
+def test_an_unknown_channel_is_reported_and_a_missing_one_is_fine(
+    romae: Romae, runs: dict[str, Path], tmp_path: Path
+) -> None:
     data = tmp_path / "data.csv"
     frame = long_frame()
     frame.assign(band=frame["band"].replace("g", "u")).to_csv(data, index=False)
-    said = romae("predict", runs["classify"], data, "--out", tmp_path / "out.csv")
-    assert "['u'] were never seen in training" in said.error
+    result = romae("predict", runs["classify"], data, "--out", tmp_path / "out.csv")
+    assert "['u'] were never seen in training" in result.error
     assert [p.name for p in tmp_path.iterdir()] == ["data.csv"]
 
 
@@ -176,7 +178,7 @@ def test_a_band_less_is_fine(romae: Romae, runs: dict[str, Path], tmp_path: Path
     assert romae("predict", runs["classify"], data, "--out", tmp_path / "out.csv").code == 0
 
 
-def test_a_column_less_is_fine_in_a_wide_file(romae: Romae, runs: dict[str, Path], tmp_path: Path) -> None:
+def test_a_channel_may_be_missing_from_a_wide_file(romae: Romae, runs: dict[str, Path], tmp_path: Path) -> None:
     data, out = tmp_path / "data.csv", ["--out", tmp_path / "out.csv"]
     wide_frame().drop(columns="sbp").to_csv(data, index=False)
     assert romae("predict", runs["regress"], data, *out).code == 0
@@ -185,25 +187,25 @@ def test_a_column_less_is_fine_in_a_wide_file(romae: Romae, runs: dict[str, Path
     assert "no column 'hr'" in romae("predict", runs["regress"], data, *out).error
 
 
-def test_a_class_never_seen(romae: Romae, runs: dict[str, Path], tmp_path: Path) -> None:
+def test_an_unknown_class_is_reported(romae: Romae, runs: dict[str, Path], tmp_path: Path) -> None:
     data = tmp_path / "data.csv"
     long_frame().replace({"class": {"agn": "quasar"}}).to_csv(data, index=False)
     assert "labels ['quasar'] were never seen" in romae("evaluate", runs["classify"], data).error
 
 
-def test_answers_that_are_not_there(romae: Romae, files: Files, runs: dict[str, Path], tmp_path: Path) -> None:
+def test_missing_labels_are_reported(romae: Romae, files: Files, runs: dict[str, Path], tmp_path: Path) -> None:
     assert "has no column 'nope'" in romae("evaluate", runs["classify"], files.long_csv, "--label", "nope").error
     long_frame().drop(columns="class").to_csv(tmp_path / "data.csv", index=False)
     assert "has no column 'class'" in romae("evaluate", runs["classify"], tmp_path / "data.csv").error
 
 
-def test_questions_that_cannot_be_answered(romae: Romae, files: Files, runs: dict[str, Path], tmp_path: Path) -> None:
+def test_wrong_queries_are_reported(romae: Romae, files: Files, runs: dict[str, Path], tmp_path: Path) -> None:
     out = ["--out", tmp_path / "out.csv"]
     data, run = files.long_csv, runs["interpolate"]
     frame = long_frame()[["object_id", "mjd", "band"]][:5]
     for spoiled, expected in (
-        (frame.assign(object_id="unknown"), "asks about id 'unknown'"),
-        (frame.assign(band="u"), "asks about channels ['u']"),
+        (frame.assign(object_id="unknown"), "at has id 'unknown'"),
+        (frame.assign(band="u"), "at has channels ['u']"),
         (frame.assign(mjd=np.inf), "must be finite"),
         (frame.drop(columns="band"), "no column 'band'"),
         (frame.assign(mjd=pd.Timestamp("2024-01-01")), "give numbers"),
@@ -216,15 +218,15 @@ def test_questions_that_cannot_be_answered(romae: Romae, files: Files, runs: dic
 
 
 @pytest.mark.parametrize("name", ["out.txt", "out", "."])
-def test_outputs_that_cannot_be_written(
+def test_unwritable_outputs_are_refused_before_any_work(
     romae: Romae, files: Files, runs: dict[str, Path], tmp_path: Path, name: str
 ) -> None:
-    said = romae("predict", runs["classify"], files.long_csv, "--out", tmp_path / name)
-    assert "written as one of .csv" in said.error
+    result = romae("predict", runs["classify"], files.long_csv, "--out", tmp_path / name)
+    assert "written as one of .csv" in result.error
     assert not list(tmp_path.iterdir())
 
 
-def test_an_earlier_output_stays_whole_when_something_goes_wrong(
+def test_a_failed_write_keeps_the_existing_file(
     romae: Romae, files: Files, runs: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "out.csv"
@@ -242,13 +244,13 @@ def test_an_earlier_output_stays_whole_when_something_goes_wrong(
 def test_a_single_observation_is_enough(romae: Romae, runs: dict[str, Path], tmp_path: Path) -> None:
     long_frame()[:1].to_csv(tmp_path / "one.csv", index=False)
     for command, run in (("predict", "classify"), ("embed", "pretrain"), ("evaluate", "classify")):
-        said = romae(command, runs[run], tmp_path / "one.csv", "--out", tmp_path / "out.csv")
-        assert said.code == 0, said.err
-    said = romae(
+        result = romae(command, runs[run], tmp_path / "one.csv", "--out", tmp_path / "out.csv")
+        assert result.code == 0, result.err
+    result = romae(
         "interpolate", runs["interpolate"], tmp_path / "one.csv", "--at", "grid:2", "--out", tmp_path / "o.csv"
     )
-    assert said.code == 0, said.err
-    assert "no value could be hidden" in romae("evaluate", runs["pretrain"], tmp_path / "one.csv").error
+    assert result.code == 0, result.err
+    assert "no value could be masked" in romae("evaluate", runs["pretrain"], tmp_path / "one.csv").error
 
 
 def test_a_single_series_can_be_trained_on(romae: Romae, tmp_path: Path) -> None:
@@ -256,23 +258,15 @@ def test_a_single_series_can_be_trained_on(romae: Romae, tmp_path: Path) -> None
     assert romae("pretrain", tmp_path / "one.csv", *WIDE, *SMALL, "--out", tmp_path / "run").code == 0
 
 
-def test_debug_shows_where(romae: Romae, files: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(ValueError, match="no column 'id'"):
-        romae("pretrain", files.long_csv, "--out", tmp_path / "run", "--debug")
-    monkeypatch.setenv("ROMAE_DEBUG", "1")
-    with pytest.raises(ValueError, match="no column 'id'"):
-        romae("pretrain", files.long_csv, "--out", tmp_path / "run")
-
-
 @pytest.mark.parametrize("command", ["predict", "embed", "evaluate", "interpolate"])
-def test_what_is_read_is_never_written_over(
+def test_inputs_are_never_overwritten(
     romae: Romae, files: Files, runs: dict[str, Path], tmp_path: Path, command: str
 ) -> None:
     data = tmp_path / "mine.csv"
     data.write_bytes(files.long_csv.read_bytes())
     kind = {"predict": "classify", "embed": "pretrain", "evaluate": "classify", "interpolate": "interpolate"}[command]
     at = ["--at", "grid:3"] if command == "interpolate" else []
-    said = romae(command, runs[kind], data, *at, "--out", tmp_path / "." / "mine.csv")
-    assert "is an input and would be overwritten" in said.error
+    result = romae(command, runs[kind], data, *at, "--out", tmp_path / "." / "mine.csv")
+    assert "is an input and would be overwritten" in result.error
     assert data.read_bytes() == files.long_csv.read_bytes()
     assert "is a folder" in romae(command, runs[kind], data, *at, "--out", tmp_path).error or command != "evaluate"

@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 
 from rotary_mae.report.page import Page, write_page
-from rotary_mae.report.sections import class_sections, hidden_sections, map_section
-from tests.report.answers import CLASSES, HOSTILE, of_classes, of_series
+from rotary_mae.report.sections import classification_sections, embedding_section, reconstruction_sections
+from tests.report.held_out_examples import CLASSES, HOSTILE, classifier_predictions, interpolator_predictions
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
@@ -24,15 +24,16 @@ LAPTOP, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
 
 @pytest.fixture(scope="module")
 def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Any, list[str]]]:
-    """The page, open; and everything that went wrong or was asked of the network so far."""
+    """Open the page; also return the list of errors and of network requests, which grows."""
     from playwright.sync_api import Error, sync_playwright
 
     path = tmp_path_factory.mktemp("report") / "page.html"
-    leaves, classes = hidden_sections(of_series())[0], class_sections(of_classes())[0]
-    places = map_section(of_classes())
-    assert places is not None
-    write_page(path, Page("A page", "of many parts", [*leaves, *classes, places]))
-    wrong: list[str] = []
+    samples, _ = reconstruction_sections(interpolator_predictions())
+    classes, _ = classification_sections(classifier_predictions())
+    embeddings = embedding_section(classifier_predictions())
+    assert embeddings is not None
+    write_page(path, Page("A page", "of several sections", [*samples, *classes, embeddings]))
+    errors: list[str] = []
     with sync_playwright() as playwright:
         # as root, as in most containers, chromium starts only without its sandbox
         try:
@@ -40,30 +41,30 @@ def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Any, list
         except Error as error:
             pytest.skip(f"{CHROMIUM} does not start: {error.message.splitlines()[0]}")
         page = browser.new_context(viewport=LAPTOP, offline=True).new_page()
-        page.on("console", lambda message: wrong.append(message.text))
-        page.on("pageerror", lambda error: wrong.append(str(error)))
-        page.on("request", lambda request: None if request.url.startswith("file:") else wrong.append(request.url))
+        page.on("console", lambda message: errors.append(message.text))
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("request", lambda request: None if request.url.startswith("file:") else errors.append(request.url))
         page.goto(path.as_uri())
-        yield page, wrong
+        yield page, errors
         browser.close()
 
 
 def picture(page: Any) -> np.ndarray:
-    """(height, width, 3) of the whole page."""
+    """Return a picture (height, width, 3) of the whole page."""
     return np.asarray(Image.open(io.BytesIO(page.screenshot(full_page=True))).convert("RGB"))
 
 
 def until(page: Any, condition: str) -> None:
-    """Wait for it, up to 10 seconds; playwright's own way is forbidden by the page's policy."""
+    """Wait for a condition up to 10 seconds; the policy of the page forbids the wait of playwright."""
     for _ in range(100):
         if page.evaluate(condition):
             return
         page.wait_for_timeout(100)
-    raise AssertionError(f"never came true: {condition}")
+    raise AssertionError(f"not true after 10 seconds: {condition}")
 
 
 def middle_of_a_dot(page: Any, chart: str, trace: int, dot: int) -> tuple[float, float]:
-    """Where it is on the screen, after scrolling there."""
+    """Scroll to a dot and return its place on the screen."""
     page.locator(f"#{chart}").scroll_into_view_if_needed()
     x, y = page.evaluate(
         """([name, trace, dot]) => {
@@ -78,7 +79,7 @@ def middle_of_a_dot(page: Any, chart: str, trace: int, dot: int) -> tuple[float,
 
 
 def is_shown_over(page: Any, expected: str, chart: str, trace: int, dot: int) -> bool:
-    """Whether the mouse over a dot brings this up, within 3 seconds."""
+    """Return True if the mouse over a dot shows a text within 3 seconds."""
     x, y = middle_of_a_dot(page, chart, trace, dot)
     page.mouse.move(x - 40, y - 40)
     page.mouse.move(x, y, steps=4)
@@ -89,14 +90,14 @@ def is_shown_over(page: Any, expected: str, chart: str, trace: int, dot: int) ->
     return False
 
 
-def test_it_opens_without_an_error_or_a_network(opened: tuple[Any, list[str]]) -> None:
-    page, wrong = opened
+def test_the_page_opens_without_errors_and_without_a_network(opened: tuple[Any, list[str]]) -> None:
+    page, errors = opened
     assert page.locator(".chart .main-svg").count() >= 6
-    assert not wrong
+    assert not errors
     assert page.evaluate("window.hacked") is None
 
 
-def test_the_mouse_over_the_map_shows_whose_dot_it_is(opened: tuple[Any, list[str]]) -> None:
+def test_the_mouse_shows_the_id_of_a_dot(opened: tuple[Any, list[str]]) -> None:
     page, _ = opened
     # the dots of a class are every third sample
     label = sorted(CLASSES).index(CLASSES[1])
@@ -105,14 +106,14 @@ def test_the_mouse_over_the_map_shows_whose_dot_it_is(opened: tuple[Any, list[st
         assert is_shown_over(page, f"{HOSTILE[sample % 6]} {sample}{CLASSES[1]}", "map", label, dot)
 
 
-def test_leafing_changes_the_object(opened: tuple[Any, list[str]]) -> None:
-    page, wrong = opened
-    bar, values = page.locator(".leaf"), "document.getElementById('leaves')._fullData[3].y[0]"
+def test_the_buttons_and_keys_change_the_sample(opened: tuple[Any, list[str]]) -> None:
+    page, errors = opened
+    bar, values = page.locator(".chooser"), "document.getElementById('samples')._fullData[3].y[0]"
     assert bar.locator("option").all_text_contents() == HOSTILE
     first = page.evaluate(values)
     bar.locator(".next").click()
     second = page.evaluate(values)
-    assert bar.locator(".place").text_content() == "2 of 6"
+    assert bar.locator(".count").text_content() == "2 of 6"
     page.locator("h1").click()
     page.keyboard.press("ArrowRight")
     third = page.evaluate(values)
@@ -121,14 +122,14 @@ def test_leafing_changes_the_object(opened: tuple[Any, list[str]]) -> None:
     assert page.evaluate(values) == first
     assert len({first, second, third}) == 3
     bar.locator(".previous").click()
-    assert bar.locator(".place").text_content() == "6 of 6"
-    assert not wrong
+    assert bar.locator(".count").text_content() == "6 of 6"
+    assert not errors
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", [LAPTOP, PHONE], ids=["laptop", "phone"])
-def test_it_fits_the_screen_in_light_and_dark(opened: tuple[Any, list[str]], size: dict[str, int], scheme: str) -> None:
-    page, wrong = opened
+def test_the_page_fits_the_screen(opened: tuple[Any, list[str]], size: dict[str, int], scheme: str) -> None:
+    page, errors = opened
     page.set_viewport_size(size)
     page.emulate_media(color_scheme=scheme)
     until(page, "document.querySelector('#map .main-svg').clientWidth <= innerWidth")
@@ -141,4 +142,4 @@ def test_it_fits_the_screen_in_light_and_dark(opened: tuple[Any, list[str]], siz
     assert len(np.unique(shown[::3, ::3].astype(np.int64) @ [1, 256, 65536])) > 50
     ink = page.evaluate("document.querySelector('#map .xtick text').style.fill")
     assert ink == {"light": "rgb(27, 36, 48)", "dark": "rgb(230, 235, 241)"}[scheme]
-    assert not wrong
+    assert not errors

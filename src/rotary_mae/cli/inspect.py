@@ -4,14 +4,8 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from rotary_mae.cli.flags import ColumnFlags, Names
-
-if TYPE_CHECKING:
-    from rich.table import Table
-
-    from rotary_mae.evaluation.held_out import HeldOutPredictions
 
 
 def report(
@@ -48,6 +42,7 @@ def report(
     from rotary_mae.report.page import require_plotly
 
     require_plotly()
+    from rotary_mae.cli.estimator_runs import predict_for_report
     from rotary_mae.data.files import check_output
     from rotary_mae.estimators.run_description import describe_run, is_run
     from rotary_mae.evaluation.held_out import HeldOutPredictions
@@ -58,32 +53,12 @@ def report(
     if data is None and (label is not None or labels is not None):
         raise ValueError("--label and --labels belong to --data; add --data, or leave them out")
     page = check_output(run / "report.html" if out is None else out, data, labels)
-    predictions = HeldOutPredictions.load(run)
-    if data is not None:
-        predictions = _predict_data(run, data, columns, label, labels, predictions)
+    if data is None:
+        predictions = HeldOutPredictions.load(run)
+    else:
+        predictions = predict_for_report(run, data, columns, label, labels)
     write_run_report(page, run, describe_run(run), predictions)
     print(f"{page}: open it in a browser", file=sys.stderr)
-
-
-def _predict_data(
-    run: Path,
-    data: Path,
-    columns: ColumnFlags,
-    label: Names | None,
-    labels: Path | None,
-    validation: HeldOutPredictions | None,
-) -> HeldOutPredictions:
-    """Predict the samples in ``data``; ``validation`` tells which data the run was trained on."""
-    from rotary_mae.cli.data import describe_data, read_with_labels
-    from rotary_mae.estimators.held_out import predict_held_out
-    from rotary_mae.estimators.loading import load
-
-    estimator = load(run)
-    source, y = read_with_labels(estimator, data, columns, label, labels)
-    trained_on = {} if validation is None else {k: validation.about[k] for k in ("source", "data")}
-    is_trained_on = data.resolve() == Path(trained_on.get("source", "")).resolve()
-    about = {**describe_data(data, source), **trained_on, "part": str(data), "is_trained_on": is_trained_on}
-    return predict_held_out(estimator, source, about, y)
 
 
 def info(path: Path, *, columns: ColumnFlags) -> None:
@@ -103,25 +78,25 @@ def info(path: Path, *, columns: ColumnFlags) -> None:
     from rotary_mae.data.summary import summarise
     from rotary_mae.estimators.run_description import describe_run, is_run
 
-    console = Console()
     if is_run(path):
-        console.print(_two_columns(path, describe_run(path)))
+        _print_texts(path, describe_run(path))
         return
     summary = summarise(read_source(path, with_default_columns(path, columns.resolve())))
-    console.print(_two_columns(path, summary.lines()))
+    _print_texts(path, summary.lines())
     if summary.channels:
         table = Table("channel", "samples", "values", "lowest", "median", "highest", box=None)
         for channel in summary.channels:
             numbers = (f"{number:.4g}" for number in (channel.low, channel.median, channel.high))
             table.add_row(channel.name, str(channel.n_samples), str(channel.n_values), *numbers)
-        console.print(table)
+        Console().print(table)
 
 
-def _two_columns(path: Path, texts: dict[str, str]) -> Table:
-    """Return a table of texts by name, with the path as its title."""
+def _print_texts(path: Path, texts: dict[str, str]) -> None:
+    """Print texts by name in two columns, below the path."""
+    from rich.console import Console
     from rich.table import Table
 
     table = Table(title=str(path), show_header=False, box=None, title_justify="left")
     for name, text in texts.items():
         table.add_row(name, text)
-    return table
+    Console().print(table)

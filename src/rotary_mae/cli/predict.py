@@ -4,17 +4,8 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 from rotary_mae.cli.flags import ColumnFlags, Names
-
-TRAINING_COMMANDS = {
-    "RoMAEEmbedder": "pretrain",
-    "RoMAEClassifier": "classify",
-    "RoMAERegressor": "regress",
-    "RoMAEInterpolator": "fit-interpolator",
-}
-"""The command that trains each class of estimators."""
 
 
 def predict(run: Path, data: Path, *, out: Path, columns: ColumnFlags) -> None:
@@ -34,11 +25,12 @@ def predict(run: Path, data: Path, *, out: Path, columns: ColumnFlags) -> None:
         columns of a table.
     """
     from rotary_mae.cli.data import read_for_estimator
+    from rotary_mae.cli.estimator_runs import load_run
     from rotary_mae.data.files import check_table_output, write_table
     from rotary_mae.estimators.prediction_tables import prediction_table
 
     check_table_output(out, data)
-    estimator = _load(run, "predict", "RoMAEClassifier", "RoMAERegressor")
+    estimator = load_run(run, "predict", "RoMAEClassifier", "RoMAERegressor")
     write_table(prediction_table(estimator, read_for_estimator(estimator, data, columns)), out)
 
 
@@ -59,11 +51,12 @@ def embed(run: Path, data: Path, *, out: Path, columns: ColumnFlags) -> None:
         columns of a table.
     """
     from rotary_mae.cli.data import read_for_estimator
+    from rotary_mae.cli.estimator_runs import load_run
     from rotary_mae.data.files import check_table_output, write_table
     from rotary_mae.estimators.prediction_tables import embedding_table
 
     check_table_output(out, data)
-    estimator = _load(run, "embed", "RoMAEEmbedder")
+    estimator = load_run(run, "embed", "RoMAEEmbedder")
     write_table(embedding_table(estimator, read_for_estimator(estimator, data, columns)), out)
 
 
@@ -90,6 +83,7 @@ def interpolate(run: Path, data: Path, *, at: str, out: Path, columns: ColumnFla
         picture of the first three series to write as well, .png, .pdf or .svg.
     """
     from rotary_mae.cli.data import read_for_estimator
+    from rotary_mae.cli.estimator_runs import load_run
     from rotary_mae.data.files import check_table_output, read_table, write_table
     from rotary_mae.estimators.prediction_tables import grid_frame
     from rotary_mae.report.plots import check_picture, plot_interpolation, save_figure
@@ -98,7 +92,7 @@ def interpolate(run: Path, data: Path, *, at: str, out: Path, columns: ColumnFla
     check_table_output(out, data, at if n_times is None else None)
     if plot is not None:
         check_picture(plot)
-    estimator = _load(run, "interpolate", "RoMAEInterpolator")
+    estimator = load_run(run, "interpolate", "RoMAEInterpolator")
     names = columns.resolve(estimator.columns)
     queries = None if n_times is not None else read_table(at, names["id"])
     source = read_for_estimator(estimator, data, columns)
@@ -141,12 +135,13 @@ def evaluate(
     """
     from rotary_mae._atomic import replacing_file
     from rotary_mae.cli.data import read_with_labels
+    from rotary_mae.cli.estimator_runs import TRAINING_COMMANDS, load_run
     from rotary_mae.data.files import check_output
     from rotary_mae.estimators.evaluate import evaluate as evaluate_estimator
 
     if out is not None:
         check_output(out, data, labels)
-    estimator = _load(run, "evaluate", *TRAINING_COMMANDS)
+    estimator = load_run(run, "evaluate", *TRAINING_COMMANDS)
     source, y = read_with_labels(estimator, data, columns, label, labels)
     metrics = evaluate_estimator(estimator, source, y)
     width = max(len(name) for name in metrics)
@@ -155,21 +150,6 @@ def evaluate(
     if out is not None:
         with replacing_file(out) as partial:
             partial.write_text(json.dumps({"run": str(run), "data": str(data), **metrics}, indent=1) + "\n")
-
-
-def _load(run: Path, command: str, *classes: str) -> Any:
-    """Load an estimator; raises ValueError if its class is not one of ``classes``."""
-    from rotary_mae.estimators.loading import load
-
-    estimator = load(run)
-    name = type(estimator).__name__
-    if name not in classes:
-        expected = " or ".join(TRAINING_COMMANDS[known] for known in classes)
-        raise ValueError(
-            f"romae {command} needs a {expected} run, but {run} is a {TRAINING_COMMANDS[name]} run; train such a run, "
-            f"with --init {run} to start from its weights"
-        )
-    return estimator
 
 
 def _grid_size(at: str) -> int | None:

@@ -4,15 +4,9 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from rotary_mae.cli.flags import ColumnFlags, Names, TrainingFlags, split_names
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
-
-    from rotary_mae.data.sources import Source
-    from rotary_mae.estimators.estimator import RoMAEEstimator
 
 
 def pretrain(data: Path, *, out: Path, columns: ColumnFlags, settings: TrainingFlags, resume: bool = False) -> None:
@@ -33,9 +27,10 @@ def pretrain(data: Path, *, out: Path, columns: ColumnFlags, settings: TrainingF
     resume : bool
         resume the run in --out; the result is the same as without the interruption.
     """
+    from rotary_mae.cli.estimator_runs import fit_run
     from rotary_mae.estimators.embedder import RoMAEEmbedder
 
-    _fit(RoMAEEmbedder, data, out, columns, settings, resume)
+    fit_run(RoMAEEmbedder, data, out, columns, settings, resume)
 
 
 def classify(
@@ -73,10 +68,11 @@ def classify(
     resume : bool
         resume the run in --out; the result is the same as without the interruption.
     """
+    from rotary_mae.cli.estimator_runs import fit_run
     from rotary_mae.estimators.classifier import RoMAEClassifier
 
     own: dict[str, Any] = {"class_weight": class_weight, "n_estimators": n_estimators}
-    _fit(RoMAEClassifier, data, out, columns, settings, resume, target=label, labels=labels, **own)
+    fit_run(RoMAEClassifier, data, out, columns, settings, resume, target=label, labels=labels, **own)
 
 
 def regress(
@@ -111,12 +107,13 @@ def regress(
     resume : bool
         resume the run in --out; the result is the same as without the interruption.
     """
+    from rotary_mae.cli.estimator_runs import fit_run
     from rotary_mae.estimators.regressor import RoMAERegressor
 
     names = split_names(target)
     single = names[0] if names is not None and len(names) == 1 else names
     own: dict[str, Any] = {"n_estimators": n_estimators}
-    _fit(RoMAERegressor, data, out, columns, settings, resume, target=single, labels=labels, **own)
+    fit_run(RoMAERegressor, data, out, columns, settings, resume, target=single, labels=labels, **own)
 
 
 def fit_interpolator(
@@ -153,10 +150,11 @@ def fit_interpolator(
     resume : bool
         resume the run in --out; the result is the same as without the interruption.
     """
+    from rotary_mae.cli.estimator_runs import fit_run
     from rotary_mae.estimators.interpolator import RoMAEInterpolator
 
     own: dict[str, Any] = {"hiding": hiding, "hiding_fraction": hiding_fraction, "n_estimators": n_estimators}
-    _fit(RoMAEInterpolator, data, out, columns, settings, resume, **own)
+    fit_run(RoMAEInterpolator, data, out, columns, settings, resume, **own)
 
 
 def convert(checkpoint: Path, *, out: Path) -> None:
@@ -179,64 +177,3 @@ def convert(checkpoint: Path, *, out: Path) -> None:
     model = from_official(checkpoint)
     model.save_pretrained(out)
     print(f"{out}: {type(model).__name__}, {model.n_parameters()} parameters", file=sys.stderr)
-
-
-def _fit(
-    estimator_class: type[RoMAEEstimator],
-    data: Path,
-    out: Path,
-    columns: ColumnFlags,
-    settings: TrainingFlags,
-    resume: bool,
-    target: Names | None = None,
-    labels: Path | None = None,
-    **own: Any,
-) -> None:
-    """Train an estimator, print its metrics and save predictions for its validation set.
-
-    own: parameters of this class of estimators alone.
-    """
-    from rotary_mae.cli.data import is_main_process, read_label_file, read_source, with_default_columns
-
-    settings.check()
-    names = with_default_columns(data, columns.resolve({} if target is None else {"target": target}))
-    table_columns = {name: column for name, column in names.items() if labels is None or name != "target"}
-    source = read_source(data, table_columns, settings.layout)
-    y = None if labels is None else read_label_file(labels, source, names["id"], target)
-    if y is None and estimator_class.predicts_targets and source.targets is None:
-        flag = "--target" if estimator_class.__name__ == "RoMAERegressor" else "--label"
-        raise ValueError(
-            f"{data} has no labels; name their column with {flag} COLUMN, in this file or in a second one (--labels)"
-        )
-    parameters = settings.estimator_parameters(is_shown=is_main_process())
-    estimator = estimator_class(**parameters, **own, columns=names, out=str(out), resume=resume)
-    estimator.fit(source, y)
-    if is_main_process():
-        _print_result(out, estimator)
-        _save_validation_predictions(out, data, estimator, source, y)
-
-
-def _print_result(out: Path, estimator: RoMAEEstimator) -> None:
-    result = estimator.training_
-    monitor = (estimator.training or {}).get("monitor", "loss")
-    best = "" if result.best is None else f"; best validation {monitor} {result.best:.4f} in epoch {result.best_epoch}"
-    done = f"{len(result.history)} epochs, {result.steps} updates, {result.seconds:.0f} s"
-    print(f"{out}: {done}{best}", file=sys.stderr)
-    if not estimator.verbose:
-        print(estimator.summary_, file=sys.stderr)
-
-
-def _save_validation_predictions(
-    out: Path, data: Path, estimator: RoMAEEstimator, source: Source, y: npt.NDArray[Any] | None
-) -> None:
-    """Save predictions for the validation set, for romae report."""
-    from rotary_mae.cli.data import describe_data
-    from rotary_mae.data.sources import Subset
-    from rotary_mae.estimators.held_out import predict_held_out
-
-    validation_idx = estimator.validation_idx_
-    if not len(validation_idx):
-        return
-    about = {"part": "validation", **describe_data(data, source)}
-    labels = None if y is None else y[validation_idx]
-    predict_held_out(estimator, Subset(source, validation_idx), about, labels).save(out)

@@ -38,6 +38,9 @@ Array = npt.NDArray[Any]
 N_CHANNELS = 12
 """Most channels in the chart of errors by channel; more bars cannot be read. Not tuned."""
 
+METRIC_TITLES = {"mse": "mean squared error", "r2": "R²", "coverage_90": "coverage of the 90 % interval"}
+"""Titles of metrics whose names are abbreviations."""
+
 BOOTSTRAP_NOTE = (
     "The 95 % intervals show how much a metric depends on the choice of the held-out samples (bootstrap, 1000 draws)."
 )
@@ -128,9 +131,10 @@ def baseline_section(summary: Mapping[str, Any]) -> list[Section]:
     scores, baselines = summary.get("scores", {}), summary.get("baselines", {})
     if not scores or not baselines:
         return []
-    header = ["on the validation set", *(name.replace("_", " ") for name in scores)]
+    header = ["on the validation set", *(METRIC_TITLES.get(name, name.replace("_", " ")) for name in scores)]
     rows = [
-        [name, *(format_number(float(of_method.get(metric, np.nan))) for metric in scores)]
+        # a baseline without intervals has no coverage
+        [name, *(format_number(float(of_method[metric])) if metric in of_method else "-" for metric in scores)]
         for name, of_method in {"RoMAE": scores, **baselines}.items()
     ]
     texts = [
@@ -190,7 +194,10 @@ def reconstruction_sections(
     title = "Prediction of masked values"
     if predictions.masked is None:
         metrics = [["metric, in scaled units", "value"]]
-        metrics += [[name.replace("_", " "), format_number(float(value))] for name, value in about["metrics"].items()]
+        metrics += [
+            [METRIC_TITLES.get(name, name.replace("_", " ")), format_number(float(value))]
+            for name, value in about["metrics"].items()
+        ]
         return [Section(title, texts, table=metrics)], {}
     errors = reconstruction_estimates(predictions.masked)
     table = [["root mean squared error of", "value", "95 % interval"], *_rows(errors)]

@@ -1,9 +1,10 @@
-"""Held-out answers made up for tests, with ids and labels that nobody would wish for."""
+"""Synthetic held-out predictions for tests, with ids and labels that could break a page."""
 
 from __future__ import annotations
 
 import numpy as np
 import pyarrow as pa
+from scipy.stats import norm
 
 from rotary_mae.evaluation.held_out import HeldOutPredictions
 
@@ -24,46 +25,44 @@ def _embeddings(n: int) -> dict[str, np.ndarray]:
     return {f"e{k}": vectors[:, k] for k in range(4)}
 
 
-def of_classes(n: int = 60, n_classes: int = 3) -> HeldOutPredictions:
-    """A classifier that is right about two times in three."""
+def classifier_predictions(n: int = 60, n_classes: int = 3) -> HeldOutPredictions:
+    """Return predictions of a classifier that is correct about two times in three."""
     rng = np.random.default_rng(0)
     truth = np.arange(n) % n_classes
-    chances = rng.dirichlet(np.ones(n_classes), n) + 0.6 * np.eye(n_classes)[truth]
-    chances /= chances.sum(1, keepdims=True)
+    probabilities = rng.dirichlet(np.ones(n_classes), n) + 0.6 * np.eye(n_classes)[truth]
+    probabilities /= probabilities.sum(1, keepdims=True)
     columns = {
         "id": [f"{HOSTILE[i % len(HOSTILE)]} {i}" for i in range(n)],
         "label": [CLASSES[k] for k in truth],
-        **{f"p_{k}": chances[:, k] for k in range(n_classes)},
+        **{f"p_{k}": probabilities[:, k] for k in range(n_classes)},
         **_embeddings(n),
     }
     about = {"kind": "RoMAEClassifier", "part": "validation", "n_samples": n, "n_judged": n}
     return HeldOutPredictions({**about, "classes": CLASSES[:n_classes]}, pa.table(columns))
 
 
-def of_numbers(n: int = 40) -> HeldOutPredictions:
-    """A regressor of two numbers."""
+def regressor_predictions(n: int = 40) -> HeldOutPredictions:
+    """Return predictions of a regressor of two numbers."""
     rng = np.random.default_rng(0)
     truth = rng.normal(size=(n, 2))
-    answer = truth + 0.3 * rng.normal(size=(n, 2))
+    prediction = truth + 0.3 * rng.normal(size=(n, 2))
     columns = {"id": [f"star {i}" for i in range(n)], "label": truth[:, 0]}
-    columns |= {f"{name}_{k}": of[:, k] for k in (0, 1) for name, of in (("truth", truth), ("prediction", answer))}
+    columns |= {f"{name}_{k}": of[:, k] for k in (0, 1) for name, of in (("truth", truth), ("prediction", prediction))}
     about = {"kind": "RoMAERegressor", "part": "new.csv", "n_samples": 9 * n, "n_judged": n, "targets": ["age", "mass"]}
     return HeldOutPredictions(about, pa.table(columns | _embeddings(n)))
 
 
-def of_series(n: int = 6, times: str | None = None, has_curves: bool = True) -> HeldOutPredictions:
-    """An interpolator whose answers are zero and whose errors are normal with its own standard deviation, 1."""
+def interpolator_predictions(n: int = 6, times: str | None = None, has_curves: bool = True) -> HeldOutPredictions:
+    """Return predictions of an interpolator that predicts 0, with normal errors of its standard deviation, 1."""
     rng = np.random.default_rng(0)
     start = 0.0 if times is None else 1.7e9
     rows = [(i, c, start + 3600.0 * t) for i in range(n) for c in ("g", "r & <i>") for t in range(40)]
     sample, channel, time = (list(column) for column in zip(*rows, strict=True))
     truth, zero = rng.normal(size=len(rows)), np.zeros(len(rows))
-    values = {"sample": sample, "channel": channel, "time": time, "truth": truth, "answer": zero, "mean": zero + 0.1}
-    values |= {"line": truth * 0.5, "scale": zero + 1.0}
-    from scipy.stats import norm
-
-    values |= {f"q{k}": zero + norm.ppf(q) for k, q in enumerate(QUANTILES)}
-    seen = {"sample": sample, "channel": channel, "time": time, "value": truth + 5.0}
+    masked = {"sample": sample, "channel": channel, "time": time, "truth": truth, "answer": zero, "mean": zero + 0.1}
+    masked |= {"line": truth * 0.5, "scale": zero + 1.0}
+    masked |= {f"q{k}": zero + norm.ppf(q) for k, q in enumerate(QUANTILES)}
+    visible = {"sample": sample, "channel": channel, "time": time, "value": truth + 5.0}
     curves = {"sample": sample, "channel": channel, "time": time, "answer": zero}
     curves |= {"low_90": zero - 1.6, "low_50": zero - 0.7, "high_50": zero + 0.7, "high_90": zero + 1.6}
     about = {
@@ -79,5 +78,5 @@ def of_series(n: int = 6, times: str | None = None, has_curves: bool = True) -> 
     }
     samples = pa.table({"id": HOSTILE[:n], **_embeddings(n)})
     return HeldOutPredictions(
-        about, samples, pa.table(values), pa.table(seen), pa.table(curves) if has_curves else None
+        about, samples, pa.table(masked), pa.table(visible), pa.table(curves) if has_curves else None
     )
