@@ -1,0 +1,62 @@
+"""Metrics are those of scikit-learn, and one table holds their directions."""
+
+import warnings
+
+import numpy as np
+import pytest
+from sklearn.metrics import balanced_accuracy_score, f1_score, mean_squared_error, r2_score
+
+from rotary_mae.evaluation.metrics import HIGHER_IS_BETTER, is_better, prediction_metrics
+
+
+def test_metrics_of_classes_are_those_of_scikit_learn():
+    rng = np.random.default_rng(0)
+    targets, logits = rng.integers(0, 3, 200), rng.normal(size=(200, 3))
+    predicted = logits.argmax(1)
+    assert prediction_metrics(logits, targets) == {
+        "accuracy": pytest.approx((predicted == targets).mean()),
+        "balanced_accuracy": pytest.approx(balanced_accuracy_score(targets, predicted)),
+        "macro_f1": pytest.approx(f1_score(targets, predicted, average="macro")),
+    }
+
+
+def test_a_class_that_is_predicted_but_absent_gives_no_warning():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        metrics = prediction_metrics(np.eye(3), np.array([0, 1, 0]))
+    assert metrics["balanced_accuracy"] == pytest.approx((0.5 + 1.0) / 2)
+
+
+@pytest.mark.parametrize("n_outputs", [1, 2])
+def test_metrics_of_numbers_are_those_of_scikit_learn(n_outputs):
+    rng = np.random.default_rng(0)
+    targets = rng.normal(size=(50, n_outputs))
+    predictions = targets + 0.3 * rng.normal(size=targets.shape)
+    metrics = prediction_metrics(predictions, targets[:, 0] if n_outputs == 1 else targets)
+    assert metrics["mse"] == pytest.approx(mean_squared_error(targets, predictions))
+    # over all outputs together
+    expected = r2_score(
+        (targets - targets.mean(0)).ravel(), (predictions - targets.mean(0)).ravel(), force_finite=False
+    )
+    assert metrics["r2"] == pytest.approx(expected, abs=0.01)
+
+
+def test_r2_of_equal_targets_is_nan():
+    assert np.isnan(prediction_metrics(np.zeros((1, 1)), np.ones(1))["r2"])
+
+
+@pytest.mark.parametrize("metric", HIGHER_IS_BETTER)
+def test_better_is_higher_or_lower_as_the_table_says(metric):
+    assert is_better(metric, 2.0, than=1.0) == HIGHER_IS_BETTER[metric]
+    assert is_better(metric, 1.0, than=2.0) != HIGHER_IS_BETTER[metric]
+    assert not is_better(metric, 1.0, than=1.0)
+    assert is_better(metric, 1.0, than=None)
+    assert not is_better(metric, float("nan"), than=None)
+    assert not is_better(metric, float("nan"), than=1.0)
+
+
+def test_the_table_has_all_metrics_of_predictions_and_an_unknown_one_is_an_error():
+    classes, numbers = prediction_metrics(np.eye(2), np.arange(2)), prediction_metrics(np.eye(2), np.eye(2))
+    assert {"loss", *classes, *numbers} == set(HIGHER_IS_BETTER)
+    with pytest.raises(KeyError, match="acuracy"):
+        is_better("acuracy", 1.0, than=None)
