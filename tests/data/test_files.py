@@ -91,7 +91,7 @@ def test_labels_need_one_row_an_id(tmp_path: Path) -> None:
     assert read_labels(path, "id", ["kind"]) == {"a": "x", "b": None}
     assert read_labels(path, "id", ["kind", "size"]) == {"a": ("x", 1), "b": (None, 2)}
     path.write_text("id,kind\na,x\na,y\n")
-    with pytest.raises(ValueError, match="id 'a' comes more than once; labels need one row an id"):
+    with pytest.raises(ValueError, match="id 'a' occurs more than once; labels need one row an id"):
         read_labels(path, "id", ["kind"])
     path.write_text("id,kind\na,x\n,y\n")
     with pytest.raises(ValueError, match=r"column 'id' is empty in row 1 \(1 such rows\)"):

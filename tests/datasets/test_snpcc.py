@@ -59,7 +59,7 @@ def test_failed_observations_are_kept_if_requested(tmp_path: Path, write_tar: Wr
         ({"a.DAT": FIRST.replace("FLUXCALERR", "FLUXERR")}, "VARLIST must name .*FLUXCALERR"),
         ({"a.DAT": FIRST.replace(" r NULL", " Y NULL")}, "filter 'Y' is none of"),
         ({"a.DAT": FIRST.replace("-2.684e+00", "bright")}, "not the table.*bright"),
-        ({"a.DAT": FIRST.replace("NOBS: 4", "NOBS: 5")}, "a.DAT has 4 observations, but NOBS says 5"),
+        ({"a.DAT": FIRST.replace("NOBS: 4", "NOBS: 5")}, "a.DAT has 4 observations, but NOBS is 5"),
     ],
 )
 def test_damaged_and_other_archives_are_errors(

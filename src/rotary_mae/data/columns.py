@@ -41,20 +41,20 @@ class MissingColumn(ValueError):
         super().__init__(f"there is no column {name!r}; {hint}the columns are {shown}")
 
 
-def select(df: Any, wanted: Sequence[str]) -> pa.Table:
+def select(df: Any, names: Sequence[str]) -> pa.Table:
     """Return some columns of a data frame.
 
     Parameters
     ----------
     df : pandas, polars, pyarrow or astropy table
         The data frame; it may be lazy.
-    wanted : sequence of str
+    names : sequence of str
         Names of columns; ``lc.flux``, or ``flux`` if it is unique, is a field of a struct column ``lc``.
 
     Returns
     -------
     pyarrow.Table
-        The columns by the names in ``wanted``.
+        The columns by the names in ``names``.
 
     Raises
     ------
@@ -66,19 +66,19 @@ def select(df: Any, wanted: Sequence[str]) -> pa.Table:
     except TypeError:
         raise ValueError(
             f"expected a pandas, polars, pyarrow or astropy table, got {type(df).__name__}; arrays go to from_arrays, "
-            "files are read first, say with pandas.read_csv or pandas.read_parquet"
+            "files are read first, for example with pandas.read_csv or pandas.read_parquet"
         ) from None
     frame = frame.collect() if isinstance(frame, nw.LazyFrame) else frame
     known = frame.columns
-    outer = [name for name in known if name in wanted]
+    outer = [name for name in known if name in names]
     structs = []
-    if len(outer) < len(wanted):
+    if len(outer) < len(names):
         structs = [name for name, kind in frame.schema.items() if kind == nw.Struct]
     # narwhals turns a named index of pandas into a column
     table = _to_arrow(frame, list(dict.fromkeys([*outer, *structs])))
     inner = {f"{name}.{field.name}" for name in structs for field in table.schema.field(name).type}
     table = table.flatten() if structs else table
-    found = {name: _find(name, table.column_names, [*known, *sorted(inner)]) for name in wanted}
+    found = {name: _find(name, table.column_names, [*known, *sorted(inner)]) for name in names}
     if len(frame) == 0:
         raise ValueError("the data frame has no rows; expected at least one observation")
     return pa.table({name: table[column] for name, column in found.items()}).combine_chunks()

@@ -170,7 +170,7 @@ def read_labels(path: str | Path, id: str, names: Sequence[str]) -> dict[Any, An
     ids, *labels = columns
     if len(set(ids)) < len(ids):
         twice = next(key for key in ids if ids.count(key) > 1)
-        raise ValueError(f"{path}: id {twice!r} comes more than once; labels need one row an id")
+        raise ValueError(f"{path}: id {twice!r} occurs more than once; labels need one row an id")
     entries_of = labels[0] if len(labels) == 1 else zip(*labels, strict=True)
     return dict(zip(ids, entries_of, strict=True))
 

@@ -84,8 +84,8 @@ def from_frame(
     static_names, target_names = _as_list(static), [] if target is None else _as_list(target)
     _check_columns(value_names, error_names, channel)
     index = [id, time] if channel is None else [id, time, channel]
-    wanted = dict.fromkeys([*index, *value_names, *error_names, *static_names, *target_names])
-    table = columns.explode(columns.select(df, list(wanted)), id, by=time)
+    names_needed = dict.fromkeys([*index, *value_names, *error_names, *static_names, *target_names])
+    table = columns.explode(columns.select(df, list(names_needed)), id, by=time)
 
     sample, ids = _complete_codes(table, id)
     seconds, times = columns.times(table, time)
@@ -114,7 +114,7 @@ def from_frame(
 def _as_list(names: Names) -> list[str]:
     found = [names] if isinstance(names, str) else list(names)
     if odd := [name for name in found if not isinstance(name, str)]:
-        raise ValueError(f"columns are named by text, got {odd}; rename them, say df.columns.astype(str)")
+        raise ValueError(f"columns are named by text, got {odd}; rename them, for example with df.columns.astype(str)")
     return found
 
 
@@ -176,8 +176,8 @@ def _first_known(
 def _static(table: pa.Table, name: str, sample: IntArray, ids: npt.NDArray[Any]) -> FloatArray:
     value = columns.numbers(table, name)
     if np.isinf(value).any():
-        whose = name_id(ids, sample[np.argmax(np.isinf(value))])
-        raise ValueError(f"static column {name!r} must be finite, got inf for {whose}; null means unknown")
+        sample_name = name_id(ids, sample[np.argmax(np.isinf(value))])
+        raise ValueError(f"static column {name!r} must be finite, got inf for {sample_name}; null means unknown")
     code, _ = columns.codes(table, name)
     first = _first_known(code, code >= 0, sample, ids, name)
     return np.where(first >= 0, value[first], np.nan)

@@ -152,7 +152,7 @@ def _warn_of_rounding(rows: Long | Wide, about: SampleInfo) -> None:
 
 
 def _in_order(rows: Long | Wide, about: SampleInfo, duplicates: Duplicates) -> Long | Wide:
-    """Rows sorted by sample, time and channel; repeated values are treated as ``duplicates`` says."""
+    """Rows sorted by sample, time and channel; repeated values kept, averaged or an error."""
     if isinstance(rows, Wide):
         rows = rows.take(_order(rows.sample, rows.time))
         if not _repeats(rows.sample, rows.time).any():

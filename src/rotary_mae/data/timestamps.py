@@ -40,7 +40,7 @@ def as_positions(times: Any, name: str) -> tuple[npt.NDArray[np.float64], str | 
     times : array
         Numbers, or time stamps of numpy, pandas or the standard library. NaN, None, NaT and masked entries are missing.
     name : str
-        What the times are, for error messages.
+        Name of the times in error messages.
 
     Returns
     -------

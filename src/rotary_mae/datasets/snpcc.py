@@ -102,7 +102,7 @@ def _observations(text: bytes, name: str) -> bytes:
     variables = tuple(_field(rb"^VARLIST:(.*)$", text, name).split())
     rows = _observation_pattern(variables).findall(text)
     if len(rows) != int(n_expected := _field(rb"^NOBS:\s*(\d+)", text, name)):
-        raise ValueError(f"{name} has {len(rows)} observations, but NOBS says {n_expected}")
+        raise ValueError(f"{name} has {len(rows)} observations, but NOBS is {n_expected}")
     return b"\n".join(b",".join(row) for row in rows)
 
 
