@@ -1,4 +1,4 @@
-"""The documentation site: Markdown pages, the API from docstrings, the commands from their own help."""
+"""Configuration of the documentation site: Markdown pages, API from docstrings, commands from their help."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sphinx.util.docutils import SphinxDirective
 
 from rotary_mae import __version__
 
-# help is laid out for the width of the terminal
+# argparse wraps help at the width of the terminal
 os.environ["COLUMNS"] = "100"
 
 project = "rotary-mae"
@@ -24,11 +24,14 @@ exclude_patterns = ["_build"]
 suppress_warnings = ["config.cache"]
 
 autodoc_member_order = "bysource"
-autodoc_typehints = "none"  # docstrings say shapes and units, which types do not
-napoleon_numpy_docstring = False
-# as lists, since one entry may name two: "rope_base, rope_fraction: ..."
+# docstrings have types with shapes and units, which annotations lack
+autodoc_typehints = "none"
+napoleon_google_docstring = False
+napoleon_numpy_docstring = True
+# one entry may have several names, such as "low, high : array"
 napoleon_use_param = False
-napoleon_custom_sections = [("Attributes", "params_style")]
+# fields of dataclasses are documented as attributes and need no entries of their own
+napoleon_use_ivar = True
 
 html_theme = "furo"
 html_title = f"rotary-mae {release}"
@@ -36,10 +39,10 @@ html_copy_source = False
 
 
 class CommandHelp(SphinxDirective):
-    """``{command-help}``: what ``romae COMMAND --help`` says, for every command."""
+    """Directive ``{command-help}``: the output of ``romae COMMAND --help`` for every command."""
 
     def run(self) -> list[nodes.Node]:
-        """A section a command."""
+        """Return one section for each command."""
         from rotary_mae.cli.parser import COMMANDS, make_parser
 
         found: list[nodes.Node] = []
@@ -54,5 +57,5 @@ class CommandHelp(SphinxDirective):
 
 
 def setup(app: Sphinx) -> None:
-    """Called by Sphinx."""
+    """Register the directive."""
     app.add_directive("command-help", CommandHelp)

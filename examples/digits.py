@@ -1,8 +1,8 @@
-"""Handwritten digits of scikit-learn: pre-train without labels, classify, and look at hidden patches filled in.
+"""Handwritten digits of scikit-learn: pre-training, classification, reconstruction of masked patches.
 
     python examples/digits.py --out runs/digits
 
-1797 grey images of 8 x 8 pixels in patches of 2 x 2: 16 tokens each. Some minutes on two cores.
+1797 grey images of 8 x 8 pixels in patches of 2 x 2, 16 tokens each. Takes some minutes on two cores.
 """
 
 import argparse
@@ -16,6 +16,7 @@ import rotary_mae as rm
 
 
 def main(out: Path, n: int, epochs: int) -> None:
+    """Train on three quarters of the first ``n`` images, evaluate on the others, and plot reconstructions."""
     digits = load_digits()
     images, labels = digits.images[:n], digits.target[:n]
     tokens = rm.from_images(images, patch=(2, 2), targets=labels)
@@ -31,12 +32,12 @@ def main(out: Path, n: int, epochs: int) -> None:
 
     out.mkdir(parents=True, exist_ok=True)
     rm.plot_reconstruction(embedder, tokens[test[:6]], fraction=0.5).savefig(out / "digits.png")
-    print(f"original, seen and reconstructed digits: {out / 'digits.png'}")
+    print(f"original, visible and reconstructed digits: {out / 'digits.png'}")
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, default=Path("runs/digits"), help="folder of the picture")
-    parser.add_argument("--n", type=int, default=1797, help="images to use")
-    parser.add_argument("--epochs", type=int, default=30, help="of each training")
+    parser.add_argument("--out", type=Path, default=Path("runs/digits"), help="folder of the plot")
+    parser.add_argument("--n", type=int, default=1797, help="number of images")
+    parser.add_argument("--epochs", type=int, default=30, help="epochs of each training")
     main(**vars(parser.parse_args()))
