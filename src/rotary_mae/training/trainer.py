@@ -46,7 +46,7 @@ class TrainingResult:
     ----------
     history : list of dict
         Metrics of each epoch: epoch, step, loss, learning_rate, samples_per_second, seconds, and with an evaluation
-        validation_loss and further metrics validation_...
+        ``validation_loss`` and further metrics ``validation_...``
     best : float or None
         Best value of the monitored validation metric; None without validation.
     best_epoch : int
