@@ -138,6 +138,7 @@ class RoMAEForPreTraining(Pretrained):
         return self.query_context is None and self.config.positions == "rope"
 
     def _query_context(self, batch: TokenBatch) -> QueryContext | None:
+        """Return the visible values around the masked tokens, or None without local context."""
         if self.query_context is None:
             return None
         visible, hidden = batch.split.visible_idx, batch.split.hidden_idx

@@ -121,7 +121,7 @@ class Encoder(nn.Module):
         batch : TokenBatch
             Tokens of B samples.
         cls_only : bool
-            Compute only the states of CLS in the last layer. The other states are then not those of the output.
+            Compute only the states of CLS in the last layer. The states of the output are then those of CLS, (B, W).
 
         Returns
         -------
