@@ -210,9 +210,11 @@ def describe_shift(profile: DataProfile | None, source: Source) -> str | None:
     found = profile.differences(DataProfile.of(source, MAX_NEW_SAMPLES))
     if not found:
         return None
+    differences = "; ".join(found)
+    end = "" if differences.endswith("?") else "."
     return (
-        f"this data differs clearly from the data of the fit: {'; '.join(found)}. Predictions may be far off: bring "
-        "the data to the units and columns of the fit, or fit on such data"
+        f"this data differs clearly from the data of the fit: {differences}{end} Predictions may be far off: bring the "
+        "data to the units and columns of the fit, or fit on such data"
     )
 
 
