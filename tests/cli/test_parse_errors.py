@@ -1,4 +1,4 @@
-"""Errors of the parser are one line that says what to do."""
+"""Errors of the parser are one line with what to do."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""User errors are one line that says what to do, with exit code 2, and leave no files behind."""
+"""User errors are one line with what to do and exit code 2, and leave no files behind."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""DATA as samples and labels; a line on stderr says what was read and which columns were not used."""
+"""DATA as samples and labels; what was read and which columns were not used is printed to stderr."""
 
 from __future__ import annotations
 

@@ -126,7 +126,7 @@ def _random_forest_score(
 
 def _print_results(console: Console, results: DemoResults, page: Path) -> None:
     for name, scores in results.scores.items():
-        deviation = f" (standard deviation {np.std(scores):.3f} over {len(scores)} seeds)" if len(scores) > 1 else ""
+        deviation = f" (std {np.std(scores):.3f} over {len(scores)} seeds)" if len(scores) > 1 else ""
         console.print(f"  {name:22} balanced accuracy {np.mean(scores):.3f}{deviation}")
     metrics = results.interpolation
     console.print(

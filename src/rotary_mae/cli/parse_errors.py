@@ -1,4 +1,4 @@
-"""Errors of the parser as one line that says what to do."""
+"""Errors of the parser as one line with what to do."""
 
 from __future__ import annotations
 
