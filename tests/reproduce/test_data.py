@@ -74,19 +74,19 @@ def test_pendulum_frames_are_in_order_and_depend_on_the_seed_alone() -> None:
 
 def test_mirrored_pendulum_equals_the_image_of_the_negative_angle() -> None:
     series = make_pendulums(6, seed=0, n_kept=8)
-    views = AugmentedPendulums(series, n_views=4)
-    assert len(views) == 24
-    tokens, plain = views[np.arange(24)], pendulum_tokens(series)
+    versions = AugmentedPendulums(series, n_views=4)
+    assert len(versions) == 24
+    tokens, plain = versions[np.arange(24)], pendulum_tokens(series)
     same = 0
     for version in range(4):
         for i in range(6):
-            seen, original = tokens[version * 6 + i], plain[i]
-            assert seen.token_targets is not None
+            augmented, original = tokens[version * 6 + i], plain[i]
+            assert augmented.token_targets is not None
             assert original.token_targets is not None
-            assert np.allclose(seen.token_targets[:, 1], original.token_targets[:, 1], atol=1e-6)
-            is_mirrored = not np.allclose(seen.token_targets[:, 0], original.token_targets[:, 0])
+            assert np.allclose(augmented.token_targets[:, 1], original.token_targets[:, 1], atol=1e-6)
+            is_mirrored = not np.allclose(augmented.token_targets[:, 0], original.token_targets[:, 0])
             flip = original.values.reshape(-1, 24, 24)[:, :, :: -1 if is_mirrored else 1].reshape(-1, 576)
-            assert np.allclose(seen.values, flip)
+            assert np.allclose(augmented.values, flip)
             same += not is_mirrored
     assert 4 < same < 20
     again = AugmentedPendulums(series, n_views=4)[[17, 3]]
@@ -161,11 +161,11 @@ def test_components_fit_better_with_more_spirals_and_with_smoothing(tmp_path: Pa
 def test_training_masks_as_many_points_as_the_test() -> None:
     batch = rm.TokenBatch.collate(spiral_tokens(make_spirals(8, 0)))
     config = rm.TrainingConfig.from_dict({"hiding": spirals.HIDING})
-    hidden = batch.hide(config.hiding, seed=0).is_hidden
-    assert hidden is not None
-    hidden = hidden.numpy().reshape(8, 75)
-    assert (hidden.sum(1) == 45).all()
-    assert hidden[:, 38:].all()
+    is_hidden = batch.hide(config.hiding, seed=0).is_hidden
+    assert is_hidden is not None
+    is_hidden = is_hidden.numpy().reshape(8, 75)
+    assert (is_hidden.sum(1) == 45).all()
+    assert is_hidden[:, 38:].all()
 
 
 def test_synthetic_series_have_the_covariance_of_the_generating_distribution() -> None:
@@ -243,8 +243,8 @@ def test_errors_of_values_and_spectra() -> None:
 def test_physionet_baselines_use_visible_values_alone() -> None:
     positions = [[0, 0], [1, 0], [2, 0], [1, 1], [0, 0], [3, 0]]
     tokens = rm.TokenSet([10.0, 99, 14, 5, 20, 99], positions, [4, 2], axes=("time", "channel"), channels=("a", "b"))
-    hidden = np.array([False, True, False, True, False, True])
-    predictions = physionet.baselines(tokens, hidden)
+    is_hidden = np.array([False, True, False, True, False, True])
+    predictions = physionet.baselines(tokens, is_hidden)
     mean = (10 + 14 + 20) / 3
     assert np.allclose(predictions[physionet.LINEAR], [12, 0, 20])
     assert np.allclose(predictions[physionet.LAST], [10, 0, 20])
@@ -262,9 +262,9 @@ def test_each_stay_is_in_one_split_and_masked_times_are_complete() -> None:
     ids = np.concatenate([split.ids for split in splits.values()])
     assert sorted(ids) == list(range(n))
     assert [len(split) for split in splits.values()] == [32, 8, 10]
-    hidden = physionet.mask_times(tokens).reshape(n, 3, 2)
-    assert (hidden[..., 0] == hidden[..., 1]).all()
-    assert (hidden.sum(1) == 2).all()
+    is_hidden = physionet.mask_times(tokens).reshape(n, 3, 2)
+    assert (is_hidden[..., 0] == is_hidden[..., 1]).all()
+    assert (is_hidden.sum(1) == 2).all()
 
 
 def test_channels_as_values_are_not_predicted() -> None:

@@ -91,7 +91,7 @@ def test_killed_run_resumes(tmp_path: Path) -> None:
         command = [sys.executable, "-m", "tests.reproduce.toy", str(tmp_path / where), str(dies_at)]
         return subprocess.run(command, cwd=HERE.parent, check=False, capture_output=True).returncode
 
-    assert run("whole", 0) == 0
+    assert run("complete", 0) == 0
     assert run("killed", N_BATCHES // 2 + 2) < 0
     half = tmp_path / "killed/results/toy-quick-0.json"
     assert json.loads(half.read_text())["to_do"] == ["two"]
@@ -101,7 +101,7 @@ def test_killed_run_resumes(tmp_path: Path) -> None:
     assert run("killed", 0) == 0
     assert (tmp_path / "killed/runs/toy-quick-0/one.json").stat().st_mtime_ns == written
     complete, resumed = (
-        json.loads((tmp_path / name / "results/toy-quick-0.json").read_text()) for name in ("whole", "killed")
+        json.loads((tmp_path / name / "results/toy-quick-0.json").read_text()) for name in ("complete", "killed")
     )
     assert complete["curves"] == resumed["curves"]
     assert complete["to_do"] == resumed["to_do"] == []
