@@ -45,8 +45,7 @@ class RoMAEClassifier(ClassifierMixin, RoMAEEstimator):
     Parameters
     ----------
     columns : mapping, optional
-        Names of the columns of data frames: arguments of ``from_frame``, such as ``dict(id="object_id", time="mjd",
-        value="flux")``.
+        Names of the columns of data frames: arguments of ``from_frame``, such as ``dict(id="object_id", time="mjd")``.
     layout : {"auto", "measurements", "steps"}, default="auto"
         Layout of the tokens that are made from frames and arrays (see ``from_frame``). Later data have the layout of
         the fit.
@@ -60,7 +59,7 @@ class RoMAEClassifier(ClassifierMixin, RoMAEEstimator):
         Source of the initial weights: a fitted estimator, a run folder, a repository of the Hugging Face Hub
         ("owner/name"), or a model. None makes a new model with random weights.
     size : {"tiny-shallow", "tiny", "small", "base", "large"}, optional
-        Size of a new model; an error if ``init`` has another. Default: "tiny" on a GPU, "tiny-shallow" on a CPU.
+        Size of a new model; an error if ``init`` has another size. Default: "tiny" on a GPU, "tiny-shallow" on a CPU.
     context : int, optional
         Neighbours on each side, in the same channel, that a token is projected with (see ``RoMAEConfig``); 0 is the
         model of the paper. Default: that of ``init``; else 4 for series (8 if channel series have 128 measurements or
@@ -68,8 +67,8 @@ class RoMAEClassifier(ClassifierMixin, RoMAEEstimator):
     dropout : float, optional
         Dropout of attention scores and of the MLP, in [0, 1). Default: that of ``init``, else 0.
     model : mapping, optional
-        Further fields of ``RoMAEConfig`` by name; ``decoder`` may be a ``DecoderConfig``. Samples are pooled by the
-        mean of their tokens if this does not say ``{"pooling": "cls"}``.
+        Further fields of ``RoMAEConfig`` by name; ``decoder`` may be a ``DecoderConfig``. By default samples are pooled
+        by the mean of their tokens; ``{"pooling": "cls"}`` takes the CLS token.
     epochs : int, optional
         Epochs of training. Default: chosen from number and length of the samples, so that on two CPU cores a few
         hundred series take minutes, and 50 000 series of 100 tokens less than an hour.

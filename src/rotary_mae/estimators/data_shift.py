@@ -275,7 +275,7 @@ def _channel_profiles(tokens: TokenSet) -> dict[str, ChannelProfile]:
 
 
 def _static_profiles(tokens: TokenSet) -> dict[str, ChannelProfile]:
-    """Return the profiles of static covariates that are tokens; data without those that are columns are an error."""
+    """Return the profiles of static covariates that are tokens; those that are value columns are never missing."""
     schema, is_static = tokens.schema, tokens.is_static
     if "channel" not in tokens.axes:
         return {}

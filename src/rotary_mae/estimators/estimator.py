@@ -302,7 +302,7 @@ class RoMAEEstimator(BaseEstimator):
         return bool(self.verbose) or self.out is not None
 
     def _finish(self, summary: FitSummary) -> None:
-        """Set ``summary_`` at the end of a fit, and print and write it if asked for."""
+        """Set ``summary_`` at the end of a fit; print it if ``verbose`` and write it if ``out`` is set."""
         self.summary_ = summary
         if self._is_reported:
             self.compare_with_baselines()

@@ -172,7 +172,7 @@ def _visible_table(tokens: TokenSet, indices: Array) -> pa.Table:
 
 def _curves(estimator: RoMAEInterpolator, tokens: TokenSet, visible: TokenSet, drawn: Array) -> pa.Table:
     """Return quantiles at regular times over each sample, in the channels with most values."""
-    at, parts = [], []
+    at, curves = [], []
     axis, names = tokens.schema.channel_axis, channel_names(tokens)
     for i in drawn:
         _, time, channel, _ = observed_values(tokens[[i]])
@@ -183,10 +183,10 @@ def _curves(estimator: RoMAEInterpolator, tokens: TokenSet, visible: TokenSet, d
         if axis is not None:
             positions = np.column_stack([positions, np.repeat(frequent, N_TIMES)])
         at.append(positions)
-        parts.append((int(i), times, frequent))
+        curves.append((int(i), times, frequent))
     quantiles = estimator.predict(visible[drawn], at=at, quantiles=list(CURVE_QUANTILES.values()))
     columns: dict[str, list[Array]] = {name: [] for name in ("sample", "channel", "time", *CURVE_QUANTILES)}
-    for k, (sample, times, frequent) in enumerate(parts):
+    for k, (sample, times, frequent) in enumerate(curves):
         for j, channel in enumerate(frequent):
             # with a channel axis the times of one channel follow those of another, else channels are columns
             rows = slice(j * N_TIMES, (j + 1) * N_TIMES) if axis is not None else slice(None)

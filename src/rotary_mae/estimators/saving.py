@@ -104,7 +104,7 @@ class FittedEstimator:
         """Return the state that ``to_json`` wrote."""
         fitted, state = content["fitted"], dict[str, Any]()
         if "classes" in fitted:
-            # text of any length has the type object, which is not among those that numpy reads from its name
+            # |O are Python objects, such as labels of mixed types
             dtype = fitted["dtype"]
             state["classes"] = np.array(fitted["classes"], dtype=object if dtype == "|O" else dtype)
         for name in ("target_mean", "target_scale", "std_factor"):
