@@ -59,16 +59,16 @@ def series(n: int = 24, *, seed: int = 0, channels: int = 2, times: int = 9) -> 
     return X, np.where(is_rising, "rises", "falls")
 
 
-def answers(estimator: Any, data: Any) -> np.ndarray:
-    """What the estimator says of samples, as numbers."""
+def predictions(estimator: Any, data: Any) -> np.ndarray:
+    """Predictions of any estimator for samples, as numbers."""
     if isinstance(estimator, rm.RoMAEEmbedder):
         return estimator.transform(data)
     if isinstance(estimator, rm.RoMAEClassifier):
         return estimator.predict_proba(data)
     if isinstance(estimator, rm.RoMAERegressor):
         return estimator.predict(data)
-    answered = estimator.predict(data, at=grid(data), return_std=True)
-    return answered[["value", "std"]].to_numpy()
+    predicted = estimator.predict(data, at=grid(data), return_std=True)
+    return predicted[["value", "std"]].to_numpy()
 
 
 def grid(df: pd.DataFrame) -> pd.DataFrame:

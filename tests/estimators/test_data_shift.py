@@ -11,7 +11,7 @@ import rotary_mae as rm
 from rotary_mae.data.sources import Subset
 from rotary_mae.estimators.data_shift import DataProfile, describe_shift
 from tests.estimators import small
-from tests.estimators.small import COLUMNS, answers, light_curves, quick, series
+from tests.estimators.small import COLUMNS, light_curves, predictions, quick, series
 
 # single samples that are checked
 N_SINGLE = 40
@@ -58,7 +58,9 @@ def check_shifts(tokens, value_changes):
     warned = [text for data in ordinary if (text := describe_shift(profile, data)) is not None]
     assert not warned, warned[:3]
     assert "hours instead of days?" in describe_shift(profile, scaled_times(held, 24.0))
-    assert 20 < float(re.search(r"times look (\S+) x larger", describe_shift(profile, scaled_times(held, 24.0)))[1]) < 29
+    assert (
+        20 < float(re.search(r"times look (\S+) x larger", describe_shift(profile, scaled_times(held, 24.0)))[1]) < 29
+    )
     assert "days instead of hours?" in describe_shift(profile, scaled_times(held, 1 / 24.0))
     assert "seconds instead of days?" in describe_shift(profile, scaled_times(held, 86_400.0))
     for change in value_changes:
@@ -111,11 +113,11 @@ def test_every_estimator_warns_once_at_the_line_of_the_user_loaded_or_not(estima
     for one in (estimator, rm.load(tmp_path / "mine")):
         with warnings.catch_warnings():
             warnings.simplefilter("error", rm.DataShiftWarning)
-            answers(one, df)
+            predictions(one, df)
         with pytest.warns(rm.DataShiftWarning) as caught:
-            answers(one, df.assign(mjd=24.0 * df["mjd"]))
+            predictions(one, df.assign(mjd=24.0 * df["mjd"]))
         assert len(caught) == 1
-        # ``answers`` in small.py calls the estimator
+        # ``predictions`` in small.py calls the estimator
         assert caught[0].filename == small.__file__
         assert "hours instead of days?" in str(caught[0].message)
         assert "bring the data to the units and columns of the fit" in str(caught[0].message)

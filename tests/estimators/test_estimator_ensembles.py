@@ -8,7 +8,7 @@ import pytest
 
 import rotary_mae as rm
 from rotary_mae.estimators._fit.split import TrainValidationSplit
-from tests.estimators.small import COLUMNS, answers, grid, light_curves, quick, series
+from tests.estimators.small import COLUMNS, grid, light_curves, predictions, quick, series
 from tests.training.runs import WatchedSource, request_shutdown
 
 KINDS = (rm.RoMAEClassifier, rm.RoMAERegressor)
@@ -18,7 +18,7 @@ def targets_of(kind, y):
     return y if kind is rm.RoMAEClassifier else np.where(y == "rises", 1.0, -1.0)
 
 
-def predictions(estimator, X):
+def outputs(estimator, X):
     return estimator.predict_proba(X) if hasattr(estimator, "predict_proba") else estimator.predict(X)
 
 
@@ -75,15 +75,15 @@ def test_all_members_are_saved_and_loaded(three, tmp_path):
     for kind, ensemble in three.items():
         ensemble.save(tmp_path / kind.__name__)
         again = rm.load(tmp_path / kind.__name__)
-        np.testing.assert_array_equal(predictions(again, X), predictions(ensemble, X))
+        np.testing.assert_array_equal(outputs(again, X), outputs(ensemble, X))
         again.save(tmp_path / "again")
-        np.testing.assert_array_equal(predictions(rm.load(tmp_path / "again"), X), predictions(ensemble, X))
+        np.testing.assert_array_equal(outputs(rm.load(tmp_path / "again"), X), outputs(ensemble, X))
     files = [p for p in tmp_path.rglob("*") if p.is_file()]
     assert {p.suffix for p in files} == {".json", ".safetensors"}
     # an ensemble in init gives the weights of its first member
     started = rm.RoMAEClassifier(init=tmp_path / "RoMAEClassifier", **quick()).fit(*series())
     by_object = rm.RoMAEClassifier(init=three[rm.RoMAEClassifier], **quick()).fit(*series())
-    np.testing.assert_array_equal(predictions(started, X), predictions(by_object, X))
+    np.testing.assert_array_equal(outputs(started, X), outputs(by_object, X))
 
 
 @pytest.mark.parametrize("stop_at", [6, 26, 46], ids=["first member", "second member", "third member"])
@@ -145,10 +145,10 @@ def uncalibrated(interpolator):
 def test_interpolated_values_are_moments_of_the_mixture(interpolators):
     pair, _ = interpolators
     df, bare = light_curves(5, seed=1), uncalibrated(pair)
-    each = np.stack([answers(alone(bare, i), df) for i in range(2)])
+    each = np.stack([predictions(alone(bare, i), df) for i in range(2)])
     means, stds = each[..., 0], each[..., 1]
     assert np.abs(means[0] - means[1]).max() > 0.1
-    together = answers(bare, df)
+    together = predictions(bare, df)
     np.testing.assert_allclose(together[:, 0], means.mean(0), rtol=1e-5)
     expected = np.sqrt((stds**2).mean(0) + means.var(0))
     np.testing.assert_allclose(together[:, 1], expected, rtol=1e-4)
@@ -157,7 +157,7 @@ def test_interpolated_values_are_moments_of_the_mixture(interpolators):
 def test_the_calibration_is_that_of_the_mixture(interpolators):
     pair, single = interpolators
     df = light_curves(5, seed=1)
-    np.testing.assert_allclose(answers(alone(uncalibrated(pair), 0), df), answers(uncalibrated(single), df))
+    np.testing.assert_allclose(predictions(alone(uncalibrated(pair), 0), df), predictions(uncalibrated(single), df))
     assert pair.calibration_.held_out == single.calibration_.held_out == "series"
     again = copy.deepcopy(pair)
     of_pair = copy.deepcopy(pair.calibration_.to_dict())

@@ -1,4 +1,4 @@
-"""Estimators notice values that span orders of magnitude, and give answers in the user's units all the same."""
+"""Values with heavy tails are detected and compressed; predictions are in the user's units."""
 
 import json
 from dataclasses import asdict
@@ -18,7 +18,7 @@ def heavy(n=40, seed=0):
     return frame.assign(flux=frame["flux"] * 10.0 ** power[which])
 
 
-def test_the_share_of_far_values_is_known_and_kept(tmp_path):
+def test_the_fraction_of_outliers_is_fitted_and_saved(tmp_path):
     light = rm.Scaling.fit(rm.from_frame(light_curves(), **COLUMNS))
     tailed = rm.Scaling.fit(rm.from_frame(heavy(), **COLUMNS))
     assert light.tails == 0.0
@@ -29,14 +29,14 @@ def test_the_share_of_far_values_is_known_and_kept(tmp_path):
     assert rm.Scaling.from_dict(json.loads(json.dumps(before))).tails == 0.0
 
 
-def test_cells_that_were_not_observed_do_not_count():
+def test_cells_that_were_not_observed_are_no_outliers():
     X = np.random.default_rng(0).normal(size=(20, 2, 30))
     X[:, 0, ::2] = np.nan
     assert rm.Scaling.fit(rm.from_arrays(X, layout="steps")).tails == 0.0
 
 
 @pytest.mark.parametrize("kind", [rm.RoMAEEmbedder, rm.RoMAEClassifier, rm.RoMAEInterpolator])
-def test_it_is_the_data_that_decides_and_the_user_who_may(kind):
+def test_values_are_compressed_by_default_only_if_they_have_heavy_tails(kind):
     for frame, expected in ((light_curves(), False), (heavy(), True)):
         assert kind(columns=COLUMNS, **quick(epochs=1)).fit(frame).model_.config.compress is expected
     settings = quick(epochs=1)
@@ -44,18 +44,18 @@ def test_it_is_the_data_that_decides_and_the_user_who_may(kind):
     assert kind(columns=COLUMNS, **settings).fit(heavy()).model_.config.compress is False
 
 
-def test_answers_are_in_the_units_of_the_user_and_survive_a_file(tmp_path):
+def test_predictions_of_compressed_values_are_in_the_users_units_also_after_loading(tmp_path):
     frame = heavy(60)
     embedder = rm.RoMAEEmbedder(columns=COLUMNS, **quick(epochs=20)).fit(frame)
     filler = rm.RoMAEInterpolator(init=embedder, columns=COLUMNS, **quick(epochs=60)).fit(frame)
     queries = grid(frame)
-    answer = filler.predict(frame, at=queries, return_std=True)
-    assert np.isfinite(answer[["value", "std"]].to_numpy()).all()
-    assert (answer["std"] > 0).all()
-    # objects differ by factors of up to 100 000, so their own brightness explains nearly all
+    predicted = filler.predict(frame, at=queries, return_std=True)
+    assert np.isfinite(predicted[["value", "std"]].to_numpy()).all()
+    assert (predicted["std"] > 0).all()
+    # objects differ by factors of up to 100 000, so their own brightness explains nearly all of the variance
     level = frame.groupby("object_id")["flux"].mean()
-    said = answer.groupby("object_id")["value"].mean()
-    assert np.corrcoef(np.arcsinh(level), np.arcsinh(said.loc[level.index]))[0, 1] > 0.7
+    predicted_level = predicted.groupby("object_id")["value"].mean()
+    assert np.corrcoef(np.arcsinh(level), np.arcsinh(predicted_level.loc[level.index]))[0, 1] > 0.7
     filler.save(tmp_path / "filler")
     again = rm.load(tmp_path / "filler").predict(frame, at=queries, return_std=True)
-    np.testing.assert_array_equal(again["value"], answer["value"])
+    np.testing.assert_array_equal(again["value"], predicted["value"])

@@ -1,4 +1,4 @@
-"""Estimators among those of scikit-learn: clones, searches, pipelines, and its own checks."""
+"""Conventions of scikit-learn: parameters, clones, searches, pipelines, and its own checks."""
 
 import copy
 import pickle
@@ -18,7 +18,7 @@ from sklearn.utils.estimator_checks import (
 )
 
 import rotary_mae as rm
-from tests.estimators.small import COLUMNS, answers, light_curves, quick, series
+from tests.estimators.small import COLUMNS, light_curves, predictions, quick, series
 
 KINDS = (rm.RoMAEEmbedder, rm.RoMAEClassifier, rm.RoMAERegressor, rm.RoMAEInterpolator)
 
@@ -26,7 +26,7 @@ KINDS = (rm.RoMAEEmbedder, rm.RoMAEClassifier, rm.RoMAERegressor, rm.RoMAEInterp
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_parameters_are_kept_as_given(kind):
+def test_parameters_are_stored_as_given(kind):
     model = {"width": 16}
     estimator = kind(model=model, epochs=7, columns=COLUMNS)
     assert estimator.model is model
@@ -44,7 +44,7 @@ def test_parameters_are_kept_as_given(kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_copy_is_unfitted_but_keeps_a_fitted_init(kind, fitted):
+def test_a_clone_is_unfitted_but_keeps_a_fitted_init(kind, fitted):
     original = kind(**{**quick(), "init": fitted["embedder"], "model": {"dropout": 0.1}})
     copied = clone(clone(original))
     assert copied.init is fitted["embedder"]
@@ -55,17 +55,17 @@ def test_a_copy_is_unfitted_but_keeps_a_fitted_init(kind, fitted):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_nothing_can_be_asked_before_fit(kind):
+def test_an_unfitted_estimator_cannot_predict_or_be_saved(kind):
     estimator = kind(columns=COLUMNS)
     with pytest.raises(NotFittedError):
-        answers(estimator, light_curves(3))
+        predictions(estimator, light_curves(3))
     with pytest.raises(NotFittedError):
         estimator.save("nowhere")
     with pytest.raises(NotFittedError):
         kind(init=rm.RoMAEEmbedder(), columns=COLUMNS).fit(light_curves(3), np.arange(3))
 
 
-def test_training_from_init_changes_init_not_at_all(fitted):
+def test_training_from_init_does_not_change_init(fitted):
     before = {k: v.clone() for k, v in fitted["embedder"].model_.state_dict().items()}
     clf = rm.RoMAEClassifier(init=fitted["embedder"], columns=COLUMNS, **quick()).fit(light_curves())
     assert all(np.array_equal(before[k], v) for k, v in fitted["embedder"].model_.state_dict().items())
@@ -81,7 +81,7 @@ def test_init_may_be_a_folder(fitted, tmp_path):
     np.testing.assert_array_equal(by_folder.predict_proba(light_curves()), by_object.predict_proba(light_curves()))
 
 
-def test_another_size_than_that_of_init_is_an_error(fitted):
+def test_a_size_that_differs_from_init_is_an_error(fitted):
     settings = {k: v for k, v in quick().items() if k != "model"}
     with pytest.raises(ValueError, match="size 'small' does not go with an init of size 'tiny-shallow'"):
         rm.RoMAEClassifier(init=fitted["embedder"], size="small", columns=COLUMNS, **settings).fit(light_curves())
@@ -89,26 +89,26 @@ def test_another_size_than_that_of_init_is_an_error(fitted):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_random_state_repeats_exactly(kind):
+def test_fits_with_the_same_random_state_are_equal(kind):
     df = light_curves()
     y = {name: float(i % 2) for i, name in enumerate(df["object_id"].unique())}
 
     def fit(seed):
-        return answers(kind(columns=COLUMNS, dropout=0.1, **quick(random_state=seed)).fit(df, y), df)
+        return predictions(kind(columns=COLUMNS, dropout=0.1, **quick(random_state=seed)).fit(df, y), df)
 
     np.testing.assert_array_equal(fit(3), fit(3))
     np.testing.assert_array_equal(fit(np.random.RandomState(3)), fit(np.random.RandomState(3)))
     assert not np.array_equal(fit(3), fit(4))
 
 
-def test_two_fits_of_one_object_are_the_same():
+def test_two_fits_of_one_estimator_are_equal():
     X, y = series()
     clf = rm.RoMAEClassifier(dropout=0.2, **quick())
     first = clf.fit(X, y).predict_proba(X)
     np.testing.assert_array_equal(clf.fit(X, y).predict_proba(X), first)
 
 
-def test_the_caller_s_randomness_is_left_alone():
+def test_global_random_states_are_not_changed():
     import torch
 
     X, y = series()
@@ -123,7 +123,7 @@ def test_the_caller_s_randomness_is_left_alone():
 
 def test_fitted_estimators_can_be_pickled(estimator):
     again = pickle.loads(pickle.dumps(estimator))
-    np.testing.assert_array_equal(answers(again, light_curves(5)), answers(estimator, light_curves(5)))
+    np.testing.assert_array_equal(predictions(again, light_curves(5)), predictions(estimator, light_curves(5)))
 
 
 # -- selection and pipelines ------------------------------------------------------------------------------
@@ -140,7 +140,7 @@ def test_cross_validation_over_tokens_arrays_and_lists(fitted):
     assert cross_val_predict(clf, X, y, cv=2, method="predict_proba").shape == (24, 2)
 
 
-def test_cross_validation_over_data_that_is_lazy_or_on_disk(tmp_path):
+def test_cross_validation_over_lazy_sources_and_caches(tmp_path):
     images, y = np.random.default_rng(0).random((12, 4, 4), np.float32), np.arange(12) % 2
     tokens = rm.from_images(images, (2, 2))
     sources = [rm.LazyImages(images, (2, 2)), rm.write_cache(tokens, tmp_path / "cache")]
@@ -148,11 +148,11 @@ def test_cross_validation_over_data_that_is_lazy_or_on_disk(tmp_path):
     expected = cross_val_predict(clf, tokens, y, cv=2, method="predict_proba")
     for source in sources:
         np.testing.assert_array_equal(cross_val_predict(clf, source, y, cv=2, method="predict_proba"), expected)
-    sounds = rm.LazyAudio(np.random.default_rng(0).normal(size=(12, 1600)))
-    assert cross_val_score(clf, sounds, y, cv=2, error_score="raise").shape == (2,)
+    audio = rm.LazyAudio(np.random.default_rng(0).normal(size=(12, 1600)))
+    assert cross_val_score(clf, audio, y, cv=2, error_score="raise").shape == (2,)
 
 
-def test_scorers_of_two_classes_work():
+def test_scorers_for_two_classes_are_finite():
     X, y = series()
     clf = rm.RoMAEClassifier(**quick(epochs=15))
     for scoring in ("roc_auc", "average_precision", "neg_log_loss", "balanced_accuracy"):
@@ -160,7 +160,7 @@ def test_scorers_of_two_classes_work():
         assert np.isfinite(cross_val_score(clf, X, cv=2, scoring=scoring, **kwargs)).all()
 
 
-def test_labels_in_a_series_of_a_split_table_are_cross_validated_by_place():
+def test_cross_validation_takes_labels_of_a_series_by_position():
     import pandas as pd
 
     X, y = series()
@@ -168,7 +168,7 @@ def test_labels_in_a_series_of_a_split_table_are_cross_validated_by_place():
     assert cross_val_score(rm.RoMAEClassifier(**quick(epochs=40)), X, labels, cv=2).tolist() == [1.0, 1.0]
 
 
-def test_a_grid_search_finds_the_rate_that_learns(tmp_path):
+def test_a_grid_search_selects_the_learning_rate_that_trains(tmp_path):
     X, y = series()
     search = GridSearchCV(
         rm.RoMAEClassifier(**quick(epochs=30)),
@@ -176,14 +176,14 @@ def test_a_grid_search_finds_the_rate_that_learns(tmp_path):
         cv=2,
         scoring="neg_log_loss",
     ).fit(X, y)
-    # by accuracy they tie: two classes so far apart can be told by features drawn at random
+    # by accuracy both are equal: random features already separate these classes
     assert search.best_params_["learning_rate"] == 1e-2
-    # numpy's numbers of a search can be saved
+    # parameters of numpy types can be saved
     search.best_estimator_.save(tmp_path / "best")
     np.testing.assert_array_equal(rm.load(tmp_path / "best").predict(X), search.predict(X))
 
 
-def test_a_pipeline_from_embeddings_to_classes():
+def test_an_embedder_is_a_step_of_a_pipeline():
     X, y = series()
     pipeline = make_pipeline(rm.RoMAEEmbedder(**quick()), LogisticRegression(max_iter=500))
     assert pipeline.fit(X, y).predict_proba(X).shape == (24, 2)
@@ -193,14 +193,14 @@ def test_a_pipeline_from_embeddings_to_classes():
     np.testing.assert_allclose(pipeline.predict_proba(tokens), pipeline.predict_proba(X), atol=1e-5)
 
 
-def test_a_fitted_init_survives_searches_in_pipelines(fitted):
+def test_a_search_in_a_pipeline_keeps_a_fitted_init(fitted):
     tokens = rm.from_frame(light_curves(), **COLUMNS)
     pipeline = Pipeline([("clf", rm.RoMAEClassifier(init=fitted["embedder"], **quick()))])
     search = GridSearchCV(pipeline, {"clf__epochs": [1, 2]}, cv=2).fit(tokens, tokens.targets)
     assert search.best_estimator_.named_steps["clf"].init is fitted["embedder"]
 
 
-def test_a_grid_goes_over_where_weights_come_from(fitted):
+def test_a_grid_search_may_vary_init(fitted):
     tokens = rm.from_frame(light_curves(), **COLUMNS)
     frozen, sizes = FrozenEstimator(fitted["embedder"]), [None, "tiny-shallow"]
     grid = [{"init": [frozen]}, {"init": [None], "size": sizes}]
@@ -213,7 +213,7 @@ def test_a_grid_goes_over_where_weights_come_from(fitted):
         search.fit(tokens, tokens.targets)
 
 
-def test_embeddings_have_names_and_come_as_a_frame_if_asked(fitted):
+def test_embeddings_have_column_names_and_may_be_a_frame(fitted):
     embedder = copy.deepcopy(fitted["embedder"])
     df = light_curves()
     framed = embedder.set_output(transform="pandas").transform(df)
@@ -224,16 +224,16 @@ def test_embeddings_have_names_and_come_as_a_frame_if_asked(fitted):
     np.testing.assert_array_equal(framed.to_numpy(), plain)
 
 
-def test_the_spread_of_a_regressor_knows_what_is_hard():
+def test_the_std_of_a_regressor_is_larger_for_noisier_targets():
     X, _ = series(120)
     rng = np.random.default_rng(0)
-    is_hard = X[:, 0, -1] > 0
-    y = np.where(is_hard, rng.normal(0.0, 5.0, 120), rng.normal(0.0, 0.1, 120))
+    is_noisy = X[:, 0, -1] > 0
+    y = np.where(is_noisy, rng.normal(0.0, 5.0, 120), rng.normal(0.0, 0.1, 120))
     reg = rm.RoMAERegressor(**quick(epochs=15)).fit(X[:90], y[:90])
     mean, std = reg.predict(X[90:], return_std=True)
     assert mean.shape == std.shape == (30,)
     assert (std > 0).all()
-    assert std[is_hard[90:]].mean() > 2 * std[~is_hard[90:]].mean()
+    assert std[is_noisy[90:]].mean() > 2 * std[~is_noisy[90:]].mean()
 
 
 # -- scikit-learn's own checks ----------------------------------------------------------------------------
@@ -243,20 +243,20 @@ A_FRAME_IS_LONG = "a data frame is a table of observations with named columns, n
 EXPECTED_FAILURES = {
     "check_n_features_in": A_ROW_IS_A_SERIES,
     "check_n_features_in_after_fitting": A_ROW_IS_A_SERIES,
-    "check_transformer_general": A_ROW_IS_A_SERIES + " (it wants an error for another length)",
+    "check_transformer_general": A_ROW_IS_A_SERIES + " (the check expects an error for another length)",
     "check_sample_weights_pandas_series": A_FRAME_IS_LONG,
     "check_classifier_data_not_an_array": A_FRAME_IS_LONG,
     "check_regressor_data_not_an_array": A_FRAME_IS_LONG,
     "check_sample_weight_equivalence_on_dense_data": (
-        "batches are drawn by sample, so a sample twice is in other batches than one of weight two; with all samples "
-        "in one batch they are the same (tests/training/test_train.py)"
+        "batches are drawn by sample, so two copies of a sample are in other batches than one of weight two; with all "
+        "samples in one batch they are equal (tests/training/test_train.py)"
     ),
     "check_transformer_preserve_dtypes": "embeddings are float32, as the model computes",
-    "check_classifiers_train": "two epochs do not reach its accuracy; and it wants an error for another length",
+    "check_classifiers_train": "two epochs do not reach its accuracy, and it expects an error for another length",
     "check_methods_sample_order_invariance": (
-        "a token's place in a batch decides how float32 products are summed: answers agree to 1e-6, it wants 1e-9"
+        "float32 sums depend on a token's position in the batch: predictions agree to 1e-6, the check requires 1e-9"
     ),
-    "check_class_weight_classifiers": "two epochs do not reach its share; more do, below",
+    "check_class_weight_classifiers": "two epochs do not reach its accuracy; more do, below",
     "check_regressors_train": "two epochs do not reach its score; more do, below",
 }
 
@@ -281,11 +281,11 @@ def test_checks_of_scikit_learn(estimator, check):
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
-def test_a_regressor_learns_what_scikit_learn_wants():
+def test_a_regressor_passes_the_training_check_of_scikit_learn():
     check_regressors_train("", rm.RoMAERegressor(model=MINIMAL, epochs=150, learning_rate=1e-2, device="cpu"))
 
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
-def test_a_classifier_weighs_classes_as_scikit_learn_wants():
+def test_a_classifier_passes_the_class_weight_check_of_scikit_learn():
     check_class_weight_classifiers("", rm.RoMAEClassifier(model=MINIMAL, epochs=30, learning_rate=1e-2, device="cpu"))

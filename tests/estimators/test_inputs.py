@@ -1,4 +1,4 @@
-"""Sources that tell nothing but their samples, caches in any order, and several values of a channel."""
+"""Data that estimators take: minimal sources, caches, several values of a channel, and what cannot be fitted."""
 
 from pathlib import Path
 from typing import Any
@@ -9,11 +9,11 @@ import torch
 
 import rotary_mae as rm
 from rotary_mae.data.sources import Subset, adapt_source
-from tests.estimators.small import quick
+from tests.estimators.small import COLUMNS, light_curves, quick, series
 
 
-class Bare:
-    """What a source must have, and nothing else: a length, and samples for an array of indices."""
+class MinimalSource:
+    """The least that a source must have: a length, and samples for an array of indices."""
 
     def __init__(self, tokens: rm.TokenSet) -> None:
         self.tokens = tokens
@@ -27,7 +27,7 @@ class Bare:
 
 
 def levels(n: int = 48) -> rm.TokenSet:
-    """Two classes, one after the other, that differ in their level."""
+    """Two classes that differ in their level, sorted by class."""
     rng = np.random.default_rng(0)
     is_high = np.arange(n) >= n // 2
     values = rng.normal(size=(n, 6)) + 4.0 * is_high[:, None]
@@ -36,33 +36,35 @@ def levels(n: int = 48) -> rm.TokenSet:
     return rm.TokenSet(values.ravel(), np.tile(np.arange(6.0), n), [6] * n, ids=names, targets=targets)
 
 
-def test_a_bare_source_is_as_good_as_its_tokens() -> None:
+def test_a_minimal_source_gives_the_same_predictions_as_its_tokens() -> None:
     tokens = levels()
     whole = rm.RoMAEClassifier(**quick()).fit(tokens)
-    bare = rm.RoMAEClassifier(**quick()).fit(Bare(tokens))
-    assert np.array_equal(bare.predict_proba(Bare(tokens)), whole.predict_proba(tokens))
+    bare = rm.RoMAEClassifier(**quick()).fit(MinimalSource(tokens))
+    assert np.array_equal(bare.predict_proba(MinimalSource(tokens)), whole.predict_proba(tokens))
     by_id = dict(zip(tokens.ids.tolist(), np.asarray(tokens.targets).tolist(), strict=True))
-    keyed = rm.RoMAEClassifier(**quick()).fit(Bare(tokens), by_id)
-    assert np.array_equal(keyed.predict_proba(Bare(tokens)), whole.predict_proba(tokens))
-    embedder = rm.RoMAEEmbedder(**quick()).fit(Bare(tokens))
-    assert np.array_equal(embedder.transform(Bare(tokens)), rm.RoMAEEmbedder(**quick()).fit(tokens).transform(tokens))
+    keyed = rm.RoMAEClassifier(**quick()).fit(MinimalSource(tokens), by_id)
+    assert np.array_equal(keyed.predict_proba(MinimalSource(tokens)), whole.predict_proba(tokens))
+    embedder = rm.RoMAEEmbedder(**quick()).fit(MinimalSource(tokens))
+    assert np.array_equal(
+        embedder.transform(MinimalSource(tokens)), rm.RoMAEEmbedder(**quick()).fit(tokens).transform(tokens)
+    )
     at = [[2.5]] * len(tokens)
-    interpolator = rm.RoMAEInterpolator(**quick()).fit(Bare(tokens))
-    assert np.array_equal(interpolator.predict(Bare(tokens), at=at)[3], interpolator.predict(tokens, at=at)[3])
+    interpolator = rm.RoMAEInterpolator(**quick()).fit(MinimalSource(tokens))
+    assert np.array_equal(interpolator.predict(MinimalSource(tokens), at=at)[3], interpolator.predict(tokens, at=at)[3])
 
 
-def test_a_bare_source_trains_in_the_deep_layer() -> None:
+def test_train_takes_a_minimal_source() -> None:
     tokens = levels().with_targets(None)
     config = rm.RoMAEConfig(n_values=1, n_axes=1, width=16, heads=1, depth=1)
     training = rm.TrainingConfig(epochs=1, progress=False)
-    assert np.isfinite(rm.train(rm.RoMAEForPreTraining(config), Bare(tokens), training).history[-1]["loss"])
+    assert np.isfinite(rm.train(rm.RoMAEForPreTraining(config), MinimalSource(tokens), training).history[-1]["loss"])
     for wrong in ([1, 2], "tokens", np.zeros((3, 4)), {"a": 1}):
         with pytest.raises(TypeError, match="from_frame or from_arrays"):
             rm.train(rm.RoMAEForPreTraining(config), wrong, training)
 
 
-def test_what_a_source_does_not_tell_is_not_read_unless_it_is_asked_for() -> None:
-    class Counted(Bare):
+def test_missing_ids_of_a_source_are_read_at_first_use() -> None:
+    class Counted(MinimalSource):
         n_read = 0
 
         def __getitem__(self, indices: Any) -> rm.TokenSet:
@@ -70,15 +72,15 @@ def test_what_a_source_does_not_tell_is_not_read_unless_it_is_asked_for() -> Non
             return super().__getitem__(indices)
 
     source = Counted(levels(200))
-    described = adapt_source(source)
-    assert adapt_source(described) is described
-    part = Subset(described, np.arange(100))
+    adapted = adapt_source(source)
+    assert adapt_source(adapted) is adapted
+    part = Subset(adapted, np.arange(100))
     assert adapt_source(part) is part
     assert source.n_read < 10
-    assert len(described.ids) == 200
+    assert len(adapted.ids) == 200
 
 
-def test_a_cache_sorted_by_class_is_learned_as_well_as_tokens_in_memory(tmp_path: Path) -> None:
+def test_a_classifier_learns_from_a_cache_sorted_by_class(tmp_path: Path) -> None:
     tokens = levels(240)
     cache = rm.write_cache(tokens, tmp_path / "cache")
     fitted = rm.RoMAEClassifier(**{**quick(), "epochs": 6}).fit(cache)
@@ -86,7 +88,7 @@ def test_a_cache_sorted_by_class_is_learned_as_well_as_tokens_in_memory(tmp_path
 
 
 @pytest.mark.parametrize("kind", ["classifier", "regressor", "interpolator", "embedder"])
-def test_a_fit_that_fails_leaves_the_estimator_as_it_was(kind: str) -> None:
+def test_a_failed_fit_does_not_change_the_estimator(kind: str) -> None:
     tokens = levels()
     numbers = np.arange(len(tokens), dtype=float)
     makers: dict[str, Any] = {
@@ -98,16 +100,16 @@ def test_a_fit_that_fails_leaves_the_estimator_as_it_was(kind: str) -> None:
     make, y, other = makers[kind]
     fitted = make(**quick()).fit(tokens, y)
 
-    def answers() -> Any:
+    def predicted() -> Any:
         if kind == "interpolator":
             return np.concatenate(fitted.predict(tokens, at=[[2.5]] * len(tokens), return_std=True)[1])
         return fitted.transform(tokens) if kind == "embedder" else fitted.predict(tokens)
 
-    before, parameters = answers(), set(vars(fitted))
+    before, parameters = predicted(), set(vars(fitted))
     fitted.set_params(training={"batch_size": -1})
     with pytest.raises(ValueError, match="batch_size"):
         fitted.fit(tokens, other)
-    assert np.array_equal(answers(), before)
+    assert np.array_equal(predicted(), before)
     assert set(vars(fitted)) == parameters
 
 
@@ -122,7 +124,7 @@ def two_columns() -> rm.TokenSet:
     )
 
 
-def test_several_values_of_a_channel_are_scaled_each_on_its_own() -> None:
+def test_each_value_of_a_channel_has_its_own_scaling() -> None:
     tokens = two_columns()
     scaling = rm.Scaling.fit(tokens, values="standard")
     scaled = scaling.apply(tokens)
@@ -139,7 +141,7 @@ def test_several_values_of_a_channel_are_scaled_each_on_its_own() -> None:
         scaling.undo(scaled)
 
 
-def test_several_values_of_a_channel_are_learned_and_answered(tmp_path: Path) -> None:
+def test_all_values_of_a_channel_are_predicted(tmp_path: Path) -> None:
     tokens = two_columns()
     rm.RoMAEEmbedder(**quick()).fit(tokens).transform(tokens)
     fitted = rm.RoMAEInterpolator(**{**quick(), "epochs": 60, "context": 2}).fit(tokens)
@@ -169,15 +171,15 @@ def test_time_need_not_be_the_first_axis() -> None:
         )
         torch.manual_seed(0)
         model = rm.RoMAEForPreTraining(config).eval()
-        answers = []
+        predicted = []
         for axes, positions in (
             (("time", "channel"), np.column_stack([time, channel])),
             (("channel", "time"), np.column_stack([channel, time])),
         ):
             tokens = rm.TokenSet(values, positions, lengths, axes=axes, channels=("g", "r"))
-            answers.append(model(rm.TokenBatch.collate(tokens).hide(0.5, strategy="future", seed=0)).prediction)
-        # without rotation only the context knows of positions
-        assert torch.allclose(*answers, atol=1e-6)
+            predicted.append(model(rm.TokenBatch.collate(tokens).hide(0.5, strategy="future", seed=0)).prediction)
+        # without rotation only the local context depends on positions
+        assert torch.allclose(*predicted, atol=1e-6)
     swapped = rm.TokenSet(
         values, np.column_stack([channel, time]), lengths, axes=("channel", "time"), channels=("g", "r")
     )
@@ -185,3 +187,47 @@ def test_time_need_not_be_the_first_axis() -> None:
     assert len(fitted.forecast(swapped, at=[[[0, 20.0]]] * n)) == n
     with pytest.raises(ValueError, match=r"last at 9\.0"):
         fitted.forecast(swapped, at=[[[0, 8.0]]] * n)
+
+
+def test_data_and_settings_that_cannot_be_fitted_are_a_clear_error() -> None:
+    X, y = series()
+    tokens = rm.from_arrays(X)
+    for data, given, fit, message in (
+        (tokens[[]], {}, {"y": []}, "no samples to fit to"),
+        (X, {}, {"y": y, "sample_weight": np.r_[-1.0, np.ones(23)]}, "at least 0, got -1.0 for sample 0"),
+        (X, {"unit": "days"}, {"y": y}, "unit must be one of 'auto' or a positive number, .* got 'days'"),
+        (
+            light_curves(),
+            {"columns": {**COLUMNS, "values": "flux"}},
+            {},
+            "columns has no .values.; it holds .* value",
+        ),
+        (X, {"init": "no such/folder of mine"}, {"y": y}, "neither a folder here nor a model on the Hub"),
+    ):
+        with pytest.raises((ValueError, FileNotFoundError), match=message):
+            rm.RoMAEClassifier(**quick(**given)).fit(data, **fit)
+    with pytest.raises(TypeError, match="init must be a fitted estimator, the folder of a run, a model or None, got 3"):
+        rm.RoMAEClassifier(**quick(init=3)).fit(X, y)
+    images = rm.from_images(np.zeros((2, 8, 8), np.float32), (4, 4))
+    embedder = rm.RoMAEEmbedder(**quick(epochs=1)).fit(images)
+    with pytest.raises(ValueError, match=r"patches .* \(1, 4, 4, 1\), got \(1, 2, 2, 1\): cut them alike"):
+        embedder.transform(rm.from_images(np.zeros((2, 8, 8), np.float32), (2, 2)))
+    with pytest.raises(ValueError, match=r"axes \('row', 'column'\).*: give data of the same kind"):
+        embedder.transform(tokens)
+
+
+def test_a_frame_without_named_columns_is_a_clear_error() -> None:
+    df = light_curves()
+    with pytest.raises(ValueError, match=r"no column 'id'; .*columns=dict\(id=.*the columns are object_id, mjd"):
+        rm.RoMAEClassifier(**quick()).fit(df)
+    interpolator = rm.RoMAEInterpolator(**quick(epochs=1)).fit(rm.from_frame(df, **COLUMNS))
+    with pytest.raises(ValueError, match=r"no column 'value'; .*columns=dict\(id="):
+        interpolator.impute(df)
+
+
+def test_another_layout_than_that_of_the_tokens_is_an_error() -> None:
+    X, y = series()
+    tokens = rm.from_arrays(X, targets=y)
+    other = "steps" if tokens.schema.layout == "measurements" else "measurements"
+    with pytest.raises(ValueError, match=f"the layout of these tokens is '{tokens.schema.layout}'"):
+        rm.RoMAEClassifier(layout=other, **quick()).fit(tokens)

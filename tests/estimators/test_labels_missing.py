@@ -1,4 +1,4 @@
-"""Labels that some samples lack: all samples are learned from, the labelled ones twice."""
+"""Missing labels: pre-training uses all samples, fine-tuning the labelled ones."""
 
 import json
 
@@ -14,7 +14,7 @@ MISSING = {"none": None, "nan": np.nan, "pandas": pd.NA, "not a time": pd.NaT}
 
 
 @pytest.mark.parametrize("missing", MISSING.values(), ids=MISSING.keys())
-def test_the_rest_is_pre_trained_on_and_the_classes_are_those_that_were_given(missing):
+def test_missing_labels_are_no_class_and_start_a_pre_training(missing):
     X, y = series()
     partly = np.where(np.arange(24) < 12, y.astype(object), missing)
     clf = rm.RoMAEClassifier(**quick()).fit(X, partly)
@@ -24,7 +24,7 @@ def test_the_rest_is_pre_trained_on_and_the_classes_are_those_that_were_given(mi
     assert clf.predict(X).shape == (24,)
 
 
-def test_it_is_pre_training_then_fine_tuning_by_hand():
+def test_the_fit_equals_pre_training_and_fine_tuning_by_hand():
     X, y = series()
     tokens = rm.from_arrays(X)
     partly = [label if i % 3 else None for i, label in enumerate(y.tolist())]
@@ -46,7 +46,7 @@ def test_with_init_samples_without_a_label_are_left_out():
 
 
 @pytest.mark.parametrize("dtype", ["Int64", object])
-def test_minus_one_is_a_class_and_whole_numbers_stay_whole(dtype):
+def test_minus_one_is_a_class_and_classes_stay_integers(dtype):
     X, y = series()
     numbers = pd.Series(np.where(y == "rises", 1, -1), dtype=dtype)
     numbers[:4] = pd.NA
@@ -55,7 +55,7 @@ def test_minus_one_is_a_class_and_whole_numbers_stay_whole(dtype):
     assert clf.classes_.dtype.kind == "i"
 
 
-def test_by_id_and_in_the_table():
+def test_missing_labels_by_id_and_in_the_table_are_equal():
     df = light_curves()
     labels = labels_of(df)
     labels.iloc[:6] = None
@@ -69,7 +69,7 @@ def test_by_id_and_in_the_table():
     np.testing.assert_array_equal(again.predict_proba(df), by_id.predict_proba(df))
 
 
-def test_an_id_that_is_not_there_is_an_error_not_a_missing_label():
+def test_a_missing_id_is_an_error():
     df = light_curves()
     labels = labels_of(df).iloc[1:]
     with pytest.raises(ValueError, match=r"no label for 1 of 24 ids, first 'sn000'.*give None for samples without"):
@@ -77,14 +77,14 @@ def test_an_id_that_is_not_there_is_an_error_not_a_missing_label():
 
 
 @pytest.mark.parametrize("kind", [rm.RoMAEClassifier, rm.RoMAERegressor])
-def test_no_label_at_all_is_a_clear_error(kind):
+def test_no_labels_at_all_are_a_clear_error(kind):
     X, _ = series()
     for nothing in (np.full(24, np.nan), [None] * 24):
         with pytest.raises(ValueError, match="all 24 labels are missing; label some samples, or use RoMAEEmbedder"):
             kind(**quick()).fit(X, nothing)
 
 
-def test_numbers_may_be_missing_too_but_a_row_has_all_or_none():
+def test_numbers_may_be_missing_but_only_whole_rows():
     X, names = series()
     y = np.where(names == "rises", 1.0, -1.0)[:, None] * np.array([10.0, 20.0])
     y[:5] = np.nan
@@ -97,7 +97,7 @@ def test_numbers_may_be_missing_too_but_a_row_has_all_or_none():
         rm.RoMAERegressor(**quick()).fit(X, y)
 
 
-def test_a_run_keeps_its_pre_training_and_goes_on_with_it(tmp_path):
+def test_a_resumed_run_continues_its_pre_training(tmp_path):
     from tests.training.runs import WatchedSource, request_shutdown
 
     X, y = series()
@@ -113,13 +113,13 @@ def test_a_run_keeps_its_pre_training_and_goes_on_with_it(tmp_path):
         assert (out / "run.json").exists() == (stop_at == 26)
         with pytest.raises(FileExistsError):
             rm.RoMAEClassifier(out=out, **settings).fit(tokens)
-        gone_on = rm.RoMAEClassifier(out=out, resume=True, **settings).fit(tokens)
-        np.testing.assert_array_equal(gone_on.predict_proba(X), whole.predict_proba(X))
+        resumed = rm.RoMAEClassifier(out=out, resume=True, **settings).fit(tokens)
+        np.testing.assert_array_equal(resumed.predict_proba(X), whole.predict_proba(X))
         np.testing.assert_array_equal(rm.load(out).predict_proba(X), whole.predict_proba(X))
         assert json.loads((out / "pretraining" / "estimator.json").read_text())["estimator"] == "RoMAEEmbedder"
 
 
-def test_a_missing_label_among_text_is_none_however_it_comes():
+def test_a_missing_label_among_text_is_none():
     X, y = series()
     partly = [None if i % 3 == 2 else name for i, name in enumerate(y)]
     gaps = [np.nan if name is None else name for name in partly]
@@ -128,7 +128,7 @@ def test_a_missing_label_among_text_is_none_however_it_comes():
         assert rm.RoMAEClassifier(**quick()).fit(tokens).classes_.tolist() == ["falls", "rises"]
 
 
-def test_those_with_a_label_can_be_chosen_fitted_and_scored():
+def test_labelled_samples_can_be_selected_fitted_and_scored():
     X, _ = series()
     frame = pd.DataFrame(
         {

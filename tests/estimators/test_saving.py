@@ -9,7 +9,7 @@ import rotary_mae as rm
 from rotary_mae.batches.masking import Masking
 from rotary_mae.estimators.saving import FittedEstimator, decode_value, encode_value
 from rotary_mae.evaluation.baselines import BaselineComparison
-from tests.estimators.small import COLUMNS, MODEL, answers, light_curves, quick, series
+from tests.estimators.small import COLUMNS, MODEL, light_curves, predictions, quick, series
 
 FRESH = light_curves(7, seed=5)
 
@@ -19,12 +19,12 @@ def test_a_loaded_estimator_predicts_the_same(estimator, tmp_path):
     estimator.save(folder)
     again = rm.load(folder)
     assert type(again) is type(estimator)
-    np.testing.assert_array_equal(answers(again, FRESH), answers(estimator, FRESH))
+    np.testing.assert_array_equal(predictions(again, FRESH), predictions(estimator, FRESH))
     kept = {k: v for k, v in estimator.get_params().items() if k != "init"}
     assert {k: v for k, v in again.get_params().items() if k != "init"} == kept
     # saving and loading again changes nothing
     again.save(folder)
-    np.testing.assert_array_equal(answers(rm.load(str(folder)), FRESH), answers(estimator, FRESH))
+    np.testing.assert_array_equal(predictions(rm.load(str(folder)), FRESH), predictions(estimator, FRESH))
 
 
 def test_there_is_no_pickle_in_the_folder(estimator, tmp_path):

@@ -18,7 +18,7 @@ from rotary_mae.estimators._predict.batched import (
     predict_masked,
 )
 from tests.builders import loud, small_config, some_tokens
-from tests.estimators.small import answers, light_curves
+from tests.estimators.small import light_curves, predictions
 
 LENGTHS = (7, 1, 12, 3, 9, 2, 30, 4, 4, 5)
 
@@ -95,10 +95,10 @@ def test_the_mode_of_the_model_is_restored_after_prediction(trained: TrainedMode
 
 def test_predictions_do_not_depend_on_batch_composition(estimator: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     data = light_curves(11, seed=5)
-    expected = answers(estimator, data)
+    expected = predictions(estimator, data)
     monkeypatch.setattr(batched, "SAMPLES_PER_SORT", 3)
     monkeypatch.setattr(batched, "MAX_TOKENS", 20)
-    np.testing.assert_allclose(answers(estimator, data), expected, atol=1e-5)
+    np.testing.assert_allclose(predictions(estimator, data), expected, atol=1e-5)
 
 
 def test_masked_tokens_are_predicted_from_the_visible_tokens_of_their_sample(
