@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: demo test test-slow check docs bench tables clean
+.PHONY: demo test test-slow check docs bench tables map clean
 
 demo: $(READY)  ## pre-train, classify and interpolate simulated light curves in a few minutes
 	$(BIN)/romae demo
@@ -26,6 +26,9 @@ bench: $(READY)  ## speed beside the padded reference
 tables: $(READY)  ## fill the tables of README and docs from the committed results
 	$(BIN)/python -m benchmarks.tables
 	$(BIN)/python -m reproduce table
+
+map: $(READY)  ## the map of the package in CONTRIBUTING.md
+	$(BIN)/python -m benchmarks.house
 
 clean:
 	rm -rf .venv

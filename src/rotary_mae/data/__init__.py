@@ -1,1 +1,1 @@
-"""From raw data to TokenSets: numpy, scipy, pyarrow and narwhals; no torch."""
+"""Readers of raw data that make TokenSets: numpy, scipy, pyarrow and narwhals; no torch."""

@@ -97,7 +97,18 @@ class Schema:
         return self.axes.index("time") if "time" in self.axes else next(iter(self.continuous_axes), 0)
 
     def columns(self, role: str) -> list[int]:
-        """Return the indices of the value columns with this role."""
+        """Return the indices of the value columns with a role.
+
+        Parameters
+        ----------
+        role : {"value", "error", "observed", "static"}
+            Role of the columns.
+
+        Returns
+        -------
+        list of int
+            Indices in ascending order.
+        """
         return [i for i, r in enumerate(self.roles) if r == role]
 
     @property
@@ -107,7 +118,18 @@ class Schema:
         return dict(zip(self.columns("value"), observed, strict=True)) if observed else {}
 
     def static_tokens(self, positions: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
-        """Return True for the tokens (T,) of a static covariate, by their positions (T, D)."""
+        """Return which tokens are static covariates.
+
+        Parameters
+        ----------
+        positions : array, shape (T, D)
+            Positions of the tokens.
+
+        Returns
+        -------
+        array of bool, shape (T,)
+            True for the token of a static covariate.
+        """
         if self.channel_axis is None:
             return np.zeros(len(positions), bool)
         is_static: npt.NDArray[np.bool_] = positions[:, self.channel_axis] >= len(self.channels)

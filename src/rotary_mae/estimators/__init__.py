@@ -1,1 +1,1 @@
-"""scikit-learn's interface: embed, classify, regress, interpolate."""
+"""Estimators with the interface of scikit-learn: embedding, classification, regression and interpolation."""

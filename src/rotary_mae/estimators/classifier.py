@@ -20,10 +20,11 @@ from rotary_mae.batches.batch import TokenBatch
 from rotary_mae.data.sources import Source, Subset
 from rotary_mae.estimators._fit.defaults import CLASSIFY, mean_length
 from rotary_mae.estimators._fit.initialization import pretrain_on_all, scaling_for
+from rotary_mae.estimators._fit.restore import restore_on_failure
 from rotary_mae.estimators._fit.split import split_validation
 from rotary_mae.estimators._predict.batched import predict_batched
 from rotary_mae.estimators.embedder import RoMAEEmbedder
-from rotary_mae.estimators.estimator import RoMAEEstimator, restore_on_failure
+from rotary_mae.estimators.estimator import RoMAEEstimator
 from rotary_mae.estimators.labels import LabelledSubset, required_labels
 from rotary_mae.evaluation.baselines import BaselineComparison
 from rotary_mae.evaluation.fit_summary import NOT_VALIDATED, FitSummary

@@ -17,11 +17,12 @@ from rotary_mae.batches.batch import TokenBatch
 from rotary_mae.batches.masking import Masking
 from rotary_mae.estimators._fit.defaults import PRETRAIN, mean_length
 from rotary_mae.estimators._fit.initialization import scaling_for
+from rotary_mae.estimators._fit.restore import restore_on_failure
 from rotary_mae.estimators._fit.split import split_validation
 from rotary_mae.estimators._predict.batched import predict_batched
 from rotary_mae.estimators._predict.masked import masked_summary, reconstruction_metrics
 from rotary_mae.estimators._predict.patch_reconstruction import Reconstruction, reconstruct
-from rotary_mae.estimators.estimator import RoMAEEstimator, restore_on_failure
+from rotary_mae.estimators.estimator import RoMAEEstimator
 from rotary_mae.models.autoencoder import RoMAEForPreTraining
 
 

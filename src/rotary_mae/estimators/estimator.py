@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import copy
-import functools
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from numbers import Real
 from pathlib import Path
-from typing import Any, ClassVar, Concatenate, Literal, ParamSpec, Self, TypeVar
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -107,7 +106,18 @@ class RoMAEEstimator(BaseEstimator):
         return type(self)(**parameters)
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Return the constructor parameters by name; ``deep`` has no effect: an estimator in ``init`` is one value."""
+        """Return the constructor parameters.
+
+        Parameters
+        ----------
+        deep : bool
+            Not used: the parameters of an estimator in ``init`` are not included.
+
+        Returns
+        -------
+        dict
+            Parameters by name.
+        """
         parameters: dict[str, Any] = super().get_params(deep=False)
         return parameters
 
@@ -369,29 +379,3 @@ class RoMAEEstimator(BaseEstimator):
 def _check_count(name: str, given: Any) -> None:
     if isinstance(given, bool) or not isinstance(given, int | np.integer) or given < 1:
         raise ValueError(f"{name} must be a whole number of at least 1, got {given!r}")
-
-
-Parameters = ParamSpec("Parameters")
-
-Estimator = TypeVar("Estimator")
-
-Fit = Callable[Concatenate[Estimator, Parameters], Estimator]
-
-
-def restore_on_failure(fit: Fit[Estimator, Parameters]) -> Fit[Estimator, Parameters]:
-    """Wrap ``fit`` so that all attributes are as before if it fails or is interrupted.
-
-    Otherwise an old model could meet the classes of a new fit.
-    """
-
-    @functools.wraps(fit)
-    def fit_or_restore(self: Estimator, *args: Parameters.args, **options: Parameters.kwargs) -> Estimator:
-        before: dict[str, Any] = dict(vars(self))
-        try:
-            return fit(self, *args, **options)
-        except BaseException:
-            vars(self).clear()
-            vars(self).update(before)
-            raise
-
-    return fit_or_restore

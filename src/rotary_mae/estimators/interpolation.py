@@ -120,7 +120,7 @@ class Interpolation(RoMAEEstimator):
         at : list of array, or DataFrame
             Positions, as in ``predict``, each later than the last observation of its sample.
         return_std, quantiles, of
-            As in ``predict``.
+            See ``predict``.
 
         Returns
         -------

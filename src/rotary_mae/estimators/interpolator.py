@@ -15,10 +15,10 @@ from rotary_mae.batches.masking import Masking, Strategy
 from rotary_mae.data.sources import Source
 from rotary_mae.estimators._fit.defaults import INTERPOLATE
 from rotary_mae.estimators._fit.initialization import scaling_for
+from rotary_mae.estimators._fit.restore import restore_on_failure
 from rotary_mae.estimators._fit.split import TrainValidationSplit, split_validation
 from rotary_mae.estimators._predict.batched import length_sorted_batches
 from rotary_mae.estimators._predict.masked import masked_summary, reconstruction_metrics
-from rotary_mae.estimators.estimator import restore_on_failure
 from rotary_mae.estimators.interpolation import Interpolation
 from rotary_mae.evaluation.conformal import Calibration, HeldOut, count_channels
 from rotary_mae.evaluation.conformal_scores import calibration_series, fit_on_masked_values, withhold_values

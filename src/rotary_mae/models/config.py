@@ -73,6 +73,11 @@ class _Sized:
         given : dict
             As ``to_dict`` returns it; fields left out have their defaults.
 
+        Returns
+        -------
+        RoMAEConfig or DecoderConfig
+            The checked configuration.
+
         Raises
         ------
         ValueError
@@ -255,5 +260,11 @@ class RoMAEConfig(_Sized):
             raise ValueError(f"decoder: {error}; {hint}") from error
 
     def to_dict(self) -> dict[str, Any]:
-        """Return all settings as a dictionary that JSON can hold."""
+        """Return all settings as JSON can hold them.
+
+        Returns
+        -------
+        dict
+            Settings by name, with a dictionary for ``decoder``.
+        """
         return asdict(self)

@@ -50,8 +50,12 @@ class RoMAEForPrediction(Pretrained):
 
     Attributes
     ----------
-    config, outputs, per
-        As given.
+    config : RoMAEConfig
+        Configuration of the encoder.
+    outputs : int
+        Number of classes, or of numbers to predict.
+    per : str
+        "sample" or "token".
     encoder : Encoder
         Encoder of the visible tokens.
     scaling : Scaling or None
@@ -124,5 +128,11 @@ class RoMAEForPrediction(Pretrained):
         self.encoder.stack.compile_parts()
 
     def arguments(self) -> dict[str, Any]:
-        """Return ``outputs`` and ``per``."""
+        """Return the arguments of the constructor besides ``config``.
+
+        Returns
+        -------
+        dict
+            ``outputs`` and ``per``.
+        """
         return {"outputs": self.outputs, "per": self.per}

@@ -48,7 +48,13 @@ class Pretrained(nn.Module):
         self.scaling: Scaling | None = None
 
     def n_parameters(self) -> int:
-        """Return the number of parameters."""
+        """Return the number of parameters.
+
+        Returns
+        -------
+        int
+            Number of learned numbers.
+        """
         return sum(p.numel() for p in self.parameters())
 
     def save_pretrained(self, folder: str | Path) -> None:
@@ -71,7 +77,13 @@ class Pretrained(nn.Module):
             self.write_files(partial)
 
     def write_files(self, folder: Path) -> None:
-        """Write the files of the model to an existing folder."""
+        """Write the files of the model to an existing folder.
+
+        Parameters
+        ----------
+        folder : Path
+            Folder for config.json, model.safetensors and, if the model has a scaling, scaling.json.
+        """
         description = {"format": FORMAT, "model": type(self).__name__, "config": self.config.to_dict()}
         (folder / "config.json").write_text(json.dumps({**description, **self.arguments()}, indent=1))
         save_file(
@@ -123,6 +135,11 @@ class Pretrained(nn.Module):
 
         Attention stays eager: it would be recompiled for every number of length groups.
 
+        Parameters
+        ----------
+        *args, **kwargs
+            See ``Raises``.
+
         Raises
         ------
         TypeError
@@ -137,7 +154,13 @@ class Pretrained(nn.Module):
         raise NotImplementedError(f"{type(self).__name__} has no compile_parts")
 
     def arguments(self) -> dict[str, Any]:
-        """Return the arguments of the constructor besides ``config``; config.json holds them."""
+        """Return the arguments of the constructor besides ``config``; config.json holds them.
+
+        Returns
+        -------
+        dict
+            Arguments by name.
+        """
         return {}
 
 

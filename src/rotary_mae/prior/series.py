@@ -15,7 +15,7 @@ from rotary_mae.data.tokens import TokenSet
 from rotary_mae.prior.channels import draw_signals
 from rotary_mae.prior.families import FAMILIES, draw_main_family
 from rotary_mae.prior.measurement import measure
-from rotary_mae.prior.queries import place_queries, sort_by_time
+from rotary_mae.prior.query_placement import place_queries, sort_by_time
 from rotary_mae.prior.random_streams import Bools, Floats, Ints, Streams, take_columns
 from rotary_mae.prior.sampling import (
     MAX_CHANNELS,

@@ -148,12 +148,34 @@ class TrainingConfig:
             raise ValueError(f"optimizer must be 'adamw' or 'sgd', got {self.optimizer!r}")
 
     def to_dict(self) -> dict[str, Any]:
-        """Return all settings as JSON can hold them."""
+        """Return all settings as JSON can hold them.
+
+        Returns
+        -------
+        dict
+            Settings by name, with dictionaries for ``hiding`` and ``augmentation``.
+        """
         return asdict(self)
 
     @classmethod
     def from_dict(cls, given: dict[str, Any]) -> TrainingConfig:
-        """Return the settings in a dictionary; an unknown key raises ValueError with a suggestion."""
+        """Make the settings from a dictionary.
+
+        Parameters
+        ----------
+        given : dict
+            Settings by name; those that are missing have their defaults.
+
+        Returns
+        -------
+        TrainingConfig
+            The checked settings.
+
+        Raises
+        ------
+        ValueError
+            If a name is unknown (with a suggestion) or a value is not valid.
+        """
         check_keys(cls, given)
         return cls(**given)
 

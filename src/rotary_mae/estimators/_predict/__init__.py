@@ -1,1 +1,1 @@
-"""Internals of prediction."""
+"""Batches, masks and queries of predictions, and predictive distributions."""

@@ -1,0 +1,32 @@
+"""Restoring an estimator whose fit failed."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+Parameters = ParamSpec("Parameters")
+
+Estimator = TypeVar("Estimator")
+
+Fit = Callable[Concatenate[Estimator, Parameters], Estimator]
+
+
+def restore_on_failure(fit: Fit[Estimator, Parameters]) -> Fit[Estimator, Parameters]:
+    """Wrap ``fit`` so that all attributes are as before if it fails or is interrupted.
+
+    Otherwise an old model could meet the classes of a new fit.
+    """
+
+    @functools.wraps(fit)
+    def fit_or_restore(self: Estimator, *args: Parameters.args, **options: Parameters.kwargs) -> Estimator:
+        before: dict[str, Any] = dict(vars(self))
+        try:
+            return fit(self, *args, **options)
+        except BaseException:
+            vars(self).clear()
+            vars(self).update(before)
+            raise
+
+    return fit_or_restore
