@@ -130,10 +130,12 @@ def length_sorted_batches(
         The scaled samples, without targets and with no token masked.
     """
     lengths, n_sorted = source.lengths, max(len(source), 1) if scaling is None else SAMPLES_PER_SORT
+    # selecting samples of a large TokenSet takes time in proportion to all of them, so it is cut into windows first
+    reads_window = lengths is None or (scaling is not None and isinstance(source, TokenSet))
     with progress_bar(title, len(source), show_progress) as advance:
         for first in range(0, len(source), n_sorted):
             window = np.arange(first, min(first + n_sorted, len(source)))
-            samples = source[window] if lengths is None else None
+            samples = source[window] if reads_window else None
             sizes = np.asarray(lengths)[window] if samples is None else samples.lengths
             order = np.argsort(sizes, kind="stable")
             for part in budget_slices(sizes[order], MAX_TOKENS):
@@ -243,11 +245,11 @@ def predict_masked(
     n_masked, n_predicted = int(is_masked.sum()), scaled.schema.n_predicted
     if not n_masked:
         return np.zeros((0, n_predicted)), None
-    rank = np.cumsum(is_masked) - 1
+    rank, starts = np.cumsum(is_masked) - 1, scaled.starts
 
     def pieces(predict: Predictor) -> Iterator[tuple[Ints, Array]]:
         for indices, batch in length_sorted_batches(scaled, title=title, show_progress=show_progress):
-            tokens = token_indices(scaled.starts[indices], scaled.lengths[indices])
+            tokens = token_indices(starts[indices], scaled.lengths[indices])
             masked = is_masked[tokens]
             if masked.any():
                 mean, std = predict(batch.hide(is_hidden=masked))
