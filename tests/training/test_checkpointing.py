@@ -237,5 +237,5 @@ def test_a_folder_without_a_training_state_is_a_clear_error(tmp_path):
 def test_a_state_of_fewer_processes_is_a_clear_error(uninterrupted):
     _, out, _ = uninterrupted["classifier"]
     other = with_dropout("classifier")
-    with pytest.raises(ValueError, match="was written by fewer processes; resume with as many"):
+    with pytest.raises(ValueError, match="was written by fewer processes; resume with the same number"):
         load_state(out / "last", other, make_optimizer(other, quiet(**CONFIG)), rank=1)

@@ -85,7 +85,7 @@ def test_nan_is_a_clear_error_and_keeps_the_checkpoints(tmp_path, when):
             request_shutdown()
 
     with pytest.raises(
-        FloatingPointError, match=r"infinite or NaN in epoch \d.*lower learning_rate.*checkpoints saved before are kept"
+        FloatingPointError, match=r"infinite or NaN in epoch \d.*lower learning_rate.*earlier checkpoints were not"
     ):
         rm.train(model, WatchedSource(waves(), reading, poison), config, validation=waves(LENGTHS[:4], seed=1), out=out)
     if when == "at once":

@@ -1,9 +1,10 @@
 """Split conformal calibration of predictive distributions, channel by channel.
 
-A score is a signed, standardised residual, (value - mean) / std, of a value that was masked; std joins the model's
-standard deviation and the error that a measurement there would have. The calibrated quantile p of a prediction is
-mean + z_p * std, with z_p the finite-sample quantile of the scores: the (n + 1) p-th of n (Vovk et al. 2005; Lei et
-al. 2018). Beyond the scores the quantiles continue as the tail of a normal distribution of the same scale.
+A score is a signed, standardised residual, (value - mean) / std, of a masked value. std is the root of the sum of two
+variances: that of the model and that of the expected measurement error. The calibrated quantile p of a prediction is
+mean + z_p * std, where z_p is the finite-sample quantile p of the n scores: the score of rank (n + 1) p (Vovk et al.
+2005; Lei et al. 2018). Outside of the range of the scores, quantiles are those of a normal distribution of the same
+scale.
 """
 
 from __future__ import annotations
@@ -30,14 +31,14 @@ distribution. Not tuned."""
 _LOW, _HIGH = float(LEVELS[_LOWER_LEVELS.index(0.05)]), float(LEVELS[-1 - _LOWER_LEVELS.index(0.05)])
 
 MIN_VALUES = 4
-"""Fewer masked values than this calibrate nothing; not tuned."""
+"""Minimum number of masked values to fit a calibration; not tuned."""
 
 MIN_VALUES_BEYOND = 5
-"""Number of values that must lie beyond a quantile for it to be read off them; not tuned."""
+"""Minimum number of values beyond an empirical quantile. Where there are fewer, a normal tail is used. Not tuned."""
 
 MIN_SERIES_NO_POOLING = 40
-"""From this number of series on, a channel is calibrated by its own scores alone. Below, its quantiles are shrunk
-towards those of all channels. Not tuned."""
+"""Minimum number of series for a channel to be calibrated only by its own scores. With fewer series, its quantiles are
+shrunk towards those of all channels. Not tuned."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class Calibration:
     levels : tuple of float, length K
         Probabilities.
     table : tuple of tuples of float, shape (C, K)
-        Quantiles of the scores at ``levels``, one row a channel, each increasing.
+        Quantiles of the scores at ``levels``, one increasing row for each channel.
     error : tuple of float, length C
         Typical error of a measurement of each channel, in scaled units; 0 where errors are not known.
     n_values : tuple of int, length C
@@ -57,8 +58,8 @@ class Calibration:
     n_series : tuple of int, length C
         Number of series that these values came from.
     held_out : {"series", "values", "nothing"}
-        Origin of the scores: "series" that were held out of training; "values" of the training series that were held
-        out of training; or "nothing", the training series themselves with new masks.
+        Origin of the scores. "series": series that were held out of training. "values": values of the training series
+        that were held out of training. "nothing": the training series themselves with new masks.
     """
 
     levels: tuple[float, ...]
@@ -83,7 +84,7 @@ class Calibration:
         return cls(**{**fields, **lists, "table": table})
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the fields as JSON can hold them."""
+        """Return the fields as types of JSON."""
         return asdict(self)
 
     @property
@@ -168,8 +169,8 @@ def fit_calibration(
 ) -> Calibration:
     """Fit a calibration to the scores of masked values.
 
-    Series are exchangeable, values of one series are not. Therefore a channel of few series is shrunk towards the
-    scores of all channels, and these towards a normal distribution if they come from few series.
+    Series are exchangeable, values of one series are not. Therefore the quantiles of a channel of few series are shrunk
+    towards the quantiles of all channels. These are shrunk towards a normal distribution if there are few series.
 
     Parameters
     ----------
@@ -178,14 +179,14 @@ def fit_calibration(
     channel, series : array of int, shape (N,)
         Channel of each score, and the series it came from.
     value : array of int, shape (N,)
-        Identity of the masked value. A value that was masked several times has several scores, but counts once where
-        the reach of the tails is decided.
+        Identity of the masked value. A value that was masked several times has several scores, but is one value in the
+        decision where the normal tails begin.
     errors : array of float, shape (C,)
         Typical error of a measurement of each channel, in scaled units.
     held_out : {"series", "values", "nothing"}
         Origin of the scores (see ``Calibration``).
     min_series_no_shrinkage : int
-        Number of series from which on the scores of all channels are not shrunk towards a normal distribution.
+        Minimum number of series for the scores of all channels not to be shrunk towards a normal distribution.
     """
     n_channels = len(errors)
     normal, n_all_series = ndtri(LEVELS), len(np.unique(series))
@@ -210,8 +211,8 @@ def fit_calibration(
 
 
 def _shrunk(own: Array, target: Array, n_series: int, min_series: int) -> Array:
-    """Return quantiles (K,) between ``own`` and ``target``; ``own`` alone from ``min_series`` series on."""
-    # the weight reaches 1 instead of approaching it: a channel known exactly would otherwise be widened by the others
+    """Return a weighted mean (K,) of ``own`` and ``target``; ``own`` if there are at least ``min_series`` series."""
+    # the weight reaches 1 instead of approaching it, so that a channel of many series is not changed by other channels
     weight = min(1.0, n_series / min_series) if min_series else 1.0
     return weight * own + (1.0 - weight) * target
 
@@ -219,14 +220,14 @@ def _shrunk(own: Array, target: Array, n_series: int, min_series: int) -> Array:
 def _quantiles(scores: Array, n_values: int) -> Array | None:
     """Return quantiles (K,) of the scores, or None if there are too few values.
 
-    Beyond the quantiles that can be read off ``n_values`` different values they continue as a normal tail.
+    Where ``n_values`` different values are too few for an empirical quantile, a normal tail is used.
     """
     normal = ndtri(LEVELS)
     n_beyond = np.minimum(LEVELS, 1.0 - LEVELS) * (n_values + 1)
     known = np.flatnonzero(n_beyond >= min(MIN_VALUES_BEYOND, n_values / 4))
     if n_values < MIN_VALUES or len(known) < 2:
         return None
-    # "weibull" is the (n + 1) p-th, which a new score is below with probability p
+    # "weibull" takes the score of rank (n + 1) p: a new score is below it with probability p
     quantiles: Array = np.quantile(scores, LEVELS, method="weibull")
     first, last = known[0], known[-1]
     slope = (quantiles[last] - quantiles[first]) / (normal[last] - normal[first])

@@ -1,4 +1,4 @@
-"""Scores that calibration is fitted on: values masked as in later predictions, and their standardised residuals."""
+"""Scores for the calibration: standardised residuals of values that are masked as in later predictions."""
 
 from __future__ import annotations
 
@@ -26,23 +26,24 @@ Predictor = Callable[[TokenBatch], tuple[Tensor, Tensor | None]]
 standard deviation is None for a model without one."""
 
 MAX_DRAWS = 8
-"""Number of times that the same series are masked, at most; not tuned."""
+"""Maximum number of times that the same series are masked; not tuned."""
 
 ENOUGH_SCORES = 20_000
-"""Number of scores from which on the series are not masked again; not tuned."""
+"""With this number of scores, the series are not masked again; not tuned."""
 
 MIN_SERIES_NO_SHRINKAGE = 20
-"""From this number of held-out series on, they alone decide. Below, their quantiles are shrunk towards the model's own
-normal distribution: each of the two is then wrong by several points of coverage, in different directions."""
+"""Minimum number of held-out series for quantiles without shrinkage. Quantiles of fewer series are shrunk towards the
+normal distribution of the model: both are then wrong by several points of coverage, in different directions."""
 
 MAX_CALIBRATION_SERIES = 1_000
-"""Number of series that calibration reads, at most; more change the quantiles little."""
+"""Maximum number of series for the calibration; more series change the quantiles little."""
 
 MAX_CALIBRATION_TOKENS = 250_000
-"""Number of tokens that calibration reads, at most; more change the quantiles little."""
+"""Maximum number of tokens for the calibration; more tokens change the quantiles little."""
 
 WITHHELD_FRACTION = 1 / 7
-"""Fraction of the values of each series that is withheld where there are too few series to hold out some; not tuned."""
+"""Fraction of the values of each series that is held out if there are too few series to hold out some of them; not
+tuned."""
 
 
 def fit_on_masked_values(
@@ -57,32 +58,32 @@ def fit_on_masked_values(
 ) -> Calibration:
     """Fit a calibration to the predictions of masked values.
 
-    Few series are masked again, at most ``MAX_DRAWS`` times, until there are ``ENOUGH_SCORES`` scores. No draw is one
-    of training or of its validation.
+    If there are few series, they are masked several times, at most ``MAX_DRAWS`` times, until there are
+    ``ENOUGH_SCORES`` scores. The masks differ from those of training and validation.
 
     Parameters
     ----------
     predictor : callable
-        Predicts the masked tokens of a batch (see ``Predictor``). A standard deviation of None counts as 1.
+        Predicts the masked tokens of a batch (see ``Predictor``). A standard deviation of None is replaced by 1.
     scaled : TokenSet
         Series in scaled units, T tokens.
     batches : callable
-        Returns the series as an iterable of pairs, anew for each draw: indices (b,) of the samples in ``scaled``, and
-        the TokenBatch of them without masked tokens, with these indices as its ``keys``.
+        Called once for each draw of masks. Returns an iterable of pairs: indices (b,) of samples in ``scaled``, and
+        their TokenBatch without masked tokens, with these indices as its ``keys``.
     hiding : Masking
-        Masking of the values, as later predictions will meet it.
+        Masking of the values; it should resemble the masking of later predictions.
     seed : int
         Seed of the masks.
     held_out : {"series", "values", "nothing"}
         Origin of the series (see ``Calibration``).
     is_scored : array of bool, shape (T,), optional
-        True for tokens that are scored when they are masked; all if None.
+        True for tokens that have a score when they are masked; None means all.
     is_normalized : bool
         True if the model predicts patches normalised by their own mean and standard deviation.
     """
     errors = _channel_errors(scaled, count_channels(scaled.schema))
     parts: list[dict[str, Array]] = []
-    # a fixed fraction of the future is the same values in every draw
+    # with a fixed fraction of the future, every draw masks the same values
     is_fixed = hiding.strategy == "future" and hiding.least_fraction is None and hiding.then is None
     for draw in range(1 if is_fixed else MAX_DRAWS):
         for indices, batch in batches():
@@ -103,7 +104,7 @@ def fit_on_masked_values(
 
 
 def calibration_series(source: Source, indices: Ints) -> TokenSet:
-    """Return the samples at the indices, or as many of them, evenly spaced, as calibration reads."""
+    """Return the samples at the indices; if there are too many for the calibration, evenly spaced ones of them."""
     tokens = source[_evenly_spaced(indices, MAX_CALIBRATION_SERIES)]
     n_series = int(len(tokens) * MAX_CALIBRATION_TOKENS / max(tokens.n_tokens, MAX_CALIBRATION_TOKENS))
     return tokens[_evenly_spaced(np.arange(len(tokens)), max(n_series, 1))]
@@ -115,7 +116,7 @@ def _evenly_spaced(indices: Ints, n: int) -> Ints:
 
 
 def withhold_values(tokens: TokenSet, seed: int) -> npt.NDArray[np.bool_]:
-    """Return a bool array (T,), True for tokens of each series that training leaves to calibration."""
+    """Return a bool array (T,), True for tokens that are held out of training for the calibration."""
     is_withheld = np.zeros(tokens.n_tokens, bool)
     batch = TokenBatch.collate(tokens.with_targets(None)).hide(WITHHELD_FRACTION, seed=seed, epoch=VALIDATION_EPOCH)
     is_withheld[batch.split.hidden_idx.numpy()] = True
@@ -130,9 +131,9 @@ def _masked_scores(
     is_scored: npt.NDArray[np.bool_],
     is_normalized: bool,
 ) -> dict[str, Array]:
-    """Return score, channel, series and value of each masked value that counts, (N,) each, and has_std, a single bool.
+    """Return score, channel, series and value (N,) of each scored value, and has_std, a single bool.
 
-    tokens: (T,) identities of the tokens. is_scored: (T,) True for tokens that count.
+    tokens: (T,) identities of the tokens. is_scored: (T,) True for tokens that have a score when they are masked.
     """
     truth, is_known, channel = observed_targets(batch, is_normalized)
     masked = batch.split.hidden_idx.numpy()
@@ -168,7 +169,7 @@ def typical_errors(
     errors : array of float, shape (C,)
         Typical error of each channel, for a channel without measurements in the series.
     series, channel : array of int, shape (N,)
-        Series and channel of each measurement; a channel from C on is a static covariate.
+        Series and channel of each measurement; channels of C or more are static covariates.
     error : array of float, shape (N,)
         Errors of the measurements.
     query_series, query_channel : array of int, shape (Q,)
@@ -190,7 +191,7 @@ def typical_errors(
 
 
 def _channel_errors(scaled: TokenSet, n_channels: int) -> Array:
-    """Return the median error (C,) of the measurements of each channel; that of all for a channel without any."""
+    """Return the median error (C,) of each channel; a channel without measurements has the median of all."""
     column, axis = scaled.schema.columns("error"), scaled.schema.channel_axis
     if not column or axis is None:
         return np.zeros(n_channels)
@@ -204,7 +205,7 @@ def _channel_errors(scaled: TokenSet, n_channels: int) -> Array:
 
 
 def _group_medians(group: Ints, values: Array, n_groups: int) -> Array:
-    """Return the lower median (G,) of the values of each group 0 to G - 1; every group has some."""
+    """Return the lower median (G,) of the values of each group 0 to G - 1; no group is empty."""
     order = np.lexsort((values, group))
     count = np.bincount(group, minlength=n_groups)
     return values[order][np.cumsum(count) - count + (count - 1) // 2]

@@ -1,4 +1,4 @@
-"""Checkpoints of a training run: its complete state on disk, saved now and then and restored to the bit."""
+"""Checkpoints of a training run: its complete state on disk. A resumed run gives bitwise the same result."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from rotary_mae.training.weight_averaging import WeightAverage
 
 @dataclass
 class Counters:
-    """Progress of a training run, as training.json of a checkpoint holds it.
+    """Progress of a training run, stored in training.json of a checkpoint.
 
     Attributes
     ----------
     epoch, batch : int
-        The next epoch, and the next update in it.
+        Index of the next epoch, and of the next update in it.
     step : int
-        Number of updates done.
+        Number of updates so far.
     loss_total, loss_count : float
         Sum and count of the losses of the epoch so far, over all processes.
     best : float or None
@@ -43,8 +43,9 @@ class Counters:
     seconds : float
         Seconds of training so far.
     n_lines : int
-        Number of lines of metrics written.
+        Number of lines in the file of metrics.
     is_finished : bool
+        True if the training is complete.
     extra : dict
         Not used; part of the file format.
     """
@@ -79,7 +80,7 @@ class Checkpointer:
     Attributes
     ----------
     history : list of dict
-        Lines of metrics so far, in every process.
+        Metrics of each epoch so far, in every process.
     """
 
     def __init__(
@@ -98,7 +99,7 @@ class Checkpointer:
         self.saved_at = time.perf_counter()
 
     def start_or_resume(self, source: Source, resume: bool) -> Counters:
-        """Start a new run in the folder, or with ``resume`` restore the state of the run in it.
+        """Start a new run in the folder, or restore its last checkpoint if ``resume`` is true.
 
         Parameters
         ----------
@@ -109,8 +110,10 @@ class Checkpointer:
 
         Raises
         ------
-        FileExistsError, ValueError
-            See ``RunFolder.check``.
+        FileExistsError
+            If the folder holds another run or other files.
+        ValueError
+            If the run in the folder has other settings or other data.
         """
         if self.folder is None:
             return Counters()
@@ -140,7 +143,7 @@ class Checkpointer:
         if self.accelerator.is_main_process:
             folder.truncate_metrics(counters.n_lines)
         else:
-            # the saved sum is over all processes, so that the main process alone continues it
+            # the saved sum is over all processes, so only the main process continues it
             counters.loss_total = counters.loss_count = 0.0
         return counters
 
@@ -149,12 +152,12 @@ class Checkpointer:
         return None if self.folder is None else read_weights(self.folder.best)
 
     def save_best(self) -> None:
-        """Replace the best checkpoint by the model as it is now."""
+        """Replace the best checkpoint by the current weights."""
         if self.folder is not None and self.accelerator.is_main_process:
             self.model.save_pretrained(self.folder.best)
 
     def log(self, line: dict[str, Any]) -> None:
-        """Add a line of metrics."""
+        """Add the metrics of an epoch to ``history`` and to the file of metrics."""
         self.history.append(line)
         if self.folder is not None and self.accelerator.is_main_process:
             self.folder.log(line)
@@ -188,7 +191,7 @@ class Checkpointer:
 
     @property
     def resume_hint(self) -> str:
-        """End of a message that says where the state is; empty without a folder."""
+        """End of an error message that names the checkpoint; empty without a folder."""
         return "" if self.folder is None else f"; its state is in {self.folder.last}, continue with resume=True"
 
 
@@ -200,7 +203,7 @@ def save_state(
     random_states: list[Tensor],
     average: WeightAverage | None = None,
 ) -> None:
-    """Replace ``folder`` by the complete state of a run, or leave it as it is.
+    """Replace ``folder`` by the complete state of a run. If this fails, ``folder`` is unchanged.
 
     Parameters
     ----------
@@ -228,7 +231,7 @@ def load_state(
     rank: int,
     average: WeightAverage | None = None,
 ) -> Counters:
-    """Restore what ``save_state`` wrote, with the random state of the process ``rank``.
+    """Restore the state that ``save_state`` wrote, with the random state of the process ``rank``.
 
     Returns
     -------
@@ -238,7 +241,7 @@ def load_state(
     Raises
     ------
     ValueError
-        If the folder holds no training state, or one of fewer processes.
+        If the folder holds no training state, or that of a run with fewer processes.
     """
     recover(folder)
     if not (folder / "training.json").exists():
@@ -257,7 +260,7 @@ def load_state(
     if average is not None:
         average.load({k.removeprefix("average."): v for k, v in tensors.items() if k.startswith("average.")})
     if (key := f"random.{rank}") not in tensors:
-        raise ValueError(f"{folder} was written by fewer processes; resume with as many as it was trained with")
+        raise ValueError(f"{folder} was written by fewer processes; resume with the same number of processes")
     set_random_state(tensors[key])
     return Counters(**json.loads((folder / "training.json").read_text()))
 

@@ -31,16 +31,17 @@ from rotary_mae.training.signals import GracefulShutdown
 from rotary_mae.training.validation import validate
 from rotary_mae.training.weight_averaging import WeightAverage
 
-AGREE_EVERY = 16
-"""Number of updates after which several processes agree on stopping and saving, which takes time. Not tuned."""
+SYNC_EVERY = 16
+"""Several processes decide together whether to stop or save, once in this many updates: the exchange takes time. Not
+tuned."""
 
 SAVE_SECONDS_WITHIN_EPOCH = 60.0
-"""Least number of seconds between two checkpoints within an epoch. Not tuned."""
+"""Minimum number of seconds between two checkpoints within an epoch. Not tuned."""
 
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """Result of a training.
+    """Result of a training run.
 
     Attributes
     ----------
@@ -54,7 +55,7 @@ class TrainingResult:
     steps : int
         Number of updates of the weights.
     seconds : float
-        Seconds of training, including those before a run was resumed.
+        Seconds of training, including the time before the run was resumed.
     """
 
     history: list[dict[str, Any]] = field(repr=False)
@@ -116,9 +117,9 @@ class Trainer:
         resume : bool
             True to continue the run in the folder, if there is one.
         title : str
-            Text beside the progress bar.
+            Text in front of the progress bar.
         """
-        # moves the model to the device, where the restored state of the optimizer has to be
+        # before the state is restored: this moves the model to the device, where the state of the optimizer must be
         self.prepared_model, self.prepared_optimizer = self.accelerator.prepare(self.model, self.optimizer)
         if self.config.average > 0:
             self.average = WeightAverage(self.model, self.config.average * self.schedule.n_steps)
@@ -129,7 +130,7 @@ class Trainer:
             self._start(resume)
             self._run_epochs(title)
         finally:
-            # removes the autocast that accelerate put around the model's own forward
+            # removes the autocast that accelerate added to the forward method of the model
             self.accelerator.unwrap_model(self.prepared_model, keep_fp32_wrapper=False)
         if self.best_weights is not None:
             self.model.load_state_dict(self.best_weights)
@@ -171,7 +172,7 @@ class Trainer:
         try:
             yield
         finally:
-            # not end_training, which ends the process group too: a process may train again
+            # not end_training, which also ends the process group: the process may start another training
             for tracker in self.accelerator.trackers:
                 tracker.finish()
 
@@ -201,7 +202,7 @@ class Trainer:
         return [rank_share(b, self.accelerator.process_index, self.accelerator.num_processes) for b in batches]
 
     def _update(self, batches: list[TokenBatch]) -> None:
-        """Update the weights once, from the gradients of several batches as if they were one."""
+        """Update the weights once, with the gradients of several batches accumulated."""
         for group in self.optimizer.param_groups:
             group["lr"] = self.schedule.learning_rate(self.counters.step)
         count = torch.zeros((), device=self.accelerator.device)
@@ -219,13 +220,14 @@ class Trainer:
         self.prepared_optimizer.zero_grad(set_to_none=True)
 
     def _divide_gradients(self, count: Tensor) -> None:
-        # the loss was a sum; processes average their gradients, so that their number is a factor here
+        # the loss is a sum over targets, and gradients are averaged over processes; the factor turns them into those of
+        # the mean over the targets of all processes
         gradients = [p.grad for p in self.model.parameters() if p.grad is not None]
         torch._foreach_mul_(gradients, self.accelerator.num_processes / count.clamp(min=1e-12))
 
     @contextmanager
     def _synchronized_if(self, is_last: bool) -> Iterator[None]:
-        """Exchange gradients between processes with the last batch of an update only."""
+        """Exchange gradients between processes only in the last batch of an update."""
         if is_last:
             yield
         else:
@@ -233,12 +235,12 @@ class Trainer:
                 yield
 
     @property
-    def _is_agreement_due(self) -> bool:
-        return self.accelerator.num_processes == 1 or self.counters.step % AGREE_EVERY == 0
+    def _is_sync_due(self) -> bool:
+        return self.accelerator.num_processes == 1 or self.counters.step % SYNC_EVERY == 0
 
     def _save_or_stop_within_epoch(self) -> None:
-        """Save the state if it is due, and raise KeyboardInterrupt if any process was asked to stop."""
-        if not self._is_agreement_due:
+        """Save the state if a checkpoint is due, and raise KeyboardInterrupt if any process got a signal to stop."""
+        if not self._is_sync_due:
             return
         is_stopping = any_process(self.shutdown.is_requested, self.accelerator)
         is_due = self.checkpointer.is_due(max(self.config.save_seconds, SAVE_SECONDS_WITHIN_EPOCH))
@@ -250,13 +252,13 @@ class Trainer:
             )
 
     def _is_time_over_within_epoch(self) -> bool:
-        return self._is_agreement_due and self._is_time_over()
+        return self._is_sync_due and self._is_time_over()
 
     def _is_time_over(self) -> bool:
         limit = self.config.max_seconds
         return limit is not None and any_process(self._seconds >= limit, self.accelerator)
 
-    # -- ends of epochs ---------------------------------------------------------------------------------------
+    # -- end of an epoch --------------------------------------------------------------------------------------
 
     def _end_epoch(self, progress: TrainingProgress) -> None:
         counters, config, epoch = self.counters, self.config, self.counters.epoch
@@ -280,7 +282,7 @@ class Trainer:
             raise KeyboardInterrupt(f"training was interrupted after epoch {epoch + 1}{self.checkpointer.resume_hint}")
 
     def _evaluate(self, reader: BatchReader) -> dict[str, float]:
-        """Return the metrics of the validation samples, and store the weights if they are the best so far."""
+        """Return the metrics of the validation set, and store the weights if they are the best so far."""
         with nullcontext() if self.average is None else self.average.applied():
             items = self._shares(validation_batches(reader.source, self.config))
             with self.accelerator.autocast():
@@ -302,7 +304,7 @@ class Trainer:
             self.checkpointer.save_best()
 
     def _log(self, loss: float, metrics: dict[str, float], samples_per_second: float) -> None:
-        # from the schedule: a resumed run may not have set the rate in the optimizer yet
+        # from the schedule, because a resumed run may not yet have set the learning rate of the optimizer
         numbers = {"loss": loss, "learning_rate": self.schedule.learning_rate(self.counters.step - 1)}
         numbers |= {f"validation_{name}": value for name, value in metrics.items()}
         if self.config.trackers:
@@ -317,8 +319,8 @@ class Trainer:
         if any_process(not is_finite, self.accelerator):
             raise FloatingPointError(
                 f"the loss or a weight became infinite or NaN in epoch {self.counters.epoch + 1} (update "
-                f"{self.counters.step}, mean loss {_mean(self.loss)}): lower learning_rate, or set a smaller clip; the "
-                "checkpoints saved before are kept"
+                f"{self.counters.step}, mean loss {_mean(self.loss)}): lower learning_rate, or set a smaller clip; "
+                "earlier checkpoints were not changed"
             )
 
     def _save(self) -> None:
