@@ -1,6 +1,7 @@
 """Scaling: apply and undo are inverse, channels are scaled separately, and late times keep their digits."""
 
 import json
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -104,6 +105,64 @@ def test_positions_are_relative_to_the_chosen_origin():
         scaled = rm.Scaling.fit(tokens, origin=origin, unit=1.0).apply(tokens)
         assert scaled.positions.ravel().tolist() == expected
         assert scaled.schema.anchored == ((0,) if origin == "first" else ())
+
+
+def in_channels(times, channels, lengths=None):
+    """Measurements of the channels g and r; statics have channel 2."""
+    schema = Schema(("time", "channel"), ("g", "r"), statics=("age",))
+    lengths = [len(times)] if lengths is None else lengths
+    return rm.TokenSet(np.zeros(len(times)), np.column_stack([times, channels]), lengths, schema=schema)
+
+
+def test_one_long_gap_does_not_change_the_default_unit():
+    minutes = np.arange(20.0)
+    bursts = np.concatenate([minutes, 1440.0 + minutes, 1e7 + minutes])
+    assert rm.Scaling.fit(series(np.zeros(60), bursts)).unit == (1.0,)
+
+
+def test_the_default_unit_is_the_median_gap_within_a_channel():
+    # g at 0, 4, 8, ... and r one later
+    times = np.repeat(np.arange(5) * 4.0, 2) + np.tile([0.0, 1.0], 5)
+    assert rm.Scaling.fit(in_channels(times, np.tile([0, 1], 5))).unit == (4.0, 1.0)
+    # samples count equally, whatever their length: median gaps 4, 10 and 10
+    lengths = [10, 2, 3]
+    times = np.concatenate([times, [0.0, 10.0], [7.0, 17.0, 27.0]])
+    assert rm.Scaling.fit(in_channels(times, [*[0, 1] * 5, 1, 1, 0, 0, 0], lengths)).unit == (10.0, 1.0)
+
+
+def test_equal_times_and_static_covariates_do_not_change_the_default_unit():
+    assert rm.Scaling.fit(in_channels([0.0, 3.0, 3.0, 3.0, 6.0, -90.0], [0, 0, 0, 0, 0, 2])).unit == (3.0, 1.0)
+    assert rm.Scaling.fit(in_channels([5.0, 5.0, 5.0], [0, 0, 1])).unit == (1.0, 1.0)
+
+
+def test_without_two_times_in_a_channel_the_default_unit_is_the_gap_between_channels():
+    assert rm.Scaling.fit(in_channels([0.0, 6.0], [0, 1])).unit == (6.0, 1.0)
+    # samples of one token a channel do not count beside others
+    assert rm.Scaling.fit(in_channels([0.0, 6.0, 0.0, 2.0], [0, 1, 0, 0], [2, 2])).unit == (2.0, 1.0)
+
+
+def test_the_default_unit_does_not_depend_on_the_layout():
+    X = np.random.default_rng(0).normal(size=(6, 2, 40))
+    X[:, 0, 1::2] = np.nan  # a channel that is measured every second step
+    X[:, 1, np.arange(40) % 4 > 0] = np.nan
+    units = {rm.Scaling.fit(rm.from_arrays(X, layout=layout)).unit[0] for layout in ("steps", "measurements")}
+    assert len(units) == 1
+    assert units <= {2.0, 3.0, 4.0}
+
+
+def test_spans_are_those_of_long_samples_in_the_models_units():
+    times = np.concatenate([np.arange(0.0, 2.0 * n, 2.0) for n in (3, 5, 11)])
+    scaling = rm.Scaling.fit(series(np.zeros(19), times, [3, 5, 11]))
+    assert scaling.unit == (2.0,)
+    assert scaling.span == pytest.approx((np.quantile([2.0, 4.0, 10.0], 0.95),))
+    assert rm.Scaling.fit(in_channels([0.0, 3.0, 9.0, -90.0], [0, 0, 1, 2])).span == (3.0, 0.0)
+
+
+def test_a_scaling_that_was_saved_without_spans_is_loaded():
+    scaling = rm.Scaling.fit(some_measurements())
+    fields = json.loads(json.dumps(asdict(scaling)))
+    del fields["span"]
+    assert rm.Scaling.from_dict(fields) == replace(scaling, span=())
 
 
 def test_the_default_unit_is_the_typical_distance_of_distinct_positions():

@@ -13,7 +13,8 @@ import numpy.typing as npt
 
 from rotary_mae._atomic import replacing_file
 from rotary_mae.data.alignment import align
-from rotary_mae.data.scaling_statistics import ValueScaling, fit_centers_and_scales, fit_units, tail_fraction
+from rotary_mae.data.resolution import describe_merged
+from rotary_mae.data.scaling_statistics import ValueScaling, fit_centers_and_scales, fit_spans, fit_units, tail_fraction
 from rotary_mae.data.schema import Schema
 from rotary_mae.data.sources import MinimalSource
 from rotary_mae.data.tokens import TokenSet
@@ -45,6 +46,9 @@ class Scaling:
         Global origin, one an axis, in the user's units; 0 on index axes.
     tails : float
         Fraction of the fitted values that are more than 10 scales from their centre; 0 for a normal distribution.
+    span : tuple of float
+        Distance between the first and the last position of a long sample, one an axis, in the model's units; 0 on index
+        axes. Empty if it was not measured.
     """
 
     schema: Schema
@@ -54,6 +58,7 @@ class Scaling:
     unit: tuple[float, ...]
     start: tuple[float, ...]
     tails: float = 0.0
+    span: tuple[float, ...] = ()
 
     @classmethod
     def fit(
@@ -78,8 +83,9 @@ class Scaling:
         origin : {"first", "global", "none"}, default "first"
             Origin of continuous axes: the sample's first token, the smallest position of all samples, or 0.
         unit : float, sequence of float, or "auto", default "auto"
-            Distance that becomes 1, one number or one a continuous axis. "auto" takes the typical distance between
-            distinct positions of a sample.
+            Distance that becomes 1, one number or one a continuous axis. "auto" takes the typical gap between
+            neighbouring measurements of a channel: the median over the samples of their median gaps. Equal positions
+            and static covariates do not count.
         max_samples : int, default 10_000
             Largest number of samples to fit to, spaced evenly over the data.
 
@@ -121,6 +127,7 @@ class Scaling:
             origin,
             tuple(units.tolist()),
             tuple(starts.tolist()),
+            span=tuple((fit_spans(sample) / units).tolist()),
         )
         return replace(fitted, tails=tail_fraction(fitted.apply(sample)))
 
@@ -184,7 +191,7 @@ class Scaling:
             values[:, errors] /= scale if len(errors) == n else scale[:, :1]
         positions = self.apply_positions(tokens.positions, tokens.lengths, self.starts(tokens))
         anchored = schema.continuous_axes if self.origin == "first" else ()
-        return tokens.replace(values=values, positions=positions, schema=replace(schema, anchored=anchored))
+        return tokens.replace(values=values, positions=positions, schema=replace(schema, anchored=anchored), copy=False)
 
     def undo(
         self, values: npt.ArrayLike, *, channel: npt.ArrayLike | None = None, is_std: bool = False
@@ -301,6 +308,37 @@ class Scaling:
         if self.origin != "none":
             moved[:, list(self.schema.continuous_axes)] += FIRST_POSITION
         return moved
+
+    def describe_merged(
+        self, tokens: TokenSet, queries: Array | None = None, n_queries: npt.NDArray[np.int64] | None = None
+    ) -> str | None:
+        """Return the text of a warning if positions of a sample that differ are equal for the model.
+
+        Parameters
+        ----------
+        tokens : TokenSet
+            Samples in the user's units.
+        queries : array of shape (Q, D), optional
+            Positions to predict at. The text is then about them.
+        n_queries : int array of shape (B,), optional
+            Number of queries of each sample.
+
+        Returns
+        -------
+        str or None
+            None if there are no such positions, and for tokens with other axes.
+        """
+        if tokens.axes != self.schema.axes or not len(tokens):
+            return None
+        starts, is_measured = self.starts(tokens), ~tokens.is_static
+        sample, position = tokens.sample_idx[is_measured], tokens.positions[is_measured]
+        scaled = self.apply_positions(tokens.positions, tokens.lengths, starts)[is_measured]
+        if queries is not None and n_queries is not None:
+            sample = np.concatenate([sample, np.repeat(np.arange(len(tokens)), n_queries)])
+            position = np.concatenate([position, queries])
+            scaled = np.concatenate([scaled, self.apply_positions(queries, n_queries, starts)])
+        n_asked = 0 if queries is None else len(queries)
+        return describe_merged(tokens.schema, self.unit, tokens.ids, sample, position, scaled, n_asked)
 
     # -- files ----------------------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from rotary_mae.data.channel_series import quantile_by_series
 from rotary_mae.data.tokens import TokenSet
 
 TAIL_DISTANCE = 10.0
@@ -17,6 +18,10 @@ No value of a normal distribution is so far out."""
 
 IQR_PER_STD = 1.349
 """Interquartile range of a normal distribution with standard deviation 1."""
+
+LONG_SPAN = 0.95
+"""Quantile of the spans of the samples that stands for long samples. Not the maximum, which one wrong time decides. Not
+tuned."""
 
 ValueScaling = Literal["auto", "robust", "standard", "none"]
 
@@ -73,7 +78,7 @@ def fit_units(tokens: TokenSet, unit: float | Sequence[float] | str) -> Array:
     if isinstance(unit, str):
         if unit != "auto":
             raise ValueError(f"unit must be one of 'auto' or a positive number, in the unit of the times, got {unit!r}")
-        units[continuous] = [_typical_distance(tokens, axis) for axis in continuous]
+        units[continuous] = [_typical_gap(tokens, axis) for axis in continuous]
         return units
     given = np.asarray(unit, np.float64)
     if given.shape not in ((), (len(continuous),)):
@@ -84,13 +89,54 @@ def fit_units(tokens: TokenSet, unit: float | Sequence[float] | str) -> Array:
     return units
 
 
-def _typical_distance(tokens: TokenSet, axis: int) -> float:
-    """Median over the samples of span / (distinct positions - 1); 1 if no sample has two."""
-    sample, positions = tokens.sample_idx[~tokens.is_static], tokens.positions[~tokens.is_static, axis]
-    order = np.lexsort((positions, sample))
-    sample, positions = sample[order], positions[order]
-    is_new = (np.diff(sample) == 0) & (np.diff(positions) > 0)
-    n_gaps = np.bincount(sample[1:][is_new], minlength=len(tokens))
-    spans = np.bincount(sample[1:][is_new], weights=np.diff(positions)[is_new], minlength=len(tokens))
-    has_gaps = n_gaps > 0
-    return float(np.median(spans[has_gaps] / n_gaps[has_gaps])) if has_gaps.any() else 1.0
+def _typical_gap(tokens: TokenSet, axis: int) -> float:
+    """Median over the samples of the median gap within a channel.
+
+    Samples in which no channel has two distinct positions do not count. If there are no others, gaps between the
+    distinct positions of all channels are used instead. Without these the result is 1.
+    """
+    schema, is_measured = tokens.schema, ~tokens.is_static
+    sample, position = tokens.sample_idx[is_measured], tokens.positions[is_measured, axis]
+    index_axes = [i for i in range(len(tokens.axes)) if i not in schema.continuous_axes]
+    channel = tokens.positions[is_measured][:, index_axes]
+    if flags := schema.columns("observed"):
+        # a channel of a step that was not observed is no measurement
+        row, column = np.nonzero(tokens.values[is_measured][:, flags] > 0)
+        by_channel = _median_gaps(sample[row], position[row], column[:, None], len(tokens))
+    else:
+        by_channel = _median_gaps(sample, position, channel, len(tokens))
+    for gaps in (by_channel, _median_gaps(sample, position, channel[:, :0], len(tokens))):
+        if len(gaps):
+            return float(np.median(gaps))
+    return 1.0
+
+
+def _median_gaps(
+    sample: npt.NDArray[np.int64], position: Array, channel: npt.NDArray[np.generic], n_samples: int
+) -> Array:
+    """Median gap within a channel of each sample that has a gap; equal positions have none.
+
+    sample, position: (N,). channel: (N, k) keys that are equal within a channel.
+    """
+    order = np.lexsort((position, *channel.T, sample))
+    sample, position, channel = sample[order], position[order], channel[order]
+    gap = np.diff(position)
+    is_gap = (np.diff(sample) == 0) & (channel[1:] == channel[:-1]).all(1) & (gap > 0)
+    gap, gap_sample = gap[is_gap], sample[1:][is_gap]
+    n_gaps = np.bincount(gap_sample, minlength=n_samples)
+    by_size = np.lexsort((gap, gap_sample))
+    return quantile_by_series(gap[by_size], n_gaps, 0.5)[n_gaps > 0] if len(gap) else gap
+
+
+def fit_spans(tokens: TokenSet) -> Array:
+    """Distances (D,) between the first and the last position of a long sample; 0 on index axes."""
+    spans, is_measured = np.zeros(len(tokens.axes)), ~tokens.is_static
+    sample = tokens.sample_idx[is_measured]
+    for axis in tokens.schema.continuous_axes:
+        position = tokens.positions[is_measured, axis]
+        low, high = np.full(len(tokens), np.inf), np.full(len(tokens), -np.inf)
+        np.minimum.at(low, sample, position)
+        np.maximum.at(high, sample, position)
+        if (has_tokens := high >= low).any():
+            spans[axis] = np.quantile((high - low)[has_tokens], LONG_SPAN)
+    return spans
