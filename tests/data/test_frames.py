@@ -27,7 +27,7 @@ def test_a_long_table_becomes_a_token_a_measurement() -> None:
     tokens = from_frame(df, **LONG)
     assert (tokens.axes, tokens.channels) == (("time", "channel"), ("g", "i", "r", "z"))
     assert tokens.schema.roles == ("value", "error")
-    assert tokens.n_tokens == df["flux"].notna().sum() + 3  # one redshift of four is unknown
+    assert tokens.n_tokens == df["flux"].notna().sum() + 3  # the redshift is known for three of four ids
     one = tokens[tokens.ids == "d"]
     rows = df[(df["object_id"] == "d") & df["flux"].notna()].sort_values("mjd")
     np.testing.assert_array_equal(one.positions[1:, 0], rows["mjd"])
@@ -159,7 +159,7 @@ BAD_ARGUMENTS = {
     "unknown layout": ({"layout": "grid"}, "layout must be one of .* got 'grid'"),
     "unknown duplicates": ({"duplicates": "drop"}, "duplicates must be one of .* got 'drop'"),
     "wide with channel": ({"value": ["flux", "mjd"]}, "leave channel out"),
-    "numbered columns": ({"value": [0]}, r"columns are named by text, got \[0\]"),
+    "numbered columns": ({"value": [0]}, r"column names must be text, got \[0\]"),
     "no values": ({"value": []}, "at least one column"),
     "too many errors": ({"error": ["flux_err", "mjd"]}, "a column per value column, got 2 for 1"),
 }
@@ -184,7 +184,7 @@ def test_a_static_covariate_may_share_the_name_of_a_channel() -> None:
 @pytest.mark.parametrize(
     ("labels", "expected"), [(("x", None, "y"), ("x", None, "y")), ((1.5, None, 2.0), (1.5, np.nan, 2.0))]
 )
-def test_an_id_without_label_is_missing_its_target(labels, expected):
+def test_the_target_of_an_id_without_label_is_missing(labels, expected):
     df = pd.DataFrame({"id": [0, 0, 1, 1, 2], "time": [1, 2, 1, 2, 1], "value": 1.0})
     df["label"] = pd.Series([labels[i] for i in df["id"]])
     targets = from_frame(df, target="label").targets

@@ -62,7 +62,7 @@ def test_classes_can_be_chosen() -> None:
 
 @pytest.mark.parametrize("n", [0, -3, 2.5, "6", True])
 def test_wrong_numbers_of_objects_are_errors(n: object) -> None:
-    with pytest.raises(ValueError, match="n must be a whole number"):
+    with pytest.raises(ValueError, match="n must be the number of objects, an integer"):
         simulate_light_curves(n)
 
 

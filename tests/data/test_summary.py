@@ -83,8 +83,8 @@ def test_a_large_source_is_summarised_by_some_samples(monkeypatch: pytest.Monkey
 @pytest.mark.parametrize(
     ("targets", "text"),
     [
-        (np.array([1.5, np.nan]), "numbers from 1.5 to 1.5; 1 without"),
-        (np.array([None, None], object), "none of 2"),
+        (np.array([1.5, np.nan]), "numbers from 1.5 to 1.5; 1 unlabelled"),
+        (np.array([None, None], object), "none, 2 unlabelled"),
         (np.array([[1.0, 2.0], [3.0, 4.0]]), "numbers from 1 to 4"),
         (np.array([3, 3]), "1 values: 3 2"),
     ],

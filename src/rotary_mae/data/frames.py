@@ -1,4 +1,4 @@
-"""Data frames to tokens: long, wide or nested tables of pandas, polars, pyarrow and astropy."""
+"""Conversion of data frames to tokens: long, wide or nested tables of pandas, polars, pyarrow and astropy."""
 
 from __future__ import annotations
 
@@ -30,33 +30,33 @@ def from_frame(
     layout: Layout = "auto",
     duplicates: Duplicates = "warn",
 ) -> TokenSet:
-    """Make tokens of a data frame with a row a measurement, a time step or an object.
+    """Convert a data frame with one row per measurement, time step or object to tokens.
 
     Parameters
     ----------
     df : pandas, polars, pyarrow or astropy table
-        Long (a row a measurement), wide (a row a time step, a column a channel) or nested (a row an object, its series
-        in list columns or in a struct of lists, as nested-pandas writes them).
+        Long (one row per measurement), wide (one row per time step, one column per channel) or nested (one row per
+        object, its series in list columns or in a struct of lists, as nested-pandas writes them).
     id : str, default "id"
-        Column of the sample a row belongs to. Samples are in order of first appearance.
+        Column with the id of the sample of each row. Samples are in order of first appearance.
     time : str, default "time"
         Column of numbers, or of time stamps: positions are then seconds since 1970-01-01 UTC, and naive time stamps
         are read as UTC. ``Time`` of astropy is MJD in days.
     channel : str, optional
         Column of the channel of a long table; channels are sorted by name. None for a single channel and wide tables.
     value : str or list of str, default "value"
-        Column of values, or one a channel of a wide table, in this order. NaN or null was not observed.
+        Column of values, or one column per channel of a wide table, in this order. NaN or null: not observed.
     error : str or list of str, optional
-        Standard deviations of the measurements, a column per value column; requires layout "measurements".
+        Standard deviations of the measurements, one column per value column; requires layout "measurements".
     static : str or list of str, optional
-        Columns of numbers that are constant within an id; null is unknown.
+        Columns of numbers that are constant within an id; null means unknown.
     target : str or list of str, optional
-        Column, or columns of numbers, constant within an id; they become ``TokenSet.targets``. An id with null in all
-        rows has no label (None, or NaN of numbers).
+        Column of labels or numbers, or several columns of numbers, constant within an id; they become
+        ``TokenSet.targets``. An id with null in all rows has no label: None, or NaN if labels are numbers.
     layout : {"auto", "measurements", "steps"}, default "auto"
-        A token a measurement, or a token a time step with all channels. "auto": long tables become measurements, wide
-        ones steps if at least half of the cells of their steps are observed, a single channel steps unless it has
-        errors or static covariates.
+        One token per measurement, or one token per time step with all channels. "auto": long tables and tables with
+        errors become measurements. Of other wide tables, a single channel becomes steps unless there are static
+        covariates, and several channels become steps if at least half of the cells of their steps are observed.
     duplicates : {"warn", "keep", "mean", "error"}, default "warn"
         Handling of several values of an id, time and channel: keep all with or without a warning, take their mean, or
         raise.
@@ -88,17 +88,17 @@ def from_frame(
     table = columns.explode(columns.select(df, list(names_needed)), id, by=time)
 
     sample, ids = _complete_codes(table, id)
-    seconds, times = columns.times(table, time)
+    positions, time_type = columns.times(table, time)
     values = np.column_stack([columns.numbers(table, name) for name in value_names])
     errors = np.column_stack([columns.numbers(table, n) for n in error_names]) if error_names else None
     rows: Long | Wide
     if channel is None:
         names = tuple(value_names)
-        rows = Wide(sample, seconds, values, errors)
+        rows = Wide(sample, positions, values, errors)
     else:
         is_observed = ~np.isnan(values[:, 0])
         code, names = _channels(table, channel, is_observed)
-        rows = Long(sample, seconds, code, values[:, 0], None if errors is None else errors[:, 0])
+        rows = Long(sample, positions, code, values[:, 0], None if errors is None else errors[:, 0])
     statics = [_static(table, name, sample, ids) for name in static_names]
     about = SampleInfo(
         ids,
@@ -106,7 +106,7 @@ def from_frame(
         np.column_stack(statics) if statics else np.empty((len(ids), 0)),
         tuple(static_names),
         _targets(table, target_names, sample, ids),
-        times,
+        time_type,
     )
     return arrange(rows, about, layout, duplicates)
 
@@ -114,7 +114,7 @@ def from_frame(
 def _as_list(names: Names) -> list[str]:
     found = [names] if isinstance(names, str) else list(names)
     if odd := [name for name in found if not isinstance(name, str)]:
-        raise ValueError(f"columns are named by text, got {odd}; rename them, for example with df.columns.astype(str)")
+        raise ValueError(f"column names must be text, got {odd}; rename them, for example with df.columns.astype(str)")
     return found
 
 
@@ -124,7 +124,7 @@ def _check_columns(values: list[str], errors: list[str], channel: str | None) ->
     if channel is not None and len(values) > 1:
         raise ValueError(
             f"a long table has one value column besides channel={channel!r}, got value={values}; "
-            "for a wide table (a column a channel) leave channel out"
+            "for a wide table (one column per channel) leave channel out"
         )
     if errors and len(errors) != len(values):
         raise ValueError(f"error needs a column per value column, got {len(errors)} for {len(values)}")
@@ -141,7 +141,7 @@ def _complete_codes(table: pa.Table, name: str) -> tuple[IntArray, npt.NDArray[A
 
 
 def _channels(table: pa.Table, name: str, is_observed: npt.NDArray[np.bool_]) -> tuple[IntArray, tuple[str, ...]]:
-    """Index (N,) of each row's channel among the sorted names of observed channels, and these names."""
+    """Return the sorted names of observed channels, after the index (N,) of each row's channel among them."""
     code, entries = columns.codes(table, name)
     if (is_unnamed := is_observed & (code < 0)).any():
         raise ValueError(
@@ -158,7 +158,7 @@ def _channels(table: pa.Table, name: str, is_observed: npt.NDArray[np.bool_]) ->
 def _first_known(
     code: IntArray, is_known: npt.NDArray[np.bool_], sample: IntArray, ids: npt.NDArray[Any], name: str
 ) -> IntArray:
-    """A row (B,) of each sample where the column is known, or -1; raises ValueError if such rows disagree."""
+    """Return the first row (B,) of each sample with a known entry, -1 for none; such rows must have equal entries."""
     rows = np.flatnonzero(is_known)
     first = np.full(len(ids), -1)
     first[sample[rows[::-1]]] = rows[::-1]  # in reverse, because the last assignment to an index stays
@@ -195,7 +195,7 @@ def _targets(table: pa.Table, names: list[str], sample: IntArray, ids: npt.NDArr
 
 
 def _with_gaps(entries: npt.NDArray[Any], code: IntArray, is_missing: npt.NDArray[np.bool_]) -> npt.NDArray[Any]:
-    """Labels by their codes; None where one is missing, or NaN for numbers."""
+    """Return the labels of codes; a missing label is None, or NaN if labels are numbers."""
     if not is_missing.any():
         return entries[code]
     if not len(entries):

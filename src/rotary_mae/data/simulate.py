@@ -16,10 +16,10 @@ BANDS = ("g", "r", "i", "z")
 CLASSES = ("agn", "eclipsing", "pulsator", "supernova")
 
 _N_PARAMETERS = 5
-"""Uniform numbers that period, width and other properties of an object are computed from."""
+"""Number of uniform random numbers from which period, width and other properties of an object are computed."""
 
 _N_WAVES = 24
-"""Waves that sum to the flux of an AGN."""
+"""Number of waves whose sum is the flux of an AGN. Not tuned."""
 
 _SEASONS = ((0.0, 95.0), (145.0, 240.0))
 """First and last night of each season with observations, in days since the object's first night."""
@@ -48,13 +48,13 @@ def simulate_light_curves(n: int = 600, *, seed: int = 0, classes: Sequence[str]
     Returns
     -------
     TokenSet
-        A token a measurement, sorted by time: values (flux, standard error), positions (MJD in days, index of the band
-        in g, r, i, z). ids are text, targets names of classes.
+        One token per measurement, sorted by time: values (flux, standard error), positions (MJD in days, index of the
+        band in g, r, i, z). ids are text, targets names of classes.
 
     Raises
     ------
     ValueError
-        If n is no positive whole number, or a class is unknown or repeated.
+        If n is not a positive integer, or a class is unknown or repeated.
 
     Examples
     --------
@@ -67,9 +67,9 @@ def simulate_light_curves(n: int = 600, *, seed: int = 0, classes: Sequence[str]
 
 
 def simulate_with_truth(n: int = 600, *, seed: int = 0, classes: Sequence[str] = CLASSES) -> LightCurves:
-    """Simulate the same light curves as ``simulate_light_curves``, together with the objects behind them."""
+    """Simulate the same light curves as ``simulate_light_curves``, and return the simulated objects too."""
     if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1:
-        raise ValueError(f"n must be a whole number of objects, at least 1, got {n!r}")
+        raise ValueError(f"n must be the number of objects, an integer of at least 1, got {n!r}")
     chosen = _check_classes(classes)
     rng = np.random.default_rng(seed)
     objects = _draw_objects(rng, int(n), chosen)
@@ -97,7 +97,7 @@ class Objects:
     levels, gains : arrays of shape (B, 4)
         Mean and amplitude of the flux in each band.
     parameters : array of shape (B, 5)
-        Numbers in [0, 1) that period, width and other properties are computed from.
+        Numbers in [0, 1) from which period, width and other properties are computed.
     waves : array of shape (B, 2, 24)
         Frequency per day and phase in turns of the waves that sum to the flux of an AGN.
     """
@@ -123,7 +123,7 @@ class Objects:
 
 @dataclass(frozen=True)
 class LightCurves:
-    """Simulated light curves and the objects behind them.
+    """Simulated light curves and the properties of the simulated objects.
 
     Attributes
     ----------
@@ -180,7 +180,7 @@ def _agn(days: Array, band: Array, waves: Array) -> Array:
 
 
 def _eclipsing(days: Array, band: Array, parameters: Array) -> Array:
-    """Two dips of different depth in a period of 20 to 90 days, and a smooth change between them."""
+    """Two dips of different depth per period of 20 to 90 days, and a smooth change between them."""
     period, phase, width, depth, bulge = parameters.T
     turn = np.mod(days / _between(20, 90, period) + phase, 1)
     width = _between(0.04, 0.12, width)
@@ -199,7 +199,7 @@ def _pulsator(days: Array, band: Array, parameters: Array) -> Array:
     r = 0.3 + 0.6 * sharpness
     # the sum of r^k sin(k angle) / k, a sawtooth with an edge that is softer for smaller r
     saw = np.arctan2(r * np.sin(angle), 1 - r * np.cos(angle)) / np.arcsin(r)
-    return 1.4 * (saw + 0.35 * (saw**2 - 1 / 3))  # bright for a shorter part of the time than faint
+    return 1.4 * (saw + 0.35 * (saw**2 - 1 / 3))  # the object is bright for a shorter time than it is faint
 
 
 def _supernova(days: Array, band: Array, parameters: Array) -> Array:
@@ -208,9 +208,9 @@ def _supernova(days: Array, band: Array, parameters: Array) -> Array:
     peak = np.where(season < 0.5, 5.0, 150.0) + 75 * delay + 1.5 * band
     rise_days = _between(2, 8, rise)
     fall_days = _between(12, 45, fall) * (1 + 0.15 * band)
-    late = days - peak
-    # one exponent: the quotient of two exponentials overflows long before the peak
-    return 4.0 * np.exp(-late / fall_days - np.logaddexp(0, -late / rise_days))
+    days_after_peak = days - peak
+    # one exponent, because the quotient of two exponentials overflows long before the peak
+    return 4.0 * np.exp(-days_after_peak / fall_days - np.logaddexp(0, -days_after_peak / rise_days))
 
 
 _SHAPES: dict[str, Shape] = {
@@ -234,7 +234,7 @@ def _draw_objects(rng: np.random.Generator, n: int, classes: tuple[str, ...]) ->
     colour = np.arange(len(BANDS)) - 1.5
     levels = rng.normal(0, 1, (n, 1)) + rng.normal(0, 0.3, (n, 1)) * colour
     amplitude = _between(0.5, 1.6, rng.random((n, 1)))
-    # all classes draw from the same means, amplitudes and colours, so that these do not reveal the class
+    # all classes draw from the same means, amplitudes and colours, so that these carry no information about the class
     gains = amplitude * (1 - rng.uniform(0, 0.2, (n, 1)) * colour)
     frequency = np.abs(rng.standard_t(3, (n, _N_WAVES))) / (2 * np.pi * _between(12, 50, rng.random((n, 1))))
     return Objects(
@@ -270,10 +270,10 @@ def _observe(rng: np.random.Generator, objects: Objects) -> TokenSet:
 
 
 def _draw_days(rng: np.random.Generator, first_fraction: Array) -> Array:
-    """Days (T,) since the object's start, at night, in the first season with probability ``first_fraction`` (T,)."""
+    """Draw days (T,) since the first night, with probability ``first_fraction`` (T,) in the first season."""
     (first, first_end), (second, second_end) = _SEASONS
     uniform = rng.random(len(first_fraction))
-    early = first + uniform * (first_end - first)
-    late = second + uniform * (second_end - second)
-    night = np.floor(np.where(rng.random(len(first_fraction)) < first_fraction, early, late))
+    in_first = first + uniform * (first_end - first)
+    in_second = second + uniform * (second_end - second)
+    night = np.floor(np.where(rng.random(len(first_fraction)) < first_fraction, in_first, in_second))
     return night + rng.uniform(0, 0.35, len(first_fraction))

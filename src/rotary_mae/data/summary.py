@@ -1,4 +1,4 @@
-"""Summary of a set of samples in numbers and words, for a person who checks what was read."""
+"""Summary of a Source (counts, times, channels, targets) that a user reads to check how data was loaded."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from rotary_mae.data.timestamps import describe_time
 from rotary_mae.data.tokens import TokenSet
 
 MAX_SAMPLES = 10_000
-"""Samples that are read for the inner numbers of a summary: a few seconds at most. Not tuned."""
+"""Largest number of samples from which statistics of tokens are computed, in a few seconds. Not tuned."""
 
 
 @dataclass(frozen=True)
 class ChannelSummary:
-    """Numbers of one channel.
+    """Statistics of one channel.
 
     Attributes
     ----------
     name : str
         Name of the channel.
     n_samples : int
-        Number of samples that have it.
+        Number of samples with a value in this channel.
     n_values : int
         Number of its values.
     low, median, high : float
@@ -42,14 +42,16 @@ class ChannelSummary:
 
 @dataclass(frozen=True)
 class Summary:
-    """Numbers of a Source; those of the tokens from at most ``MAX_SAMPLES`` samples, spaced evenly over the source.
+    """Statistics of a Source.
+
+    Those of tokens are computed from at most ``MAX_SAMPLES`` samples, spaced evenly over the source.
 
     Attributes
     ----------
     n_samples, n_summarised : int
-        Samples of the source, and samples that were read.
+        Number of samples of the source, and number of those that were read.
     n_tokens : int
-        Tokens of the source, or if it has no lengths of the samples that were read.
+        Number of tokens of the source; of the samples that were read, if the source has no lengths.
     lengths : tuple of (int, float, int)
         Smallest, median and largest number of tokens of a sample.
     layout : str
@@ -65,7 +67,7 @@ class Summary:
     missing_fraction : float
         Fraction of the cells (distinct time, channel) that were not observed.
     channels : tuple of ChannelSummary
-        Numbers of each channel.
+        Statistics of each channel.
     targets : str
         Frequency of each class, or smallest and largest number.
     """
@@ -86,12 +88,12 @@ class Summary:
     targets: str
 
     def lines(self) -> dict[str, str]:
-        """Return the summary without the channels in words, by topic."""
+        """Return the summary as text by topic, without the channels."""
         least, median, most = self.lengths
         unit = " s" if self.is_stamped else ""
         found = {
             "samples": f"{self.n_samples:,}"
-            + (f" (all below: from {self.n_summarised:,} of them)" if self.n_summarised < self.n_samples else ""),
+            + (f" (below: from {self.n_summarised:,} of them)" if self.n_summarised < self.n_samples else ""),
             "tokens": f"{self.n_tokens:,}; {least} to {most} a sample, median {median:g}",
             "layout": f"{self.layout}, axes {', '.join(self.axes)}" + (", with errors" if self.has_error else ""),
         }
@@ -156,7 +158,7 @@ def observed_values(tokens: TokenSet) -> tuple[npt.NDArray[np.int64], ...]:
 
 
 def _count_distinct(*keys: npt.NDArray[np.generic]) -> int:
-    """Number of distinct combinations of the keys, each (N,)."""
+    """Return the number of distinct combinations of the keys, each (N,)."""
     order = np.lexsort(keys[::-1])
     changes = [key[order][1:] != key[order][:-1] for key in keys]
     return int(np.logical_or.reduce(changes).sum()) + 1
@@ -170,7 +172,7 @@ def _span(tokens: TokenSet, time: npt.NDArray[np.generic]) -> tuple[str, str] | 
 
 
 def _spacing(sample: npt.NDArray[np.int64], time: npt.NDArray[np.generic]) -> float | None:
-    """Median distance between a sample's neighbouring distinct times."""
+    """Return the median distance between neighbouring distinct times of a sample."""
     order = np.lexsort((time, sample))
     gaps = np.diff(time[order].astype(np.float64))[np.diff(sample[order]) == 0]
     gaps = gaps[gaps > 0]
@@ -195,12 +197,10 @@ def _describe_targets(targets: npt.NDArray[np.generic] | None) -> str:
         return "none"
     array = np.asarray(targets)
     is_unlabelled = np.all(is_missing(array).reshape(len(array), -1), axis=1)
-    known, missing = (
-        array[~is_unlabelled],
-        f"; {np.count_nonzero(is_unlabelled)} without" if is_unlabelled.any() else "",
-    )
+    known = array[~is_unlabelled]
+    missing = f"; {np.count_nonzero(is_unlabelled)} unlabelled" if is_unlabelled.any() else ""
     if not len(known):
-        return f"none of {len(array)}"
+        return f"none, {len(array)} unlabelled"
     if known.ndim == 2 or known.dtype.kind == "f":
         return f"numbers from {known.min():g} to {known.max():g}{missing}"
     names, counts = np.unique(known, return_counts=True)
