@@ -35,9 +35,9 @@ def test_targets_of_the_tokens_are_classes_numbers_or_names(targets, dtype):
     ("arguments", "message"),
     [
         ({"targets": ["a", "b"]}, "must be numbers, got <U1; encode the classes"),
-        ({"targets": [1, 2, 3]}, r"targets must be one a sample \(2\), got 3"),
-        ({"weights": [1.0]}, r"weights must be one a sample \(2\), got 1"),
-        ({"keys": [1, 2, 3]}, r"keys must be one a sample \(2\), got 3"),
+        ({"targets": [1, 2, 3]}, r"targets must have one entry per sample \(2\), got 3"),
+        ({"weights": [1.0]}, r"weights must have one entry per sample \(2\), got 1"),
+        ({"keys": [1, 2, 3]}, r"keys must have one entry per sample \(2\), got 3"),
     ],
 )
 def test_collate_refuses_arguments_that_do_not_fit(arguments, message):

@@ -1,4 +1,4 @@
-"""Random masks: how many tokens, which tokens, and as a pure function of (seed, epoch, sample)."""
+"""Random masks: number and choice of the masked tokens, which depend only on (seed, epoch, sample)."""
 
 import dataclasses
 import math
@@ -37,7 +37,7 @@ def test_a_fraction_of_each_sample_is_masked_and_one_token_stays_visible(lengths
     tokens = some_tokens(lengths)
     batch = rm.TokenBatch.collate(tokens).hide(fraction, strategy=strategy, seed=seed)
     for n, hidden in zip(lengths, by_sample(tokens, batch.is_hidden), strict=True):
-        # round: 0.7 * 10 is meant to be 7, though not in floating point
+        # round, because 0.7 * 10 is larger than 7 in floating point
         assert hidden.sum() == min(math.ceil(round(fraction * n, 9)), n - 1)
     split = batch.split
     assert sorted([*split.visible_idx.tolist(), *split.hidden_idx.tolist()]) == list(range(sum(lengths)))
@@ -105,7 +105,7 @@ def test_uniform_masks_are_uniform_over_tokens_and_pairs():
     assert len(np.unique(hidden, axis=0)) == 120
 
 
-def test_block_masks_a_run_in_time_that_begins_anywhere():
+def test_block_masks_consecutive_times_from_a_random_start():
     tokens = some_tokens([12] * 300)
     time = tokens.positions[:, 0]
     firsts = []
@@ -173,19 +173,19 @@ def test_processes_with_the_same_seed_have_different_masks():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({}, "either fraction= or is_hidden="),
-        ({"fraction": 0.5, "is_hidden": np.zeros(34, bool)}, "either fraction= or is_hidden="),
+        ({}, "either fraction= or is_hidden=, got neither"),
+        ({"fraction": 0.5, "is_hidden": np.zeros(34, bool)}, "either fraction= or is_hidden=, got both"),
         ({"fraction": 1.5}, r"must be in \[0, 1\], got 1.5"),
         ({"fraction": float("nan")}, r"must be in \[0, 1\], got nan"),
         ({"fraction": 0.5, "strategy": "random"}, "strategy must be one of .*got 'random'"),
         ({"fraction": 0.5, "strategy": "channel"}, "needs a channel axis"),
-        ({"is_hidden": np.zeros(33, bool)}, r"must be \(34,\) bool, True = hidden, got \(33,\) bool"),
-        ({"is_hidden": np.zeros(34)}, r"must be \(34,\) bool, True = hidden, got \(34,\) float64"),
+        ({"is_hidden": np.zeros(33, bool)}, r"must be \(34,\) bool, True = masked, got \(33,\) bool"),
+        ({"is_hidden": np.zeros(34)}, r"must be \(34,\) bool, True = masked, got \(34,\) float64"),
         ({"is_hidden": np.arange(34) == 7}, "sample 1 of the batch has no visible token"),
         ({"fraction": 0.5, "seed": 0, "generator": torch.Generator()}, "got both"),
     ],
 )
-def test_hide_refuses_arguments_that_do_not_fit(arguments, message):
+def test_wrong_arguments_of_hide_are_errors(arguments, message):
     with pytest.raises(ValueError, match=message):
         rm.TokenBatch.collate(some_tokens()).hide(**arguments)
 
@@ -218,12 +218,12 @@ def test_equal_generators_give_equal_masks(make):
     assert seed_from(generator) != seed_from(generator)
 
 
-def test_a_generator_of_another_type_is_refused():
+def test_a_generator_of_another_type_is_an_error():
     with pytest.raises(TypeError, match=r"torch.Generator or numpy Generator, got int"):
         rm.TokenBatch.collate(some_tokens()).hide(0.5, generator=3)
 
 
-def test_the_second_mask_is_of_the_tokens_that_the_first_leaves_visible():
+def test_the_second_mask_is_drawn_among_tokens_that_the_first_leaves_visible():
     tokens = some_measurements([75, 20])
     first = Masking("future", 0.5)
     both = Masking("future", 0.5, then=Masking("uniform", 0.18))

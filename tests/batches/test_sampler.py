@@ -83,7 +83,7 @@ def test_the_processes_divide_the_batch_among_themselves(n, world):
         ({"batch_size": 0, "max_tokens": 10, "lengths": np.ones(5, int)}, "batch_size must be at least 1, got 0"),
         ({"max_tokens": 0, "lengths": np.ones(5, int)}, "max_tokens must be at least 1, got 0"),
         ({"max_tokens": 10}, "need the lengths of the samples"),
-        ({"max_tokens": 10, "lengths": np.ones(6, int)}, r"lengths must be one a sample \(5\), got 6"),
+        ({"max_tokens": 10, "lengths": np.ones(6, int)}, r"lengths must have one entry per sample \(5\), got 6"),
     ],
 )
 def test_arguments_that_do_not_fit_are_refused(arguments, message):

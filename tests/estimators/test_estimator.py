@@ -128,7 +128,7 @@ def test_masking_of_an_interpolator_is_a_strategy_a_masking_or_a_mapping(paramet
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"hiding": "stripes"}, "hiding strategy must be one of"),
+        ({"hiding": "stripes"}, "masking strategy must be one of"),
         ({"hiding": {"fractions": 0.1}}, "Masking has no setting 'fractions'; did you mean 'fraction'"),
         ({"hiding": 3}, "hiding must be a Masking or a dictionary of its settings, got 3"),
         ({"hiding_fraction": 0.0}, "hiding_fraction must be above 0 and at most 1, got 0.0"),

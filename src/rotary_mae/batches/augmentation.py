@@ -12,6 +12,9 @@ from rotary_mae._settings import check_types
 from rotary_mae.batches.keyed_random import keyed_uniform
 from rotary_mae.data.tokens import TokenSet
 
+# Last keys of the random numbers of a sample. They are negative, and masks use other keys, from 0.
+_SCALE_KEY, _NOISE_KEY, _STRETCH_KEY, _SHIFT_KEY, _THINNING_KEY, _FRACTION_KEY = -1, -2, -3, -4, -5, -6
+
 
 @dataclass(frozen=True)
 class Augmentation:
@@ -65,9 +68,9 @@ class Augmentation:
         tokens : TokenSet
             B scaled samples.
         keys : array
-            (B,) whole numbers that identify the samples. A sample is transformed in the same way in every batch.
+            (B,) integers that identify the samples. A sample is transformed in the same way in every batch.
         seed, epoch : int
-            Other transforms for other numbers.
+            Different numbers give different transforms.
 
         Returns
         -------
@@ -89,13 +92,13 @@ class Augmentation:
         can_change = ~tokens.is_static[:, None]
         is_value = np.array([role == "value" for role in schema.roles])
         if self.scale > 0:
-            factor = np.exp(self.scale * _normal(seed, epoch, keys, -1))[sample, None]
+            factor = np.exp(self.scale * _normal(seed, epoch, keys, _SCALE_KEY))[sample, None]
             is_scaled = np.array([role in ("value", "error") for role in schema.roles])
             values = np.where(can_change & is_scaled, values * factor, values)
         if self.noise > 0:
-            # keyed by place in the sample and by column
+            # the noise of a value depends on its index in the sample and on its column
             place = np.arange(tokens.n_tokens) - tokens.starts[sample]
-            draw = _normal(seed, epoch, keys[sample][:, None], -2, place[:, None], np.arange(len(is_value)))
+            draw = _normal(seed, epoch, keys[sample][:, None], _NOISE_KEY, place[:, None], np.arange(len(is_value)))
             std = _series_std(tokens.replace(values=values))
             values = np.where(can_change & is_value, values + self.noise * std * draw, values)
         if observed := schema.columns("observed"):
@@ -109,8 +112,8 @@ class Augmentation:
         """Return the positions (T, D) with shift and stretch."""
         sample, schema, positions = tokens.sample_idx, tokens.schema, tokens.positions
         for axis in schema.continuous_axes:
-            slope = np.exp(self.stretch * (2 * keyed_uniform(seed, epoch, keys, -3, axis) - 1))[sample]
-            offset = (self.shift * (2 * keyed_uniform(seed, epoch, keys, -4, axis) - 1))[sample]
+            slope = np.exp(self.stretch * (2 * keyed_uniform(seed, epoch, keys, _STRETCH_KEY, axis) - 1))[sample]
+            offset = (self.shift * (2 * keyed_uniform(seed, epoch, keys, _SHIFT_KEY, axis) - 1))[sample]
             first = positions[tokens.starts, axis][sample]
             positions = positions.copy()
             positions[:, axis] = first + (positions[:, axis] - first) * slope + offset
@@ -120,15 +123,16 @@ class Augmentation:
         """Remove a random fraction of the tokens of every sample."""
         sample = tokens.sample_idx
         place = np.arange(tokens.n_tokens) - tokens.starts[sample]
-        draw = keyed_uniform(seed, epoch, keys[sample], -5, place)
+        draw = keyed_uniform(seed, epoch, keys[sample], _THINNING_KEY, place)
         # the token with the largest draw always stays, so that no sample becomes empty
         largest = np.maximum.reduceat(draw, tokens.starts)[sample]
-        fraction = (self.thinning * keyed_uniform(seed, epoch, keys, -6))[sample]
+        fraction = (self.thinning * keyed_uniform(seed, epoch, keys, _FRACTION_KEY))[sample]
         return tokens.select_tokens((draw >= fraction) | (draw == largest) | tokens.is_static)
 
 
 def _normal(*keys: npt.ArrayLike) -> npt.NDArray[np.float64]:
     """Return standard normal random numbers; see ``keyed_uniform``."""
+    # uniform numbers are multiples of 2**-53 and can be 0, whose normal quantile is infinite
     return ndtri(np.maximum(keyed_uniform(*keys), 2.0**-54))
 
 

@@ -56,7 +56,7 @@ class TokenBatch:
     weights : Tensor, optional
         (B,) weights of the samples in the loss.
     keys : Tensor, optional
-        (B,) whole numbers that identify the samples in random masks. Always on the CPU.
+        (B,) integers that identify the samples in random masks. Always on the CPU.
     is_hidden : Tensor, optional
         (T,) bool, True for masked tokens. Always on the CPU. None if no token is masked.
     token_targets : Tensor, optional
@@ -89,12 +89,12 @@ class TokenBatch:
         tokens : TokenSet
             B samples.
         targets : array, optional
-            (B,) or (B, k). Whole numbers are classes, other numbers are regression targets. None: the targets of
-            ``tokens`` if they are numbers.
+            (B,) or (B, k). Integers are classes, floats are regression targets. None: the targets of ``tokens`` if
+            they are numbers.
         weights : array, optional
             (B,) weights of the samples in the loss. None: equal weights.
         keys : array, optional
-            (B,) whole numbers that identify the samples in random masks. None: 0 to B - 1.
+            (B,) integers that identify the samples in random masks. None: 0 to B - 1.
 
         Returns
         -------
@@ -110,10 +110,10 @@ class TokenBatch:
             raise ValueError("a batch needs at least one sample, got none")
         for name, given in (("targets", targets), ("weights", weights), ("keys", keys)):
             if given is not None and len(np.asarray(given)) != len(tokens):
-                raise ValueError(f"{name} must be one a sample ({len(tokens)}), got {len(np.asarray(given))}")
+                raise ValueError(f"{name} must have one entry per sample ({len(tokens)}), got {len(np.asarray(given))}")
         labels = tokens.targets if targets is None else np.asarray(targets)
         if targets is None and labels is not None and labels.dtype.kind not in "biuf":
-            labels = None  # names of classes have to be encoded first
+            labels = None  # class names have to be encoded as integers first
         return cls(
             values=torch.from_numpy(tokens.values),
             positions=torch.from_numpy(tokens.positions.astype(np.float32)),
@@ -186,7 +186,8 @@ class TokenBatch:
         """Mask some tokens of every sample.
 
         A model does not use the values of masked tokens, and pre-training predicts them. ceil(fraction * n) of the n
-        tokens of a sample are masked, but at least one stays visible. Static covariates are never masked nor counted.
+        tokens of a sample are masked, but at least one stays visible. Static covariates are never masked and not
+        counted.
         On axes whose origin is the first token of a sample (``schema.anchored``), positions are moved so that the
         origin is the first visible token, as in prediction.
 
@@ -215,9 +216,11 @@ class TokenBatch:
             If arguments do not fit together, or ``is_hidden`` leaves a sample without a visible token.
         """
         if (fraction is None) == (is_hidden is None):
-            raise ValueError("hide needs either fraction= or is_hidden=")
+            raise ValueError(
+                "hide takes either fraction= or is_hidden=, got " + ("neither" if fraction is None else "both")
+            )
         if generator is not None and seed is not None:
-            raise ValueError("hide draws from generator= or from seed= and epoch=, got both")
+            raise ValueError("hide takes either generator= or seed= and epoch=, got both")
         if is_hidden is None and fraction is not None:
             hiding = fraction if isinstance(fraction, Masking) else Masking(strategy, fraction)
             drawn = self._draw(hiding, seed_from(generator) if seed is None else seed, epoch)
@@ -252,7 +255,7 @@ class TokenBatch:
     def _check_hidden(self, is_hidden: npt.NDArray[Any]) -> None:
         if is_hidden.dtype != np.bool_ or is_hidden.shape != (len(self.values),):
             raise ValueError(
-                f"is_hidden must be ({len(self.values)},) bool, True = hidden, got {is_hidden.shape} {is_hidden.dtype}"
+                f"is_hidden must be ({len(self.values)},) bool, True = masked, got {is_hidden.shape} {is_hidden.dtype}"
             )
         n_visible = np.add.reduceat(~is_hidden, np.cumsum(self.lengths.numpy()) - self.lengths.numpy(), dtype=np.int64)
         if (n_visible == 0).any():

@@ -1,8 +1,8 @@
 """Local context: features of a token, or of a query, from the tokens around it in its channel series.
 
 A channel series is the tokens of one sample that have the same position on all axes but time: the measurements of one
-channel. Local context is a choice of this library, not of the paper. Values that matter relative to the level of a
-sample (magnitudes of a star, vital signs of a patient) are small beside the differences between samples.
+channel. Local context is not part of the paper. It helps where values vary less within a sample than between samples,
+as magnitudes of stars and vital signs of patients do.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ MIN_STD = 1e-2
 """Added in quadrature to the standard deviation of a series, in scaled units. Not tuned."""
 
 N_NEAREST = 4
-"""Neighbours on a side that are the nearest ones; each further one is twice as far as the one before. Not tuned."""
+"""Number of nearest neighbours on each side; every further neighbour is twice as far as the last. Not tuned."""
 
 N_CANDIDATES = 3
-"""Values that a query can be interpolated from: the mean of its series, the value before and the value after."""
+"""Number of values between which a query is interpolated: mean of its series, value before and value after."""
 
 
 def neighbour_offsets(k: int) -> list[int]:
@@ -176,7 +176,7 @@ def query_context(
     positions = torch.cat((positions, query_positions))
     order, series = sort_by_series(positions, torch.cat((sample_idx, query_sample_idx)), axis)
     is_visible = order < n_visible
-    # places count the sorted tokens and queries
+    # a place is an index among the sorted tokens and queries
     place = torch.arange(len(order), device=order.device)
     before = torch.cummax(torch.where(is_visible, place, -1), 0).values
     after = torch.cummin(torch.where(is_visible, place, len(order)).flip(0), 0).values.flip(0)

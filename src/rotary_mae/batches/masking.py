@@ -1,4 +1,4 @@
-"""Random masks: the tokens of each sample to hide, as a pure function of (seed, epoch, sample)."""
+"""Random masks: the tokens of each sample to mask, as a pure function of (seed, epoch, sample)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,10 @@ STRATEGIES: tuple[str, ...] = get_args(Strategy)
 Ints = npt.NDArray[np.int64]
 
 _NEXT_SEED = 0x9E3779B9
-"""Added to the seed for the masks of ``Masking.then``, so that they do not depend on the first masks."""
+"""Added to the seed for the masks of ``Masking.then``, so that they do not depend on the first masks. Not tuned."""
+
+_FRACTION_KEY, _BLOCK_KEY, _FIRST_TOKEN_KEY = 0, 1, 2
+"""Last keys of the random numbers of a sample: for its fraction, its block, and its tokens from the first on."""
 
 
 @dataclass(frozen=True)
@@ -58,9 +61,9 @@ class Masking:
         if self.then is not None:
             object.__setattr__(self, "then", as_settings(Masking, self.then, "then"))
         if self.strategy not in STRATEGIES:
-            raise ValueError(f"the hiding strategy must be one of {STRATEGIES}, got {self.strategy!r}")
+            raise ValueError(f"the masking strategy must be one of {STRATEGIES}, got {self.strategy!r}")
         if not 0.0 <= self.fraction <= 1.0:
-            raise ValueError(f"the fraction to hide must be in [0, 1], got {self.fraction}")
+            raise ValueError(f"the fraction to mask must be in [0, 1], got {self.fraction}")
         if self.least_fraction is not None and not 0.0 <= self.least_fraction <= self.fraction:
             raise ValueError(
                 f"least_fraction must be between 0 and fraction = {self.fraction}, got {self.least_fraction}"
@@ -90,11 +93,11 @@ def draw_mask(
     channels : array or None
         (T,) positions on the channel axis.
     is_fixed : array or None
-        (T,) bool, True for tokens that are never masked nor counted (static covariates).
+        (T,) bool, True for tokens that are never masked and not counted (static covariates).
     sample_keys : array
-        (B,) whole number that identifies each sample. A sample has the same mask in every batch.
+        (B,) integer that identifies each sample. A sample has the same mask in every batch.
     seed, epoch : int
-        Other masks for other numbers.
+        Different numbers give different masks.
 
     Returns
     -------
@@ -107,48 +110,54 @@ def draw_mask(
         If the strategy is "channel" and there is no channel axis.
     """
     if hiding.strategy == "channel" and channels is None:
-        raise ValueError("hiding by channel needs a channel axis: use layout='measurements' or another strategy")
-    free = np.ones(len(times), bool) if is_fixed is None else ~is_fixed
-    sample = np.repeat(np.arange(len(lengths)), lengths)[free]
-    keys, time = np.asarray(sample_keys, np.int64)[sample], times[free]
-    if hiding.strategy == "times":
-        unit = _dense_rank(sample, time)
-    elif hiding.strategy == "channel" and channels is not None:
-        unit = _dense_rank(sample, channels[free])
-    else:
-        unit = order_in_time(sample, time, None if channels is None else channels[free])
+        raise ValueError("masking by channel needs a channel axis: use layout='measurements' or another strategy")
+    can_mask = np.ones(len(times), bool) if is_fixed is None else ~is_fixed
+    sample, keys = np.repeat(np.arange(len(lengths)), lengths)[can_mask], np.asarray(sample_keys, np.int64)
+    unit = _units(hiding.strategy, sample, times[can_mask], None if channels is None else channels[can_mask])
     n_units = np.zeros(len(lengths), np.int64)
     np.maximum.at(n_units, sample, unit + 1)
-    n_hidden = _ceil_product(_fractions(hiding, sample_keys, seed, epoch), n_units)
+    n_hidden = _ceil_product(_fractions(hiding, keys, seed, epoch), n_units)
     n_hidden = np.minimum(n_hidden, np.maximum(n_units - 1, 0))
     if hiding.strategy == "future":
         rank = n_units[sample] - 1 - unit
     elif hiding.strategy == "block":
-        first = keyed_uniform(seed, epoch, np.asarray(sample_keys, np.int64), 1) * (n_units - n_hidden + 1)
-        rank = np.where(unit < first.astype(np.int64)[sample], n_units[sample], unit - first.astype(np.int64)[sample])
+        first = (keyed_uniform(seed, epoch, keys, _BLOCK_KEY) * (n_units - n_hidden + 1)).astype(np.int64)[sample]
+        rank = np.where(unit < first, n_units[sample], unit - first)
     else:
-        # keyed by rank in time, so that the mask does not depend on the order of the tokens
-        rank = _dense_rank(sample, keyed_uniform(seed, epoch, keys, 2 + unit))
+        rank = _dense_rank(sample, keyed_uniform(seed, epoch, keys[sample], _FIRST_TOKEN_KEY + unit))
     is_hidden = np.zeros(len(times), bool)
-    is_hidden[free] = rank < n_hidden[sample]
+    is_hidden[can_mask] = rank < n_hidden[sample]
     if hiding.then is not None:
-        # masked tokens are not counted in the second mask, as if they did not exist
-        is_hidden |= draw_mask(
-            hiding.then, lengths, times, channels, ~free | is_hidden, sample_keys, (seed + _NEXT_SEED) % 2**63, epoch
-        )
+        # tokens that the first mask masks are not counted in the second mask
+        is_fixed, seed = ~can_mask | is_hidden, (seed + _NEXT_SEED) % 2**63
+        is_hidden |= draw_mask(hiding.then, lengths, times, channels, is_fixed, keys, seed, epoch)
     return is_hidden
 
 
-def _fractions(hiding: Masking, sample_keys: Ints, seed: int, epoch: int) -> float | npt.NDArray[np.float64]:
+def _units(
+    strategy: Strategy, sample: Ints, time: npt.NDArray[np.floating], channel: npt.NDArray[np.floating] | None
+) -> Ints:
+    """Return the index (T,), from 0 in each sample, of the channel, the time or the token that is masked as a whole.
+
+    Tokens are counted in the order of time, so that a mask does not depend on the order of the tokens.
+    """
+    if strategy == "times":
+        return _dense_rank(sample, time)
+    if strategy == "channel" and channel is not None:
+        return _dense_rank(sample, channel)
+    return order_in_time(sample, time, channel)
+
+
+def _fractions(hiding: Masking, keys: Ints, seed: int, epoch: int) -> float | npt.NDArray[np.float64]:
     """Return the fraction to mask, one number or (B,)."""
     if hiding.least_fraction is None:
         return hiding.fraction
-    draw = keyed_uniform(seed, epoch, np.asarray(sample_keys, np.int64), 0)
+    draw = keyed_uniform(seed, epoch, keys, _FRACTION_KEY)
     return hiding.least_fraction + (hiding.fraction - hiding.least_fraction) * draw
 
 
 def _ceil_product(fraction: float | npt.NDArray[np.float64], n: Ints) -> Ints:
-    """Return ceil(fraction * n), exact to rounding: 0.7 * 10 is 7.000000000000001 in floating point, and gives 7."""
+    """Return ceil(fraction * n) without rounding errors: 7 for 0.7 * 10, which is 7.000000000000001 in floats."""
     return np.ceil(np.round(fraction * n, 9)).astype(np.int64)
 
 

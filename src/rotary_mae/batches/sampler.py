@@ -80,7 +80,7 @@ def cut_into_batches(
         if lengths is None:
             raise ValueError("batches by token budget need the lengths of the samples; this source has none")
         if len(lengths) != n_samples:
-            raise ValueError(f"lengths must be one a sample ({n_samples}), got {len(lengths)}")
+            raise ValueError(f"lengths must have one entry per sample ({n_samples}), got {len(lengths)}")
         return [order[part] for part in budget_slices(np.asarray(lengths)[order], max_tokens, batch_size)]
     if batch_size is None:
         raise ValueError("an epoch needs batch_size= or max_tokens=, got neither")

@@ -65,7 +65,7 @@ def test_the_mask_depends_on_the_seed_alone(embedder: rm.RoMAEEmbedder) -> None:
     np.testing.assert_array_equal(first.filled.values, again.filled.values)
     assert (first.is_hidden != other.is_hidden).any()
     assert embedder.reconstruct(tokens, fraction=0.25).is_hidden.mean() == 0.25
-    with pytest.raises(ValueError, match=r"fraction to hide must be in \[0, 1\], got 2"):
+    with pytest.raises(ValueError, match=r"fraction to mask must be in \[0, 1\], got 2"):
         embedder.reconstruct(tokens, fraction=2.0)
 
 
