@@ -35,7 +35,7 @@ def predict(run: Path, data: Path, *, out: Path, columns: ColumnFlags) -> None:
 
 
 def embed(run: Path, data: Path, *, out: Path, columns: ColumnFlags) -> None:
-    """Turn each series into a vector with a pretrain run; similar series get similar vectors.
+    """Compute a vector for each series with a pretrain run; similar series have similar vectors.
 
     The output has one row per series: id, e0, e1, ...
 
@@ -63,8 +63,8 @@ def embed(run: Path, data: Path, *, out: Path, columns: ColumnFlags) -> None:
 def interpolate(run: Path, data: Path, *, at: str, out: Path, columns: ColumnFlags, plot: Path | None = None) -> None:
     """Predict values at any time and channel of the series in DATA with a fit-interpolator run.
 
-    The output has one row per query, with the value and its standard deviation (std). A prediction depends on its
-    series alone, not on the other queries.
+    The output has one row per query, with the value and its standard deviation (std). A prediction depends only on the
+    series, not on the other queries.
 
     Parameters
     ----------
@@ -80,7 +80,7 @@ def interpolate(run: Path, data: Path, *, at: str, out: Path, columns: ColumnFla
     columns : ColumnFlags
         columns of a table.
     plot : Path, optional
-        picture of the first three series to write as well, .png, .pdf or .svg.
+        picture of the first three series, written in addition to --out: .png, .pdf or .svg.
     """
     from rotary_mae.cli.data import read_for_estimator
     from rotary_mae.cli.estimator_runs import load_run
@@ -116,7 +116,7 @@ def evaluate(
     """Compute the metrics of a run on data that it was not trained on.
 
     Classifier: accuracy, balanced accuracy, macro F1. Regressor: mean squared error and R2. Pre-trained model and
-    interpolator: errors on masked values in scaled units, beside those of the channel mean and of linear interpolation.
+    interpolator: errors on masked values in scaled units, also those of the channel mean and of linear interpolation.
 
     Parameters
     ----------
@@ -127,7 +127,8 @@ def evaluate(
     columns : ColumnFlags
         columns of a table.
     label : str or list of str, optional
-        column of the class or number (several numbers are joined by commas); default: the one of the training.
+        column of the class or number (several numbers are joined by commas); default: the column that was used in
+        training.
     labels : Path, optional
         second file with the labels: one row per series, with the columns --id and --label.
     out : Path, optional
@@ -159,4 +160,4 @@ def _grid_size(at: str) -> int | None:
     try:
         return int(at.removeprefix("grid:"))
     except ValueError:
-        raise ValueError(f"--at grid:N needs a whole number of times, got {at!r}") from None
+        raise ValueError(f"--at grid:N needs an integer N, the number of times, got {at!r}") from None

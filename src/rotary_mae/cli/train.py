@@ -1,4 +1,4 @@
-"""Commands that write a run to start from: pretrain, classify, regress, fit-interpolator, convert."""
+"""Commands that write a trained model to a folder: pretrain, classify, regress, fit-interpolator, convert."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def regress(
     settings : TrainingFlags
         settings of the model and of the training.
     target : str or list of str, optional
-        column of the number, constant within a series; several columns are joined by commas.
+        column of the number to predict, constant within a series; several columns are joined by commas.
     labels : Path, optional
         second file with the numbers: one row per series, with the columns --id and --target.
     n_estimators : int
@@ -140,13 +140,14 @@ def fit_interpolator(
     settings : TrainingFlags
         settings of the model and of the training.
     hiding : {"uniform", "times", "block", "future", "channel"}
-        which values are masked in training; choose what will be predicted: single values (uniform), all channels at
-        some times (times), gaps (block), the end of a series (future), or whole channels (channel).
+        which values are masked in training; choose the strategy that resembles the later predictions: single values
+        (uniform), all channels at some times (times), gaps (block), the end of a series (future), or whole channels
+        (channel).
     hiding_fraction : float
         fraction of the values of each series that is masked.
     n_estimators : int
-        number of ensemble members, trained with different seeds; they give one prediction, whose standard deviation is
-        larger where they disagree.
+        number of ensemble members, trained with different seeds; their predictions are combined into one, whose
+        standard deviation is larger where the members differ.
     resume : bool
         resume the run in --out; the result is the same as without the interruption.
     """
@@ -160,8 +161,8 @@ def fit_interpolator(
 def convert(checkpoint: Path, *, out: Path) -> None:
     """Convert a checkpoint of the paper's code to a folder for --init, with the same weights.
 
-    The paper's code stores no scaling of values and times. Training that starts from the folder fits one to its data
-    (see --unit).
+    The paper's code stores no scaling of values and times. A training command with --init and this folder fits the
+    scaling to its own data (see --unit).
 
     Parameters
     ----------

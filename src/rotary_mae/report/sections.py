@@ -1,4 +1,4 @@
-"""Sections of a report, with texts for readers who do not know the paper."""
+"""Sections of a report. Their texts assume no knowledge of the paper."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from rotary_mae.report.page import Chart, Figure, Section
 Array = npt.NDArray[Any]
 
 N_CHANNELS = 12
-"""Most channels in the chart of errors by channel; more bars cannot be read. Not tuned."""
+"""Maximum number of channels in the chart of errors by channel; more bars cannot be read. Not tuned."""
 
 METRIC_TITLES = {"mse": "mean squared error", "r2": "R²", "coverage_90": "coverage of the 90 % interval"}
 """Titles of metrics whose names are abbreviations."""
@@ -52,7 +52,7 @@ def training_data_section(about: Mapping[str, Any], training: Mapping[str, str])
     Parameters
     ----------
     about : mapping
-        ``HeldOutPredictions.about``; its "data", if present, is a summary of the data.
+        ``HeldOutPredictions.about``. It may have a summary of the data under the key "data".
     training : mapping of str to str
         Further facts about the training, by name.
     """
@@ -62,12 +62,12 @@ def training_data_section(about: Mapping[str, Any], training: Mapping[str, str])
 
 
 def learning_curve_section(histories: Mapping[str, Sequence[Mapping[str, Any]]], is_stopped: bool = False) -> Section:
-    """Show the loss over epochs, and for a single training the validation metric as well.
+    """Show the loss by epoch, and for a single training run also the validation metric.
 
     Parameters
     ----------
     histories : mapping of str to sequence of mapping
-        Metrics of each epoch, by training.
+        Metrics of each epoch, by name of the training run.
     is_stopped : bool
         True if the training has not finished.
     """
@@ -83,7 +83,7 @@ def learning_curve_section(histories: Mapping[str, Sequence[Mapping[str, Any]]],
                 figures.append(Figure(metric, [chart], f"{title} on the validation set; higher is better."))
     texts = [
         "An epoch uses each training sample once. The validation set is not used for training: its loss shows how well "
-        "the model works on other samples. The ring marks the epoch with the lowest validation loss."
+        "the model predicts samples without training on them. The ring marks the epoch with the lowest validation loss."
     ]
     if is_stopped:
         texts.append("This training has not finished; the curves show the epochs so far.")
@@ -105,7 +105,7 @@ def classification_sections(predictions: HeldOutPredictions) -> tuple[list[Secti
         "confusion",
         [confusion_chart(truth, predicted, classes)],
         "Confusion matrix: a row per true class, a column per predicted class. Correct predictions are on the "
-        "diagonal. Numbers are samples, and the colour is their share of the row.",
+        "diagonal. Numbers are counts of samples, and the colour is their fraction of the row.",
     )
     reliability = Figure(
         "reliability",
@@ -133,19 +133,19 @@ def baseline_section(summary: Mapping[str, Any]) -> list[Section]:
         return []
     header = ["on the validation set", *(METRIC_TITLES.get(name, name.replace("_", " ")) for name in scores)]
     rows = [
-        # a baseline without intervals has no coverage
+        # a baseline without prediction intervals has no coverage
         [name, *(format_number(float(of_method[metric])) if metric in of_method else "-" for metric in scores)]
         for name, of_method in {"RoMAE": scores, **baselines}.items()
     ]
     texts = [
-        "Baselines are simpler methods trained on the same samples. Use one of them where the model is not better.",
+        "Baselines are simpler methods trained on the same samples. If one is as good as the model, use the baseline.",
         *filter(None, [summary.get("note")]),
     ]
     return [Section("Comparison with baselines", texts, table=[header, *rows])]
 
 
 def regression_sections(predictions: HeldOutPredictions) -> tuple[list[Section], dict[str, Estimate]]:
-    """Return the sections about a regressor, and the metrics of its first number by name."""
+    """Return the sections about a regressor, and the metrics of its first target by name."""
     names = [str(name) for name in predictions.about["targets"]]
     ids = predictions.samples["id"].to_pylist()
     table: list[list[str]] = [["number", "metric", "value", "95 % interval"]]
@@ -158,7 +158,7 @@ def regression_sections(predictions: HeldOutPredictions) -> tuple[list[Section],
         first = first or estimates
         table += [[name, *row] for row in _rows(estimates)]
         charts.append(regression_chart(truth, predicted, ids, name))
-    caption = "One dot per sample; its id is shown under the mouse. On the dashed line the prediction is exact."
+    caption = "One dot per sample; move the mouse over it to see the id. On the dashed line the prediction is exact."
     return [
         Section("Metrics", [_evaluation_text(predictions.about), BOOTSTRAP_NOTE], table=table),
         Section("Predicted and true values", figures=[Figure("predicted", charts, caption, is_wide=True)]),
@@ -177,7 +177,7 @@ def reconstruction_sections(
     value_name : str
         Label of the value axis, if the channel has no name.
     is_inverted : bool
-        True if smaller values are drawn at the top, as is usual for magnitudes.
+        True for an axis on which smaller values are higher, as is usual for magnitudes.
 
     Returns
     -------
@@ -221,11 +221,11 @@ def _channel_figures(masked: pa.Table) -> list[Figure]:
 
 
 def _single_samples_section(charts: Sequence[Chart], has_curves: bool) -> Section:
-    caption = "Filled dots were given to the model, rings were masked. "
+    caption = "Filled dots are visible values, rings are masked values. "
     if has_curves:
         caption += (
-            "The line is the prediction. Half of the rings should lie in the dark band (50 % interval) and nine in ten "
-            "in the light band (90 % interval)."
+            "The line is the prediction. About 50 % of the rings should be in the dark band (50 % interval) and about "
+            "90 % in the light band (90 % interval)."
         )
     else:
         caption += "Crosses are the predictions for the rings; romae fit-interpolator trains a model with intervals."
@@ -240,11 +240,11 @@ def _coverage_section(found: Mapping[float, Estimate], is_calibration_set: bool)
     caption = (
         "On the dashed line the intervals have their nominal coverage. Below it they are too narrow, above it too wide."
     )
-    texts = ["A 90 % interval should contain nine in ten of the masked values."]
+    texts = ["A 90 % interval should contain about 90 % of the masked values."]
     if is_calibration_set:
         texts.append(
-            "The intervals were calibrated on these samples, so their coverage is good here. romae report RUN --data "
-            "DATA measures it on other samples."
+            "The intervals were calibrated on these samples, so their coverage is close to nominal here. romae report "
+            "RUN --data DATA measures it on other samples."
         )
     figure = Figure("coverage", [coverage_chart(found)], caption)
     return Section("Coverage of the prediction intervals", texts, table=table, figures=[figure])
@@ -263,14 +263,14 @@ def embedding_section(predictions: HeldOutPredictions, label_name: str = "label"
         pca.transform(vectors), pca.explained_variance_ratio_, samples["id"].to_pylist(), labels, label_name
     )
     texts = [
-        f"The model turns each sample into a vector of {vectors.shape[1]} numbers. The map shows the two directions in "
-        "which these vectors differ most (principal components). Samples that are close are similar to the model."
+        f"The model computes a vector of {vectors.shape[1]} numbers for each sample. The map shows the two directions "
+        "in which these vectors differ most (principal components). Samples with similar vectors are close together."
     ]
     if labels is None:
         texts.append(
             "There are no labels to colour the dots by; romae report RUN --data DATA --label COLUMN adds them."
         )
-    caption = "One dot per sample; its id is shown under the mouse (or finger)."
+    caption = "One dot per sample; move the mouse over it, or tap it, to see the id."
     return Section("Map of the embeddings", texts, figures=[Figure("map", [chart], caption, is_wide=True)])
 
 
@@ -279,7 +279,7 @@ def _rows(estimates: Mapping[str, Estimate]) -> list[list[str]]:
 
 
 def _evaluation_text(about: Mapping[str, Any]) -> str:
-    """Return which samples the numbers are measured on, and why they may be optimistic."""
+    """Return sentences that name the evaluated samples, and state if and why the metrics are optimistic."""
     n, n_evaluated = int(about["n_samples"]), int(about["n_judged"])
     drawn = f" ({n_evaluated:,} of them, drawn at random)" if n_evaluated < n else ""
     if about["part"] == "validation":
