@@ -195,7 +195,7 @@ def test_absolute_positions_are_those_given_in_any_number():
 
 
 def test_a_batch_with_other_values_and_axes_is_refused():
-    with pytest.raises(ValueError, match=r"takes 2 values and 1 axes a token, the batch has 3 values and 2 axes"):
+    with pytest.raises(ValueError, match=r"takes 2 values and 1 axes per token, the batch has 3 values and 2 axes"):
         rm.RoMAEForPreTraining(small_config())(rm.TokenBatch.collate(some_tokens(n_values=3, n_axes=2)).hide(0.5))
 
 

@@ -80,7 +80,7 @@ def test_predictors_compute_with_inverse_hyperbolic_sines_too():
 
 
 def test_it_is_refused_for_patches_and_in_transfers_to_models_without_it():
-    with pytest.raises(ValueError, match="compress is for series"):
+    with pytest.raises(ValueError, match="compress is for series and cannot be combined"):
         small_config(compress=True, normalize_targets=True)
     model, plain = pair()
     with pytest.raises(ValueError, match="cannot transfer weights: compress is True in the source and False"):

@@ -62,8 +62,8 @@ def test_a_config_survives_json(changes):
         ({"drop_path": 1.0}, "drop_path must be at least 0 and below 1, got 1.0"),
         ({"rope_fraction": -0.1}, "rope_fraction must be in [0, 1], got -0.1"),
         ({"context": -1}, "context must be a whole number of at least 0, got -1"),
-        ({"timescales": ((1.0,), (2.0,))}, "timescales needs one tuple an axis (1), got 2"),
-        ({"normalize_targets": True}, "normalize_targets needs more than one value a token"),
+        ({"timescales": ((1.0,), (2.0,))}, "timescales needs one tuple per axis (1), got 2"),
+        ({"normalize_targets": True}, "normalize_targets needs several values per token"),
     ],
 )
 def test_invalid_settings_raise_errors_that_name_a_correction(changes, message):

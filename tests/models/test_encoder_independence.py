@@ -137,7 +137,7 @@ def test_predictions_depend_on_other_queries_only_in_the_joint_decoder(context):
 
 
 def test_values_of_masked_tokens_are_never_used(config):
-    """So a query is a token with a position and no value. The official code cannot predict at given positions."""
+    """A query therefore needs no value. The official code cannot predict at given positions."""
     tokens = some_tokens(n_axes=config.n_axes)
     batch, model = hidden_batch(tokens), loud(rm.RoMAEForPreTraining(config))
     values = batch.values.clone()
@@ -148,7 +148,7 @@ def test_values_of_masked_tokens_are_never_used(config):
     assert torch.equal(predictor(unknown).logits, predictor(batch).logits)
 
 
-def test_samples_with_different_numbers_of_masked_tokens_keep_their_tokens():
+def test_numbers_of_masked_tokens_may_differ_between_samples():
     """In the official code tokens move between such samples."""
     tokens, model = some_tokens([4, 4, 4]), loud(rm.RoMAEForPreTraining(small_config()))
     hidden = np.array([1, 0, 0, 0, 1, 1, 1, 0, 0, 1, 0, 1], bool)
@@ -215,7 +215,7 @@ def test_angles_are_computed_once_for_each_stack(monkeypatch):
     assert len(calls) == 2
 
 
-def test_channels_are_known_by_name_if_some_are_missing():
+def test_channels_are_matched_by_name_if_some_are_missing():
     tokens = some_measurements(RAGGED)
     scaling = rm.Scaling.fit(tokens)
     model = loud(rm.RoMAEForPrediction(small_config(n_values=1, n_axes=2), outputs=2))

@@ -1,4 +1,4 @@
-"""Length groups: the cuts with the least cost, and index maps that hold every token."""
+"""Length groups: cuts have the least cost, and index maps contain every token."""
 
 from itertools import combinations, pairwise
 
@@ -37,7 +37,7 @@ def many_lengths(n_samples):
     return np.sort(lengths)[::-1]
 
 
-def test_exact_cuts_are_computed_for_a_bounded_number_of_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_optimal_cuts_are_computed_for_a_bounded_number_of_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     n_planned: list[int] = []
     cut = ragged.cut_into_groups
 
@@ -49,13 +49,15 @@ def test_exact_cuts_are_computed_for_a_bounded_number_of_runs(monkeypatch: pytes
     for n_samples in (MAX_PLANNED_SAMPLES, 3_000, 100_000):
         n_planned.clear()
         ragged.cut_into_groups(many_lengths(n_samples), many_lengths(n_samples))
-        # the second call plans runs of samples; work is the square of the number that is planned exactly
+        # the second call plans runs of samples; its time grows with the square of their number
         assert n_planned[0] == n_samples
         assert len(n_planned) == (1 if n_samples == MAX_PLANNED_SAMPLES else 2)
         assert n_planned[-1] <= MAX_PLANNED_SAMPLES
 
 
-def test_cuts_between_runs_of_samples_cost_hardly_more(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cuts_between_runs_of_samples_cost_at_most_2_percent_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     lengths = many_lengths(3_000)
     cuts = cut_into_groups(lengths, lengths)
     assert cuts[0] == 0
@@ -65,7 +67,7 @@ def test_cuts_between_runs_of_samples_cost_hardly_more(monkeypatch: pytest.Monke
     assert cost_of(cuts, lengths, lengths) < 1.02 * cost_of(cut_into_groups(lengths, lengths), lengths, lengths)
 
 
-def test_no_samples_have_no_cuts():
+def test_a_batch_without_samples_has_no_groups():
     assert cut_into_groups(np.zeros(0, int), np.zeros(0, int)) == [0]
 
 
@@ -77,7 +79,7 @@ def test_different_lengths_have_several_groups_and_equal_ones_a_single_group_wit
     assert equal.keys.pad_idx is None
 
 
-def test_masks_are_of_keys_and_not_of_pairs_of_tokens():
+def test_attention_masks_have_one_entry_per_key_and_not_per_pair_of_tokens():
     """The official code builds a dense mask (B, N, N), even without padding."""
     lengths = np.random.default_rng(0).integers(20, 200, 40)
     biases = [group.bias for group in RaggedPlan(lengths).groups if group.bias is not None]

@@ -87,7 +87,7 @@ class RoMAEForPreTraining(Pretrained):
             self.query_context = nn.Linear(query_context_width(config.n_predicted), decoder.width, bias=False)
             self.blend = Head(decoder.width, N_CANDIDATES * config.n_predicted, config.norm_eps)
             init_weight_(self.query_context.weight)
-            # zero, so that at first predictions are those of a model without interpolation
+            # with weights of zero, initial predictions are those of a model without interpolation
             nn.init.zeros_(self.blend.linear.weight)
         init_weight_(self.bridge.weight)
         nn.init.zeros_(self.bridge.bias)
@@ -126,7 +126,7 @@ class RoMAEForPreTraining(Pretrained):
             prediction, std = undo_arcsinh(prediction, std)
         loss_sum, loss_count = self._loss(prediction, std, batch)
         if not len(batch.split.hidden_idx):
-            # every parameter has a gradient, which training on several processes requires
+            # training on several processes requires a gradient, here 0, for every parameter
             loss_sum = loss_sum + 0.0 * torch.stack([p.sum() for p in self.parameters()]).sum()
         # not clamp(min=1): the weights of the samples can sum to less than 1
         loss = loss_sum / torch.where(loss_count > 0, loss_count, 1.0)
@@ -242,7 +242,7 @@ class RoMAEForPreTraining(Pretrained):
         else:
             variance = std.square()
             if error := schema.columns("error"):
-                # the predicted standard deviation need not include the known error of the measurement
+                # the measurement error is known, so the predicted standard deviation does not include it
                 variance = variance + values[:, error].square()
             losses = 0.5 * (variance.log() + (prediction - targets).square() / variance)
         weights = torch.ones_like(losses)

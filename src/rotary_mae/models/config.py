@@ -97,7 +97,7 @@ class DecoderConfig(_Sized):
         Named size: "tiny-shallow", "tiny", "small", "base" or "large".
     width, heads, depth, hidden : int
         Width of the tokens, attention heads, layers, and width of the hidden layer of the MLP. Each replaces that of
-        the named size; 0 keeps it.
+        the named size; 0 means that of the named size.
     """
 
     size: str = "tiny-shallow"
@@ -133,7 +133,7 @@ class RoMAEConfig(_Sized):
         Named size: "tiny-shallow", "tiny", "small", "base" or "large".
     width, heads, depth, hidden : int
         Width of the tokens, W, attention heads, layers, and width of the hidden layer of the MLP. Each replaces that of
-        the named size; 0 keeps it.
+        the named size; 0 means that of the named size.
     n_predicted : int
         Number of values that are reconstructed, the first ones of a token; 0 = all.
     cls : bool
@@ -144,7 +144,7 @@ class RoMAEConfig(_Sized):
     positions : {"rope", "absolute"}
         Rotary positions, or absolute sinusoids for comparison.
     rope_base, rope_fraction : float
-        Rotation frequencies base^(-2 i / axis width), and the fraction of them that rotate.
+        Base of the rotation frequencies base^(-2 i / axis width), and fraction of the frequencies that are used.
     timescales : tuple of tuple of float, optional
         Timescales of each axis, in the unit of the positions. They replace ``rope_base`` and ``rope_fraction``; see
         ``timescale_frequencies``.
@@ -159,10 +159,10 @@ class RoMAEConfig(_Sized):
         For values that span orders of magnitude. The model computes with inverse hyperbolic sines of the values. Its
         inputs and predictions are still in the unit of the values.
     context : int
-        Neighbours on each side that a token is projected with, as differences of value and time, together with the
-        mean, standard deviation and skewness of its channel; see ``local_context``. Queries then use the visible
-        values next to them. The first four are the nearest tokens; each further one is twice as far, so that the
-        eighth is the 64th token. 0 is the paper's model.
+        Number of neighbours on each side whose differences of value and time are features of a token, together with
+        the mean, standard deviation and skewness of its channel; see ``local_context``. The first four are the nearest
+        tokens. Each further one is twice as far, so that the eighth is the 64th token. Features of queries are then
+        the visible values next to them. 0 is the paper's model.
     window : float, optional
         Largest distance between tokens that attend to each other along ``window_axis``, in the unit of the model's
         positions. CLS attends to every token, and every token to CLS. The cost is then linear in the length of a
@@ -244,14 +244,13 @@ class RoMAEConfig(_Sized):
             raise ValueError(f"window must be above 0, or None for no window, got {self.window}")
         if not 0 <= self.window_axis < self.n_axes:
             raise ValueError(f"window_axis must be in 0..{self.n_axes - 1}, got {self.window_axis}")
-        if self.normalize_targets and self.context:
-            raise ValueError("context is for series; it does not go with normalize_targets, which is for patches")
-        if self.normalize_targets and self.compress:
-            raise ValueError("compress is for series; it does not go with normalize_targets, which is for patches")
+        for name in ("context", "compress"):
+            if self.normalize_targets and getattr(self, name):
+                raise ValueError(f"{name} is for series and cannot be combined with normalize_targets (for patches)")
         if self.normalize_targets and self.n_predicted == 1:
-            raise ValueError("normalize_targets needs more than one value a token: one value has no standard deviation")
+            raise ValueError("normalize_targets needs several values per token: one value has no standard deviation")
         if self.timescales is not None and len(self.timescales) != self.n_axes:
-            raise ValueError(f"timescales needs one tuple an axis ({self.n_axes}), got {len(self.timescales)}")
+            raise ValueError(f"timescales needs one tuple per axis ({self.n_axes}), got {len(self.timescales)}")
         check_head_width(self.width, self.heads, self.n_axes)
         try:
             check_head_width(self.decoder.width, self.decoder.heads, self.n_axes)

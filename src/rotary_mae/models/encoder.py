@@ -188,7 +188,7 @@ class Encoder(nn.Module):
             raise ValueError(f"weights must be float32, got {given}; for other precisions use torch.autocast")
         if batch.values.shape[1] != self.config.n_values or batch.positions.shape[1] != self.config.n_axes:
             raise ValueError(
-                f"the model takes {self.config.n_values} values and {self.config.n_axes} axes a token, the "
+                f"the model takes {self.config.n_values} values and {self.config.n_axes} axes per token, the "
                 f"batch has {batch.values.shape[1]} values and {batch.positions.shape[1]} axes "
                 f"{batch.schema.axes}"
             )

@@ -16,9 +16,10 @@ from rotary_mae.models.config import DecoderConfig, RoMAEConfig
 from rotary_mae.models.predictor import RoMAEForPrediction
 from rotary_mae.models.pretrained import read_weights
 
-# constants, and weights that the official code never uses
+# Entries of a checkpoint that are constants, or weights that the official code does not use.
 _NOT_WEIGHTS = re.compile(r"(attn_pos_embedding\.timescale|decoder_attn_pos_embedding\.timescale|zeros)$")
 
+# Names of weights outside of the blocks: in the official code, and here.
 _RENAMED = {
     "projection.weight": "encoder.projection.weight",
     "projection.bias": "encoder.projection.bias",
@@ -31,6 +32,7 @@ _RENAMED = {
     "head.head.2.bias": "head.linear.bias",
 }
 
+# The same within a block. Projections to queries, keys and values are one weight here, ``qkv``.
 _IN_BLOCK = {
     "attention_norm.weight": "attention_norm",
     "attention.wo.weight": "out",
@@ -51,7 +53,8 @@ def from_official(folder: str | Path) -> RoMAEForPreTraining | RoMAEForPredictio
     Returns
     -------
     RoMAEForPreTraining or RoMAEForPrediction
-        The first if the checkpoint has a decoder. In evaluation mode, without a scaling.
+        RoMAEForPreTraining if the checkpoint has a decoder, else RoMAEForPrediction. In evaluation mode, without a
+        scaling.
 
     Raises
     ------

@@ -135,10 +135,10 @@ def attend(q: Tensor, k: Tensor, v: Tensor, plan: AttentionPlan, dropout: float 
     return unpad(padded, plan.queries)
 
 
-# oneDNN prepares a kernel for every new size of a product, and then keeps it for later products of that size.
+# oneDNN prepares a kernel for every new size of a matrix product, and caches it for later products of that size.
 
 MAX_BF16_SCORES = 2**25
-"""Attention scores of one group in one layer that plain bf16 products may hold for the backward pass.
+"""Largest number of attention scores of one group and layer that bf16 products store for the backward pass.
 
 A limit on memory, not tuned.
 """
@@ -156,7 +156,7 @@ From the same timings; with heads of width 60 it is reached at about 140 tokens.
 """
 
 MAX_MATMUL_SCORES_PER_HEAD = 2**22
-"""Attention scores of one head of one sample that may be held at once. A limit on memory, not tuned."""
+"""Largest number of attention scores of one head of one sample that are in memory at once. Not tuned."""
 
 
 def attend_group(
@@ -187,9 +187,9 @@ def attend_group(
     """
     if q.device.type == "cpu" and q.dtype == torch.bfloat16:
         n_scores = q.shape[:-1].numel() * k.shape[-2]
-        is_much = n_scores * q.shape[-1] * n_uses >= MIN_MATMUL_WORK
-        # in bf16 the CPU's fused kernel takes up to three times as long, and plain products half as long
-        if n_scores <= MAX_BF16_SCORES and (is_only or is_much):
+        is_large = n_scores * q.shape[-1] * n_uses >= MIN_MATMUL_WORK
+        # relative to float32, bf16 takes up to three times as long in the CPU's fused kernel, and half in products
+        if n_scores <= MAX_BF16_SCORES and (is_only or is_large):
             scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2)
             weights = torch.softmax(scores if bias is None else scores + bias.to(q.dtype), dim=-1)
             return F.dropout(weights, dropout) @ v
@@ -208,14 +208,14 @@ def uses_onednn_matmul(q: Tensor, k: Tensor, n_uses: int) -> bool:
         return False
     n_scores = q.shape[-2] * k.shape[-2]
     work = n_scores * q.shape[-1]
-    is_much = q.shape[0] * q.shape[1] * work * n_uses >= MIN_MATMUL_WORK
-    return is_much and work >= MIN_MATMUL_WORK_PER_HEAD and n_scores <= MAX_MATMUL_SCORES_PER_HEAD
+    is_large = q.shape[0] * q.shape[1] * work * n_uses >= MIN_MATMUL_WORK
+    return is_large and work >= MIN_MATMUL_WORK_PER_HEAD and n_scores <= MAX_MATMUL_SCORES_PER_HEAD
 
 
 class _MatmulAttention(torch.autograd.Function):
     """Attention made of oneDNN products; the fused kernel calls MKL instead.
 
-    The backward pass recomputes the attention weights, so that only q, k and v are held.
+    The backward pass recomputes the attention weights, so that only q, k and v are stored.
     """
 
     @staticmethod
@@ -284,7 +284,7 @@ def _pack(x: Tensor, packing: PackedMap) -> Tensor:
 
 
 def _pad_heads(x: Tensor) -> Tensor:
-    """Fill up heads with zeros to a multiple of 8, which flash attention requires; zeros change no score."""
+    """Pad the width of heads with zeros to a multiple of 8, which flash attention requires; scores do not change."""
     return F.pad(x, (0, -x.shape[-1] % 8))
 
 

@@ -28,7 +28,7 @@ COST_PER_CALL = 6_000.0
 """Cost of one more kernel call, in attention scores."""
 
 MAX_PLANNED_SAMPLES = 1024
-"""Samples up to which the cuts are exact. Not tuned: the time to plan grows with the square of this number."""
+"""Number of samples up to which the cuts are optimal. Planning time grows with its square. Not tuned."""
 
 
 @dataclass(frozen=True)
@@ -54,12 +54,12 @@ class Group:
 
 @dataclass(frozen=True)
 class RepeatMap:
-    """Places in the padded buffer of tokens that occur in it any number of times.
+    """Index map of a padded buffer in which a token can occur any number of times, or not at all.
 
     Attributes
     ----------
     places : Tensor
-        Places of the first token, then those of the second token, and so on.
+        Indices in the buffer of the first token, then those of the second token, and so on.
     starts : Tensor
         (T,) index in ``places`` of the first place of each token.
     """
@@ -133,7 +133,7 @@ class RaggedPlan:
     device : torch.device or str
         Device of the index maps.
     n_uses : int
-        Number of layers that use this plan. With more layers, it is worth more to prepare products of its sizes.
+        Number of layers that use this plan. ``attend_group`` needs it to decide whether to prepare oneDNN products.
     """
 
     def __init__(
@@ -209,13 +209,13 @@ def _packed_map(lengths: Lengths, order: Lengths | None, device: torch.device | 
 def cut_into_groups(query_lengths: Lengths, key_lengths: Lengths) -> list[int]:
     """Cut sorted samples into the groups with the least total cost of attention.
 
-    The cuts are exact, found by dynamic programming over the last cut. With more than ``MAX_PLANNED_SAMPLES`` samples,
-    runs of neighbouring samples stay together, so that planning remains cheap.
+    The cuts are optimal, found by dynamic programming over the last cut. With more than ``MAX_PLANNED_SAMPLES``
+    samples, runs of neighbouring samples stay together, so that planning remains fast.
 
     Parameters
     ----------
     query_lengths, key_lengths : array
-        (B,) queries and keys of each sample, sorted by falling number of keys.
+        (B,) queries and keys of each sample, sorted by the number of keys in descending order.
 
     Returns
     -------
@@ -228,6 +228,7 @@ def cut_into_groups(query_lengths: Lengths, key_lengths: Lengths) -> list[int]:
         longest_queries = np.maximum.reduceat(query_lengths, starts)
         chosen = cut_into_groups(longest_queries, key_lengths[starts])
         return [*starts[chosen[:-1]].tolist(), n]
+    # for the first ``end`` samples: the least cost, and the first sample of the last group
     best = np.zeros(n + 1)
     last = np.zeros(n + 1, np.int64)
     for end in range(1, n + 1):

@@ -35,7 +35,7 @@ class Angles:
         return self if self.cos is None or self.sin is None else Angles(self.cos[tokens], self.sin[tokens])
 
     def apply_rotary(self, x: Tensor) -> Tensor:
-        """Rotate queries or keys (T, heads, head width) whose pairs are neighbours."""
+        """Rotate queries or keys (T, heads, head width) in which the two numbers of each angle are adjacent."""
         return x if self.cos is None or self.sin is None else apply_rotary(x, self.cos, self.sin)
 
 
@@ -154,7 +154,7 @@ class Block(nn.Module):
             (T, W).
         """
         # queries, keys and values are not assigned to names, so that they are freed before the MLP
-        attended = attend(*self._qkv(x, angles, n_distinct), plan, self._rate)
+        attended = attend(*self._qkv(x, angles, n_distinct), plan, self._dropout_rate)
         return self.finish(x, attended, sample_idx)
 
     def forward_subset(
@@ -162,7 +162,7 @@ class Block(nn.Module):
     ) -> Tensor:
         """Transform a slice of the tokens, which attend to all tokens of their sample.
 
-        It computes less than ``forward``, and is used in the last layer if not all states are needed.
+        It computes less than ``forward``. The last layer uses it if only some states are needed.
 
         Parameters
         ----------
@@ -183,7 +183,7 @@ class Block(nn.Module):
         k, v = self._kv(x, angles)
         weight, _ = self._weights(angles)
         q = self._heads(x[subset], weight)
-        attended = attend(angles[subset].apply_rotary(q), k, v, plan, self._rate)
+        attended = attend(angles[subset].apply_rotary(q), k, v, plan, self._dropout_rate)
         return self.finish(x[subset], attended, sample_idx[subset])
 
     def forward_queries(
@@ -220,7 +220,7 @@ class Block(nn.Module):
         """
         k, v = self._kv(x, angles)
         q, k_self, v_self = self._qkv(queries, query_angles, n_distinct)
-        attended = attend_with_self(q, k, v, k_self, v_self, plan, self._rate)
+        attended = attend_with_self(q, k, v, k_self, v_self, plan, self._dropout_rate)
         return self.finish(queries, attended, query_sample_idx)
 
     def finish(self, x: Tensor, attended: Tensor, sample_idx: Tensor) -> Tensor:
@@ -236,7 +236,7 @@ class Block(nn.Module):
             attention_scale,
             mlp_scale,
             self.eps,
-            self._rate,
+            self._dropout_rate,
         )
 
     def _qkv(self, x: Tensor, angles: Angles, n_distinct: int | None = None) -> tuple[Tensor, Tensor, Tensor]:
@@ -274,7 +274,7 @@ class Block(nn.Module):
         return q, torch.cat((k, v))
 
     @property
-    def _rate(self) -> float:
+    def _dropout_rate(self) -> float:
         return self.dropout if self.training else 0.0
 
     def drop_path_scale(self, x: Tensor, sample_idx: Tensor) -> Tensor | None:

@@ -1,10 +1,10 @@
 """Attention plan for a window of positions.
 
 A token attends to the tokens within a distance along one axis, and to CLS. Among tokens sorted by position, the keys
-of a run of neighbouring queries are neighbours too. So the queries of a sample are cut into blocks. A block has CLS and
-the one run of keys that covers the windows of all its queries; keys outside of the window of a query are masked. Blocks
-are then grouped and padded as samples are in ``ragged``. The cost is the number of tokens times the number of tokens in
-a window, not the square of the number of tokens.
+of neighbouring queries are neighbours too. The queries of a sample are therefore cut into blocks. The keys of a block
+are CLS and one run of tokens that covers the windows of all its queries. Keys outside of the window of a query are
+masked. Blocks are grouped and padded as samples are in ``ragged``. The cost is the number of tokens times the number of
+tokens in a window, not the square of the number of tokens.
 """
 
 from __future__ import annotations
@@ -137,14 +137,15 @@ def _cut_into_blocks(window: float, queries: _SortedTokens, keys: _SortedTokens)
         key_start, key_end = cls_start + n_cls, keys.ends[i]
         if n_query_cls := queries.n_cls[i]:
             rows.append(np.array([[start, n_query_cls, cls_start, n_cls, key_start, key_end]]))
-        start = start + n_query_cls
+        start = start + n_query_cls  # first query that is not CLS
         if start == end:
             continue
-        at, key_positions = queries.positions[start:end].astype(np.float64), keys.positions[key_start:key_end]
-        # slightly more than the window: the mask compares distances in float32, which rounds
-        reach = window + 1e-6 * (abs(window) + np.abs(at))
-        first = np.searchsorted(key_positions, at - reach, side="left")
-        last = np.searchsorted(key_positions, at + reach, side="right")
+        query_positions = queries.positions[start:end].astype(np.float64)
+        key_positions = keys.positions[key_start:key_end]
+        # slightly more than the window, because the mask compares distances that are rounded to float32
+        reach = window + 1e-6 * (abs(window) + np.abs(query_positions))
+        first = np.searchsorted(key_positions, query_positions - reach, side="left")
+        last = np.searchsorted(key_positions, query_positions + reach, side="right")
         # half of the keys in a window: larger blocks compute more masked scores, smaller ones copy keys more often
         size = int(np.clip((last - first).mean() / 2, MIN_BLOCK, MAX_BLOCK))
         cuts = np.arange(0, end - start, size)
@@ -155,18 +156,18 @@ def _cut_into_blocks(window: float, queries: _SortedTokens, keys: _SortedTokens)
 
 
 def _query_idx(blocks: _Blocks) -> Lengths:
-    """(N, most queries) sorted queries of each block; the last one is repeated as padding."""
+    """Return the indices (N, most queries) of the queries of each block; the last one is repeated as padding."""
     steps = np.arange(blocks.n_queries.max())
     return blocks.query_start[:, None] + np.minimum(steps, blocks.n_queries[:, None] - 1).clip(min=0)
 
 
-def _key_idx(blocks: _Blocks, n_all: int) -> Lengths:
-    """(N, most keys) sorted keys of each block, CLS first; the last one is repeated as padding."""
+def _key_idx(blocks: _Blocks, n_tokens: int) -> Lengths:
+    """Return the indices (N, most keys) of the keys of each block, CLS first; the last one is repeated as padding."""
     steps = np.minimum(np.arange(max(blocks.n_keys.max(), 1)), blocks.n_keys[:, None] - 1).clip(min=0)
     run = blocks.key_start[:, None] + steps - blocks.n_cls[:, None]
     # a block without keys gets any key, which is masked
     idx: Lengths = np.where(steps < blocks.n_cls[:, None], blocks.cls_start[:, None] + steps, run)
-    return np.minimum(idx, n_all - 1)
+    return np.minimum(idx, n_tokens - 1)
 
 
 def _bias(
@@ -178,7 +179,7 @@ def _bias(
     n_keys: Lengths,
     device: torch.device | str,
 ) -> torch.Tensor:
-    """(N, 1, queries, keys) 0 where a query attends to a key, else -inf."""
+    """Return a bias (N, 1, queries, keys): 0 where a query attends to a key, else -inf."""
     query_at, key_at = torch.from_numpy(queries.positions[query_idx]), torch.from_numpy(keys.positions[key_idx])
     is_cls_query, is_cls_key = torch.from_numpy(queries.is_cls[query_idx]), torch.from_numpy(keys.is_cls[key_idx])
     is_visible = (query_at.unsqueeze(2) - key_at.unsqueeze(1)).abs() <= window
