@@ -190,3 +190,102 @@ def test_arrays_may_be_tensors_and_times_may_have_an_index() -> None:
     assert np.array_equal(last.values, plain.values)
     each = from_arrays(torch.tensor(X), torch.tensor(times).expand(2, 1, 6))
     assert np.array_equal(each.positions, plain.positions)
+
+
+def labelled_parts() -> dict[str, list[object]]:
+    frame = pd.DataFrame({"hr": np.arange(5.0), "sbp": np.arange(5.0) + 100})
+    return {
+        "frames": [frame] * 3,
+        "one frame": [np.ones((2, 5)), frame],
+        "polars frames": [pl.DataFrame(frame)] * 3,
+        "Series": [pd.Series([1.0, 2.0, 3.0], index=[0.0, 5.0, 50.0])] * 3,
+        "dictionaries": [{"hr": np.arange(5.0)}] * 3,
+        "pairs": [frame["hr"].set_axis(list("abcde")), np.ones(5)],
+    }
+
+
+@pytest.mark.parametrize("case", labelled_parts())
+def test_series_with_names_of_their_own_are_refused(case: str) -> None:
+    with pytest.raises(ValueError, match=r"sample \d of X is a \w+, .* give it to from_frame"):
+        from_arrays(labelled_parts()[case])
+
+
+def test_a_series_of_samples_with_an_index_is_refused() -> None:
+    X = pd.Series([np.ones(3), np.zeros(4)], index=["b", "a"])
+    with pytest.raises(
+        ValueError, match=r"X is a Series whose index would be ignored; give X.tolist\(\), and ids=X.index"
+    ):
+        from_arrays(X)
+    assert from_arrays(X.tolist(), ids=X.index).ids.tolist() == ["b", "a"]
+    assert from_arrays(X.reset_index(drop=True)).lengths.tolist() == [3, 4]
+    assert from_arrays([pd.Series(np.ones(3)), pd.Series(np.ones(4))]).lengths.tolist() == [3, 4]
+
+
+IDS = ["c", "a", "b"]
+
+
+@pytest.mark.parametrize(
+    "static",
+    [
+        pd.Series([1.0, 2.0, 3.0], index=["a", "b", "c"]),
+        {"a": 1.0, "b": 2.0, "c": 3.0},
+        {"age": {"a": 1.0, "b": 2.0, "c": 3.0}},
+        {"age": pd.Series([1.0, 2.0, 3.0], index=["a", "b", "c"])},
+        pd.DataFrame({"age": [1.0, 2.0, 3.0]}, index=["a", "b", "c"]),
+        pd.DataFrame({"id": ["a", "b", "c"], "age": [1.0, 2.0, 3.0]}),
+        pl.DataFrame({"id": ["a", "b", "c"], "age": [1.0, 2.0, 3.0]}),
+        [3.0, 1.0, 2.0],
+        {"age": pd.Series([3, 1, 2], dtype="Int64")},
+    ],
+)
+def test_static_covariates_are_read_by_id(static: object) -> None:
+    tokens = from_arrays(np.zeros((3, 1, 2)), ids=IDS, static=static, layout="measurements")
+    assert tokens.values[tokens.is_static, 0].tolist() == [3.0, 1.0, 2.0]
+
+
+@pytest.mark.parametrize(
+    "static",
+    [
+        np.ma.array([64.0, -999.0, 3.0], mask=[0, 1, 0]),
+        np.ma.array([[64.0], [-999.0], [3.0]], mask=[[0], [1], [0]]),
+        {"age": np.ma.array([64, -999, 3], mask=[0, 1, 0])},
+        {"age": [64, None, 3]},
+        pl.DataFrame({"age": [64, None, 3]}),
+        pd.DataFrame({"age": pd.array([64, None, 3], "Int64")}),
+        [64.0, np.ma.masked, 3.0],
+    ],
+)
+def test_masked_static_covariates_are_unknown(static: object) -> None:
+    tokens = from_arrays(np.zeros((3, 1, 2)), static=static, layout="measurements")
+    assert tokens.lengths.tolist() == [3, 2, 3]
+    assert tokens.values[tokens.is_static, 0].tolist() == [64.0, 3.0]
+
+
+def test_targets_are_read_by_id_and_masked_ones_are_missing() -> None:
+    X = np.zeros((3, 1, 2))
+    for targets in ({"a": 1, "b": 2, "c": 3}, pd.Series([1, 2, 3], index=["a", "b", "c"])):
+        assert from_arrays(X, targets=targets, ids=IDS).targets.tolist() == [3, 1, 2]
+    assert from_arrays(X, targets=pd.Series([3, 1, 2]), ids=IDS).targets.tolist() == [3, 1, 2]
+    assert from_arrays(X, targets=pd.Series([3, 1, 2], index=[5, 6, 4])).targets.tolist() == [3, 1, 2]
+    masked = np.ma.array([3, 1, 2], mask=[0, 0, 1])
+    assert from_arrays(X, targets=masked).targets.tolist() == [3, 1, None]
+    with pytest.raises(ValueError, match="the index of targets may mean either"):
+        from_arrays(X, targets=pd.Series([3, 1, 2]), ids=[1, 0, 2])
+
+
+def test_tokens_of_arrays_share_no_memory_with_them() -> None:
+    X, times, ids = np.ones((2, 1, 3)), np.arange(3.0), np.array([5, 6])
+    targets, static = np.array([0.0, 1.0]), np.array([1.0, 2.0])
+    for layout in ("steps", "measurements"):
+        tokens = from_arrays(X, times, targets, ids=ids, static=static, layout=layout)
+        before = [tokens.values.copy(), tokens.positions.copy(), tokens.ids.copy(), tokens.targets.copy()]
+        for array in (X, times, targets, ids, static):
+            array += 1
+        for one, other in zip([tokens.values, tokens.positions, tokens.ids, tokens.targets], before, strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
+def test_masked_rows_of_a_list_were_not_observed() -> None:
+    row = np.ma.array([1.0, 2.0, 3.0], mask=[0, 1, 0])
+    assert from_arrays([row, row]).lengths.tolist() == [2, 2]
+    assert from_arrays([[row, row], [row, row]]).lengths.tolist() == [2, 2]

@@ -47,7 +47,7 @@ def test_large_sets_are_written_in_blocks(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_ids_that_only_pickle_could_store_are_errors(tmp_path: Path) -> None:
-    tokens = TokenSet([1.0], [0.0], [1], ids=np.array([("a", 1)], dtype="O,O"))
+    tokens = TokenSet([1.0], [0.0], [1], ids=np.array(["2020-01-01"], "datetime64[D]"))
     with pytest.raises(ValueError, match="ids must be text or numbers to be written"):
         write_cache(tokens, tmp_path / "cache")
     assert not list(tmp_path.iterdir())

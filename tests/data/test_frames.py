@@ -224,3 +224,18 @@ def test_work_outside_of_arrays_does_not_grow_with_the_number_of_ids() -> None:
 
     n_calls(10)  # imports
     assert n_calls(5_000) < n_calls(100) + 100
+
+
+@pytest.mark.parametrize("layout", ["steps", "measurements"])
+def test_tokens_do_not_change_with_the_table_they_were_made_from(layout: str) -> None:
+    columns = {"id": [1, 1, 2], "time": [10.0, 11.0, 12.0], "value": [1.0, 2.0, 3.0], "age": [5.0, 5.0, 6.0]}
+    arrays = {name: np.array(column) for name, column in columns.items()}
+    for frame in (pa.table(arrays), pl.DataFrame(arrays), pd.DataFrame(arrays, copy=False)):
+        tokens = from_frame(frame, static="age", target="age", layout=layout)
+        positions, values, targets = tokens.positions.copy(), tokens.values.copy(), tokens.targets.copy()
+        for array in arrays.values():
+            array += 1
+        np.testing.assert_array_equal(tokens.positions, positions)
+        np.testing.assert_array_equal(tokens.values, values)
+        np.testing.assert_array_equal(tokens.targets, targets)
+        assert tokens.ids.tolist() != arrays["id"][[0, 2]].tolist()

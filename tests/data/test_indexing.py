@@ -3,11 +3,12 @@
 from itertools import zip_longest
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rotary_mae.data.indexing import budget_slices, check_one_per_sample, token_indices
+from rotary_mae.data.indexing import budget_slices, sample_indices, token_indices
 
 
 @given(
@@ -38,7 +39,15 @@ def test_tokens_of_samples_follow_each_other_in_the_given_order() -> None:
     assert token_indices(starts[:0], lengths[:0]).tolist() == []
 
 
-def test_arrays_need_one_entry_a_sample() -> None:
-    check_one_per_sample(2, ids=np.arange(2), targets=None)
-    with pytest.raises(ValueError, match=r"targets must be \(2,\), one a sample, got shape \(3, 1\)"):
-        check_one_per_sample(2, ids=np.arange(2), targets=np.zeros((3, 1)))
+def test_a_bool_series_is_read_by_id() -> None:
+    ids = np.array(["c", "a", "b"])
+    is_taken = pd.Series([True, False, False], index=["a", "b", "c"])
+    assert sample_indices(is_taken, 3, ids).tolist() == [1]
+    assert sample_indices(is_taken.to_numpy(), 3, ids).tolist() == [0]
+    with pytest.raises(IndexError, match="no entry for 1 of 3 ids, first 'c'"):
+        sample_indices(is_taken[:2], 3, ids)
+
+
+def test_a_masked_index_is_an_error() -> None:
+    with pytest.raises(IndexError, match="must not have masked entries"):
+        sample_indices(np.ma.array([True, False], mask=[False, True]), 2)

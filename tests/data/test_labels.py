@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rotary_mae.data.labels import as_labels, fill_missing, is_missing, restore_missing, to_storable
+from rotary_mae.data.labels import fill_missing, is_missing, restore_missing, to_storable
 
 
 @pytest.mark.parametrize(
@@ -19,13 +19,6 @@ from rotary_mae.data.labels import as_labels, fill_missing, is_missing, restore_
 )
 def test_none_nan_nat_and_na_are_missing(labels: np.ndarray, expected: list[object]) -> None:
     assert is_missing(labels).tolist() == expected
-
-
-def test_a_missing_label_among_texts_does_not_become_text() -> None:
-    assert as_labels(["a", float("nan"), "b"]).tolist() == ["a", None, "b"]
-    assert as_labels([1, 2]).dtype.kind == "i"
-    given = np.array(["a"])
-    assert as_labels(given) is given
 
 
 @pytest.mark.parametrize(

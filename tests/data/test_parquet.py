@@ -106,7 +106,7 @@ def test_a_set_without_samples_is_stored(tmp_path: Path) -> None:
 
 
 def test_ids_and_targets_that_only_pickle_could_store_are_errors(tmp_path: Path) -> None:
-    tokens = TokenSet([1.0], [0.0], [1], ids=np.array([("a", 1)], dtype="O,O"))
+    tokens = TokenSet([1.0], [0.0], [1], ids=np.array(["2020-01-01"], "datetime64[D]"))
     with pytest.raises(ValueError, match="ids must be text or numbers to be written"):
         tokens.to_parquet(tmp_path / "set.parquet")
     targets = np.array([("a", 1), None], object)

@@ -3,6 +3,7 @@
 import re
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -66,8 +67,8 @@ GOOD = {"values": [1.0, 2.0, 3.0], "positions": [1.0, 2.0, 3.0], "lengths": [2, 
         ({"lengths": [4, -1]}, "lengths must be one whole number a sample"),
         ({"lengths": [2, 0, 1], "ids": ["a", "b", "c"]}, "sample 1 (id 'b') has no tokens; 1 of 3 samples"),
         ({"ids": ["a"]}, "ids must be (2,), one a sample, got shape (1,)"),
-        ({"targets": [1, 2, 3]}, "targets must be (2,) or (2, k), got (3,)"),
-        ({"targets": 5}, "targets must be (2,) or (2, k), got ()"),
+        ({"targets": [1, 2, 3]}, "targets must be (2,) or (2, k), got shape (3,)"),
+        ({"targets": 5}, "targets must be (2,) or (2, k), got shape ()"),
         ({"token_targets": [1, 2]}, "token_targets must be one a token (3), got 2"),
         ({"axes": ("time", "row")}, "positions has 1 axes but they are named ('time', 'row')"),
         ({"axes": ()}, "axes need at least one name"),
@@ -217,7 +218,7 @@ def test_selecting_needs_one_bool_a_token():
 def test_replacing_repeats_all_checks(tokens):
     with pytest.raises(ValueError, match="values has 3 tokens but positions has 34"):
         tokens.replace(values=np.ones((3, 2)))
-    with pytest.raises(ValueError, match=r"targets must be \(6,\) or \(6, k\), got \(5,\)"):
+    with pytest.raises(ValueError, match=r"targets must be \(6,\) or \(6, k\), got shape \(5,\)"):
         tokens.with_targets(np.zeros(5))
 
 
@@ -231,3 +232,51 @@ def test_static_covariates_are_channels_after_all_others():
 def test_channels_name_each_value_of_a_step():
     with pytest.raises(ValueError, match="name the 3 values of a token, got 2"):
         rm.TokenSet(np.zeros((4, 3)), np.arange(4.0), [4], axes=("time",), channels=("a", "b"))
+
+
+def test_targets_are_read_by_id():
+    tokens = rm.TokenSet([1, 2, 3], [0, 0, 0], [1, 1, 1], ids=["z", "a", "m"], targets={"a": 1, "m": 2, "z": 3})
+    assert tokens.targets.tolist() == [3, 1, 2]
+    by_id = pd.Series(["A", "M", "Z"], index=["a", "m", "z"])
+    assert tokens.with_targets(by_id).targets.tolist() == ["Z", "A", "M"]
+    assert tokens[[2, 0]].with_targets(by_id).targets.tolist() == ["M", "Z"]
+    assert tokens[pd.Series([True, False, False], index=["a", "m", "z"])].ids.tolist() == ["a"]
+    with pytest.raises(ValueError, match="targets has no label for 1 of 3 ids, first 'z'"):
+        tokens.with_targets(by_id[:2])
+
+
+def test_a_set_shares_no_memory_with_what_it_was_made_from():
+    values, positions = np.ones((3, 1), np.float32), np.arange(3.0)[:, None]
+    given = {
+        "values": values,
+        "positions": positions,
+        "lengths": np.array([2, 1]),
+        "ids": np.array([7, 8]),
+        "targets": np.array([0.0, 1.0]),
+        "token_targets": np.zeros((3, 1), np.float32),
+    }
+    tokens = rm.TokenSet(**given)
+    replaced = tokens.replace(values=values, positions=positions)
+    labelled = tokens.with_targets(given["targets"])
+    for array in given.values():
+        array += 1
+    assert tokens.values.tolist() == replaced.values.tolist() == [[1.0]] * 3
+    assert tokens.positions.tolist() == replaced.positions.tolist() == [[0.0], [1.0], [2.0]]
+    assert (tokens.lengths.tolist(), tokens.ids.tolist()) == ([2, 1], [7, 8])
+    assert tokens.targets.tolist() == labelled.targets.tolist() == [0.0, 1.0]
+    assert tokens.token_targets.tolist() == [[0.0]] * 3
+
+
+def test_arrays_are_taken_without_a_copy_on_request():
+    values, positions = np.ones((3, 1), np.float32), np.arange(3.0)[:, None]
+    tokens = rm.TokenSet(values, positions, [2, 1], copy=False)
+    assert np.shares_memory(tokens.values, values)
+    assert np.shares_memory(tokens.positions, positions)
+
+
+@pytest.mark.parametrize("name", ["values", "positions", "lengths", "ids"])
+def test_masked_entries_are_an_error(name):
+    given = {"values": [1.0, 2.0], "positions": [0.0, 1.0], "lengths": [1, 1], "ids": [0, 1]}
+    given[name] = np.ma.array(given[name], mask=[0, 1])
+    with pytest.raises(ValueError, match=f"{name} has masked entries|ids must name every sample"):
+        rm.TokenSet(**given)

@@ -1,4 +1,4 @@
-"""Labels and sample weights: their forms, their order, and what does not fit."""
+"""Labels and sample weights: accepted types, order of the samples, and errors."""
 
 import numpy as np
 import pandas as pd
@@ -23,10 +23,10 @@ def test_labels_by_position_by_id_and_in_the_table_are_equal():
         assert clf.score(df, y) == clf.score(df, by_id)
 
 
-def test_a_series_is_read_by_position_if_samples_have_no_ids():
+def test_a_pandas_series_is_matched_by_position_if_samples_have_no_ids():
     X, y = series()
     source = rm.from_arrays(X)
-    # after a split of a table the index does not number the rows of X
+    # after a random split of a table, the index does not match the rows of X
     labels = pd.Series(y, index=np.random.default_rng(0).permutation(24))
     assert labels_for(source, labels, is_keyed=False).tolist() == y.tolist()
     expected = rm.RoMAEClassifier(**quick()).fit(X, y).predict_proba(X)
@@ -36,13 +36,13 @@ def test_a_series_is_read_by_position_if_samples_have_no_ids():
         assert clf.score(X, pd.Series(y, index=index)) == clf.score(X, y)
 
 
-def test_labels_of_rows_are_not_confused_with_labels_of_numeric_ids():
+def test_one_label_per_row_is_an_error_if_ids_are_numbers():
     df = light_curves().assign(object_id=lambda frame: frame["object_id"].str[2:].astype(int))
     with pytest.raises(ValueError, match=r"a label for each of the \d+ rows, but there are 24 samples"):
         rm.RoMAEClassifier(columns=NO_TARGET, **quick()).fit(df, df["class"])
 
 
-def test_a_series_may_repeat_an_id_but_not_with_other_labels():
+def test_a_repeated_id_is_an_error_only_if_its_labels_differ():
     df = light_curves()
     tokens = rm.from_frame(df, **NO_TARGET)
     every_row = df.set_index("object_id")["class"]
@@ -62,7 +62,7 @@ def test_a_series_may_repeat_an_id_but_not_with_other_labels():
         (np.zeros(24), "at least two classes, got one class: 0"),
     ],
 )
-def test_labels_that_do_not_fit_are_a_clear_error(y, message):
+def test_labels_of_the_wrong_number_or_shape_are_an_error(y, message):
     with pytest.raises(ValueError, match=message):
         rm.RoMAEClassifier(columns=NO_TARGET, **quick()).fit(light_curves(), y)
 
@@ -70,7 +70,7 @@ def test_labels_that_do_not_fit_are_a_clear_error(y, message):
 @pytest.mark.parametrize(
     "labels", [["no", "yes"], [0, 1], [False, True], [-7, 12], [1.0, 2.0], [np.str_("b"), np.str_("z")]]
 )
-def test_classes_keep_their_type(labels, tmp_path):
+def test_predicted_classes_have_the_type_of_the_labels(labels, tmp_path):
     X, y = series()
     y = np.asarray(labels)[(y == "rises").astype(int)]
     clf = rm.RoMAEClassifier(**quick(epochs=25)).fit(X, y)
@@ -93,9 +93,9 @@ def test_the_decision_function_has_one_column_for_two_classes():
     np.testing.assert_allclose(three.predict_proba(X).sum(1), 1.0)
 
 
-def test_class_weights_increase_the_probability_of_heavy_classes():
+def test_a_larger_class_weight_increases_the_predicted_probability():
     X, y = series()
-    X[:] = X[0]  # the classes are equal
+    X[:] = X[0]  # the series of both classes are equal
     p = []
     for weight in ({"falls": 1.0, "rises": 9.0}, None, {"falls": 9.0, "rises": 1.0}):
         clf = rm.RoMAEClassifier(class_weight=weight, **quick(epochs=40)).fit(X, y)
@@ -107,14 +107,14 @@ def test_class_weights_increase_the_probability_of_heavy_classes():
 
 
 @pytest.mark.parametrize("make", [rm.RoMAEClassifier, rm.RoMAERegressor])
-def test_samples_of_small_weight_are_not_learned(make):
+def test_wrong_labels_of_small_weight_do_not_change_predictions(make):
     X, _ = series()
     y = np.arange(24) % 2
     wrong = y.copy()
     wrong[:8] = 1 - y[:8]
     weight = np.r_[np.full(8, 1e-6), np.ones(16)]
     fitted = make(**quick(epochs=30)).fit(X, wrong, sample_weight=weight)
-    # wrong labels of nearly no weight are not learned
+    # predictions follow the correct labels
     assert (np.round(fitted.predict(X)).astype(int) == y).mean() > 0.9
     for bad in (np.ones(3), -np.ones(24)):
         with pytest.raises(ValueError, match="sample_weight must be"):
@@ -136,7 +136,7 @@ def test_predicted_numbers_have_the_shape_and_units_of_the_targets(k):
     assert reg.score(X, y) > 0.8
 
 
-def test_targets_that_are_not_numbers_are_a_clear_error():
+def test_targets_that_are_not_finite_numbers_are_an_error():
     X, y = series()
     with pytest.raises(ValueError, match="train a classifier"):
         rm.RoMAERegressor(**quick()).fit(X, y)
@@ -151,37 +151,108 @@ def numbered(seed: int = 3) -> tuple[rm.TokenSet, pd.Series]:
     return rm.from_arrays(X, ids=ids), pd.Series(np.arange(24) % 2, index=pd.Index(np.arange(24), name="stay"))
 
 
-def test_a_series_keyed_by_numeric_ids_is_read_by_id():
+def test_a_pandas_series_indexed_by_numeric_ids_is_matched_by_id():
     tokens, by_id = numbered()
     expected = (tokens.ids % 2).tolist()
-    for y in (
-        by_id,
-        by_id.to_dict(),
-        by_id.sample(frac=1.0, random_state=0),
-        pd.Series(by_id.to_numpy(), np.arange(24)),
-    ):
+    for y in (by_id, by_id.to_dict(), by_id.sample(frac=1.0, random_state=0)):
         assert labels_for(tokens, y).tolist() == expected
     clf = rm.RoMAEClassifier(**quick()).fit(tokens, by_id)
     assert clf.score(tokens, by_id) == clf.score(tokens, np.array(expected))
 
 
-def test_an_ambiguous_series_is_an_error_that_names_both_ways():
+def test_an_ambiguous_index_is_an_error_that_suggests_to_dict_or_to_numpy():
     tokens, by_id = numbered()
     with pytest.raises(ValueError, match=r"give y.to_dict\(\) if the index holds ids, or y.to_numpy\(\)"):
         labels_for(tokens, pd.Series(by_id.to_numpy()))
+    # numbers without a name may be ids, and may be left of row numbers after a selection
+    with pytest.raises(ValueError, match="the index of y may mean either"):
+        labels_for(tokens, pd.Series(by_id.to_numpy(), np.arange(24)))
     in_order = rm.from_arrays(series()[0])
     assert labels_for(in_order, pd.Series(by_id.to_numpy())).tolist() == by_id.tolist()
+
+
+def by_name() -> tuple[rm.TokenSet, pd.Series]:
+    """Series whose ids are not in the order of their names, and labels keyed by name."""
+    ids = [f"s{i:02d}" for i in range(23, -1, -1)]
+    return rm.from_arrays(series()[0], ids=ids), pd.Series(["a"] * 8 + ["b"] * 8 + ["c"] * 8, index=sorted(ids))
+
+
+def test_weights_and_groups_are_read_by_id_like_labels():
+    tokens, y = by_name()
+    weight = (y != "c").astype(float)
+    groups = pd.Series(np.arange(24) % 4, index=y.index)
+    settings = quick(validation_fraction=0.25)
+    expected = rm.RoMAEClassifier(**settings).fit(
+        tokens, y, sample_weight=weight[tokens.ids].tolist(), groups=groups[tokens.ids].tolist()
+    )
+    assert expected.classes_.tolist() == ["a", "b"]
+    for of in (lambda s: s, lambda s: s.to_dict(), lambda s: s.sample(frac=1.0, random_state=1)):
+        clf = rm.RoMAEClassifier(**settings).fit(tokens, y, sample_weight=of(weight), groups=of(groups))
+        assert clf.classes_.tolist() == ["a", "b"]
+        np.testing.assert_array_equal(clf.validation_idx_, expected.validation_idx_)
+        assert clf.score(tokens, y, sample_weight=of(weight)) == clf.score(tokens[8:], y[:16])
+        assert rm.evaluate(clf, tokens[8:], of(y[:16])) == rm.evaluate(clf, tokens[8:], y[:16])
+    for make in (rm.RoMAEEmbedder, rm.RoMAEInterpolator):
+        by_id = make(**settings).fit(tokens, groups=groups)
+        in_order = make(**settings).fit(tokens, groups=groups[tokens.ids].to_numpy())
+        np.testing.assert_array_equal(by_id.validation_idx_, in_order.validation_idx_)
+
+
+@pytest.mark.parametrize("make", [rm.RoMAEClassifier, rm.RoMAERegressor, rm.RoMAEEmbedder, rm.RoMAEInterpolator])
+@pytest.mark.parametrize("name", ["y", "sample_weight", "groups"])
+def test_what_may_be_ids_or_rows_is_an_error_everywhere(make, name):
+    X, _ = series()
+    tokens = rm.from_arrays(X, ids=np.arange(24) ^ 1)[12:]
+    is_supervised = make in (rm.RoMAEClassifier, rm.RoMAERegressor)
+    if name != "groups" and not is_supervised:
+        return
+    values = {"y": np.arange(12) % 2} if is_supervised else {}
+    values[name] = pd.Series(np.arange(24) % 2)[12:]
+    with pytest.raises(ValueError, match=rf"the index of {name} may mean either"):
+        make(**quick()).fit(tokens, **values)
+
+
+def test_masked_labels_are_missing_and_masked_weights_and_groups_are_errors():
+    X, _ = series()
+    y = np.ma.array([0.0, 1.0, 999.0] * 8, mask=[0, 0, 1] * 8)
+    reg = rm.RoMAERegressor(**quick()).fit(X, y)
+    np.testing.assert_allclose(reg.target_mean_, 0.5)
+    assert reg.score(X, y) == reg.score(X[~y.mask], y.data[~y.mask])
+    clf = rm.RoMAEClassifier(**quick()).fit(X, y.astype(int))
+    assert clf.classes_.tolist() == [0, 1]
+    assert rm.evaluate(clf, X, y.astype(int)) == rm.evaluate(clf, X[~y.mask], y.data[~y.mask].astype(int))
+    with pytest.raises(ValueError, match="sample_weight must be finite and at least 0, got nan for sample 2"):
+        rm.RoMAERegressor(**quick()).fit(X, y, sample_weight=y)
+    with pytest.raises(ValueError, match="groups are missing for 8 samples, the first of them sample 2"):
+        rm.RoMAERegressor(**quick()).fit(X, y, groups=y)
+
+
+def test_weights_of_rows_are_not_confused_with_weights_of_numeric_ids():
+    df = light_curves().assign(object_id=lambda frame: frame["object_id"].str[2:].astype(int))
+    with pytest.raises(ValueError, match=r"sample_weight has a value for each of the \d+ rows, but there are 24"):
+        rm.RoMAEClassifier(columns=COLUMNS, **quick()).fit(df, sample_weight=df["flux"].abs())
+
+
+def test_cross_validation_splits_series_of_labels_with_their_samples():
+    from sklearn.model_selection import KFold, cross_val_score
+
+    tokens, _ = by_name()
+    y = pd.Series(series()[1])
+    for shuffle in (False, True):
+        folds = KFold(3, shuffle=shuffle, random_state=0 if shuffle else None)
+        expected = cross_val_score(rm.RoMAEClassifier(**quick()), tokens, y.to_numpy(), cv=folds)
+        np.testing.assert_array_equal(cross_val_score(rm.RoMAEClassifier(**quick()), tokens, y, cv=folds), expected)
 
 
 @pytest.mark.parametrize("kind", [rm.RoMAEClassifier, rm.RoMAERegressor])
 def test_samples_of_weight_zero_have_no_effect(kind):
     X, names = series(40)
     y = names if kind is rm.RoMAEClassifier else X[:, 0, -1] + 0.1 * np.arange(40)
-    spoilt, weights = y.astype(object), np.ones(40)
-    spoilt[:8], weights[:8] = ("stripes" if kind is rm.RoMAEClassifier else -9999.0), 0.0
+    wrong, weights = y.astype(object), np.ones(40)
+    wrong[:8], weights[:8] = ("stripes" if kind is rm.RoMAEClassifier else -9999.0), 0.0
     settings = quick(validation_fraction=0.25)
     without = kind(**settings).fit(X[8:], y[8:])
-    weightless = kind(**settings).fit(X, spoilt, sample_weight=weights)
+    weightless = kind(**settings).fit(X, wrong, sample_weight=weights)
     np.testing.assert_array_equal(predictions(weightless, X), predictions(without, X))
     assert not set(weightless.validation_idx_) & set(range(8))
     if kind is rm.RoMAERegressor:
@@ -208,11 +279,11 @@ def test_an_outlier_of_small_weight_does_not_change_the_scaling_of_targets():
         (np.arange(24).astype("datetime64[Y]"), "labels must be text, whole numbers or bools, got datetime64"),
     ],
 )
-def test_labels_that_a_classifier_cannot_learn_are_a_clear_error(y, message):
+def test_labels_that_a_classifier_does_not_support_are_an_error(y, message):
     with pytest.raises(ValueError, match=message):
         rm.RoMAEClassifier(**quick()).fit(series()[0], y)
 
 
-def test_dates_cannot_be_regressed():
+def test_dates_as_targets_are_an_error():
     with pytest.raises(ValueError, match="targets must be numbers, got datetime64"):
         rm.RoMAERegressor(**quick()).fit(series()[0], pd.date_range("2020", periods=24).to_numpy())

@@ -81,7 +81,7 @@ def _align_measurements(tokens: TokenSet, schema: Schema) -> TokenSet:
     positions = tokens.positions.copy()
     axis = cast(int, schema.channel_axis)
     positions[:, axis] = new_index[positions[:, axis].astype(np.int64)]
-    return tokens.replace(positions=positions, schema=replace(schema, times=tokens.schema.times))
+    return tokens.replace(positions=positions, schema=replace(schema, times=tokens.schema.times), copy=False)
 
 
 def _align_steps(tokens: TokenSet, schema: Schema, typical: npt.ArrayLike | None) -> TokenSet:
@@ -105,7 +105,7 @@ def _align_steps(tokens: TokenSet, schema: Schema, typical: npt.ArrayLike | None
     columns = schema.columns("static")
     for column, name in zip(given.columns("static"), given.statics, strict=True):
         values[:, columns[schema.statics.index(name)]] = tokens.values[:, column]
-    return tokens.replace(values=values, schema=replace(schema, times=given.times))
+    return tokens.replace(values=values, schema=replace(schema, times=given.times), copy=False)
 
 
 def _check_same_kind(given: Schema, schema: Schema) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,9 +10,18 @@ import narwhals as nw
 import numpy as np
 import numpy.typing as npt
 
-from rotary_mae.data.labels import as_labels
+from rotary_mae.data.entries import (
+    as_entries,
+    has_masked,
+    is_default_index,
+    is_frame_like,
+    is_labelled,
+    is_series,
+    split_mask,
+)
 from rotary_mae.data.layout import Duplicates, Layout, arrange
 from rotary_mae.data.rows import FloatArray, IntArray, Long, SampleInfo, Wide, name_id
+from rotary_mae.data.sample_values import Keyed, frame_columns, per_sample, sample_ids
 from rotary_mae.data.timestamps import as_positions
 from rotary_mae.data.tokens import TokenSet
 
@@ -22,7 +31,7 @@ AXES = ("sample", "channel", "time")
 def from_arrays(
     X: npt.ArrayLike | Sequence[npt.ArrayLike],
     times: Any = None,
-    targets: npt.ArrayLike | None = None,
+    targets: Any = None,
     *,
     axis_order: Sequence[str] = AXES,
     static: Any = None,
@@ -43,13 +52,15 @@ def from_arrays(
         (times,) for all samples, (n, times), a list of (times,) arrays, or with the axes of X (n, 1, times) or, for
         times of each channel, (n, channels, times). None counts 0, 1, 2 ... NaN and NaT are allowed as padding, where
         nothing was observed.
-    targets : array of shape (n,) or (n, k), optional
-        Labels or numbers; or numbers, several a sample.
+    targets : array of shape (n,) or (n, k), mapping or Series, optional
+        Labels or numbers; or numbers, several a sample. With ``ids`` a mapping, or a Series whose index holds ids, is
+        read by id; anything else is in the order of the samples. None, NaN and masked entries are missing.
     axis_order : sequence of str, default ("sample", "channel", "time")
         Order of the axes of X, for example ("sample", "time", "channel") for (n, times, channels). It is never guessed.
         The arrays of a list have the same order, without the sample.
     static : array of shape (n,) or (n, k), mapping or data frame, optional
-        Static covariates, NaN is unknown: numbers, (n,) numbers by name, or a row a sample.
+        Static covariates, NaN or masked is unknown: numbers, (n,) numbers by name, or a row a sample. With ``ids``
+        Series, and frames whose index or column ``id`` holds ids, are read by id.
     ids : array of shape (n,), optional
         Names of the samples; 0..n-1 if None.
     channels : sequence of str, optional
@@ -87,17 +98,18 @@ def from_arrays(
             f"channels must name the {n_channels} channels of X, got {len(names)}: {names}"
             f"{series.hint('channel', len(names))}"
         )
-    sample_ids = np.arange(n_samples) if ids is None else np.asarray(ids)
-    labels = None if targets is None else as_labels(targets)
-    for name, array in (("ids", sample_ids), ("targets", labels)):
-        if array is not None and (array.ndim == 0 or len(array) != n_samples):
-            hint = series.hint("sample", len(array) if array.ndim else 0)
-            raise ValueError(f"{name} must be ({n_samples},), one a sample, got shape {array.shape}{hint}")
-    static_names, statics = _statics(static, n_samples)
-    positions, time_type = _times(times, series, sample_ids)
+    names_given = None if ids is None else series.checked("sample", ids, lambda: sample_ids(ids, n_samples))
+    labels = None
+    if targets is not None:
+        labels = series.checked(
+            "sample", targets, lambda: per_sample(targets, n_samples, "targets", names_given, max_ndim=2)
+        )
+    static_names, statics = _statics(static, n_samples, names_given)
+    all_ids = np.arange(n_samples) if names_given is None else names_given
+    positions, time_type = _times(times, series, all_ids)
     rows: Long | Wide
     rows = Wide(series.sample, positions, series.values) if positions.ndim == 1 else series.melt(positions)
-    about = SampleInfo(sample_ids, names, statics, static_names, labels, time_type)
+    about = SampleInfo(all_ids, names, statics, static_names, labels, time_type)
     return arrange(rows, about, layout, duplicates)
 
 
@@ -141,6 +153,14 @@ class _Series:
         swapped = {axis: others[0], others[0]: axis}
         return f"; if X is {tuple(swapped.get(n, n) for n in self.order)}, give axis_order="
 
+    def checked(self, axis: str, given: Any, read: Callable[[], npt.NDArray[Any]]) -> npt.NDArray[Any]:
+        """Return what ``read`` returns, and add a hint to its error if ``given`` fits another axis of X."""
+        try:
+            return read()
+        except ValueError as error:
+            hint = self.hint(axis, len(given)) if hasattr(given, "__len__") else ""
+            raise ValueError(f"{error}{hint}") from error
+
 
 def _checked_order(axis_order: Sequence[str]) -> tuple[str, ...]:
     order = tuple(axis_order) if not isinstance(axis_order, str) else (axis_order,)
@@ -160,6 +180,7 @@ def _series(X: Any, order: tuple[str, ...]) -> _Series:
             f"X must be (n, channels, times), or a list of (channels, times), got {type(X).__name__}; data frames go "
             "to from_frame; from a dictionary, take the array in it"
         )
+    refuse_labelled(X)
     X = _as_array(X)
     if len(X) == 0:
         raise ValueError("X has no samples; expected (n, channels, times) or a list of (channels, times)")
@@ -180,6 +201,29 @@ def _series(X: Any, order: tuple[str, ...]) -> _Series:
                 "round, give axis_order="
             )
     return _Series(np.concatenate(series), np.array([len(part) for part in series]), order, {})
+
+
+def refuse_labelled(X: Any) -> None:
+    """Raise ValueError for series with names of their own: read by position, times and channels would be confused."""
+    if isinstance(X, np.ndarray) and X.dtype != object:
+        return
+    if is_series(X) and not is_default_index(X.index):
+        raise ValueError(
+            "X is a Series whose index would be ignored; give X.tolist(), and ids=X.index if it holds the names of the "
+            "samples"
+        )
+    if hasattr(X, "dims") and hasattr(X, "coords"):
+        raise ValueError(f"X is a {type(X).__name__}, whose names would be ignored; give X.values with axis_order=")
+    if isinstance(X, np.ndarray) and X.ndim != 1:
+        return
+    for i, part in enumerate(X):
+        if is_labelled(part):
+            kind = type(part).__name__
+            how = "pandas.concat(X, keys=ids, names=['id', 'time']).reset_index()"
+            raise ValueError(
+                f"sample {i} of X is a {kind}, whose rows and columns have names, which arrays do not have; make one "
+                f"frame of the list and give it to from_frame: {how}, or give plain arrays (channels, times) and times="
+            )
 
 
 def _as_array(given: Any) -> Any:
@@ -241,35 +285,48 @@ def _times_of_cells(times: npt.NDArray[Any], series: _Series) -> tuple[FloatArra
     return flat.reshape(-1, shape[1]), kind
 
 
-def _statics(static: Any, n_samples: int) -> tuple[tuple[str, ...], FloatArray]:
+def _statics(static: Any, n_samples: int, ids: npt.NDArray[Any] | None) -> tuple[tuple[str, ...], FloatArray]:
     """Names of the static covariates, and their numbers (n, k)."""
     if static is None:
         return (), np.empty((n_samples, 0))
-    if nw.dependencies.is_into_dataframe(static):
-        static = {column.name: column.to_numpy() for column in nw.from_native(static, eager_only=True).iter_columns()}
+    if is_frame_like(static):
+        static = frame_columns(static, ids is not None, "static")
+    elif isinstance(static, Mapping) and _is_by_id(static, ids):
+        static = {"static_0": static}
     if not isinstance(static, Mapping):
-        array = np.asarray(static)
-        columns = array[:, None] if array.ndim == 1 else array
-        if columns.ndim != 2:
-            raise ValueError(
-                f"static must be ({n_samples},) or ({n_samples}, k), or columns by name, got {array.shape}"
-            )
-        static = {f"static_{k}": column for k, column in enumerate(columns.T)}
+        array = per_sample(static, n_samples, "static", ids, max_ndim=2)
+        static = {f"static_{k}": column for k, column in enumerate(array.reshape(n_samples, -1).T)}
     parts = []
     for name, column in static.items():
-        numbers = _numbers(column, f"static covariate {name!r}")
-        if numbers.shape != (n_samples,):
-            raise ValueError(f"static covariate {name!r} must be ({n_samples},), one a sample, got {numbers.shape}")
+        described = f"static covariate {name!r}"
+        numbers = _numbers(per_sample(column, n_samples, described, ids), described)
         if np.isinf(numbers).any():
-            raise ValueError(f"static covariate {name!r} must be finite, got inf; NaN means unknown")
+            raise ValueError(f"{described} must be finite, got inf; NaN means unknown")
         parts.append(numbers)
     return tuple(map(str, static)), np.column_stack(parts) if parts else np.empty((n_samples, 0))
 
 
+def _is_by_id(static: Mapping[Any, Any], ids: npt.NDArray[Any] | None) -> bool:
+    """Return True for one number an id; False for columns by name."""
+    return all(np.ndim(value) == 0 and not isinstance(value, Mapping | Keyed) for value in static.values()) and (
+        set((np.arange(len(static)) if ids is None else ids).tolist()) <= set(static)
+    )
+
+
 def _numbers(array: Any, name: str) -> FloatArray:
-    given = np.asarray(array)
+    """Return numbers as float64, NaN where one is missing or masked."""
+    if isinstance(array, list | tuple) and has_masked(array):
+        array = [
+            np.where(is_masked, np.nan, row) if is_masked is not None else row
+            for row, is_masked in map(split_mask, array)
+        ]
+    given, is_masked = split_mask(array)
+    given = np.asarray(given)
+    if given.dtype.kind == "O":
+        given = as_entries(given, name)
+        given = given.astype(np.float64) if not any(isinstance(entry, str) for entry in given.flat) else given
     if given.dtype.kind not in "fiub":
         raise ValueError(f"{name} must be numbers, got dtype {given.dtype}; convert it first")
     numbers = given.astype(np.float64, copy=False)
     # numpy ignores the mask in a conversion
-    return np.where(np.ma.getmaskarray(array), np.nan, numbers) if np.ma.isMaskedArray(array) else numbers
+    return numbers if is_masked is None else np.where(is_masked, np.nan, numbers)

@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from rotary_mae.data.audio_io import Wave, count_resampled, is_file, read_wave
-from rotary_mae.data.indexing import check_one_per_sample, sample_indices
-from rotary_mae.data.labels import as_labels
+from rotary_mae.data.indexing import sample_indices
 from rotary_mae.data.log_mel import N_MELS, SAMPLE_RATE, count_frames, count_samples, log_mel
+from rotary_mae.data.sample_values import per_sample, sample_ids
 from rotary_mae.data.schema import Schema
 from rotary_mae.data.tokens import TokenSet
 
@@ -94,6 +94,7 @@ def from_spectrograms(
         ids=ids,
         targets=targets,
         schema=Schema(("time", "mel"), roles=("value",) * (p_time * p_mel), patch=(1, p_time, p_mel, 1)),
+        copy=False,
     )
 
 
@@ -178,9 +179,10 @@ class LazyAudio:
     ) -> None:
         _check(waves, sample_rate, patch)
         self.waves, self.sample_rate, self.patch = waves, sample_rate, patch
-        self.targets = None if targets is None else as_labels(targets)
-        self.ids = np.arange(len(waves)) if ids is None else np.asarray(ids)
-        check_one_per_sample(len(waves), ids=self.ids, targets=self.targets)
+        n = len(waves)
+        self.ids = np.arange(n) if ids is None else sample_ids(ids, n)
+        names = None if ids is None else self.ids
+        self.targets = None if targets is None else per_sample(targets, n, "targets", names, max_ndim=2)
         self.schema = self[:1].schema
 
     @cached_property
@@ -199,7 +201,7 @@ class LazyAudio:
         return len(self.waves)
 
     def __getitem__(self, index: Any) -> TokenSet:
-        chosen = sample_indices(index, len(self))
+        chosen = sample_indices(index, len(self), self.ids)
         return from_audio(
             [self.waves[i] for i in chosen.tolist()],
             self.sample_rate,

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import signal
 
+from rotary_mae.data.entries import has_masked
 from rotary_mae.data.log_mel import SAMPLE_RATE
 
 Wave = npt.NDArray[Any] | str | Path | bytes
@@ -44,6 +45,8 @@ def read_wave(wave: Wave, sample_rate: int, name: str) -> npt.NDArray[np.float64
     if is_file(wave):
         samples, sample_rate = _read_file(wave, name)
     else:
+        if has_masked(wave):
+            raise ValueError(f"{name} has masked samples; replace or cut them")
         samples = _as_samples(np.asarray(wave), name)
     if not np.isfinite(samples).all():
         raise ValueError(

@@ -315,7 +315,7 @@ class CachedTokens:
         IndexError
             If an index is outside of the cache.
         """
-        chosen = sample_indices(index, len(self))
+        chosen = sample_indices(index, len(self), self.ids)
         run_starts = np.flatnonzero(np.diff(chosen) != 1) + 1
         parts = np.split(chosen, run_starts[RUNS_PER_READ - 1 :: RUNS_PER_READ])
         read = [self._read(part) for part in parts]
@@ -332,6 +332,7 @@ class CachedTokens:
             targets=None if self.targets is None else np.asarray(self.targets[chosen]),
             token_targets=None if self.token_targets is None else np.asarray(self.token_targets[tokens]),
             schema=self.schema,
+            copy=False,
         )
         self._release_pages()
         return read

@@ -42,7 +42,7 @@ def read_parquet(path: str | Path) -> TokenSet:
     ValueError
         If the file is truncated, or a Parquet file of another kind.
     """
-    return TokenSet(**read_token_arrays(path))
+    return TokenSet(**read_token_arrays(path), copy=False)
 
 
 def open_data(path: str | Path, id: str | None = None) -> TokenSet | CachedTokens | pa.Table:

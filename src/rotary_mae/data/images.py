@@ -8,8 +8,9 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from rotary_mae.data.indexing import check_one_per_sample, sample_indices
-from rotary_mae.data.labels import as_labels
+from rotary_mae.data.entries import has_masked
+from rotary_mae.data.indexing import sample_indices
+from rotary_mae.data.sample_values import per_sample, sample_ids
 from rotary_mae.data.schema import Schema
 from rotary_mae.data.timestamps import as_positions
 from rotary_mae.data.tokens import TokenSet
@@ -66,6 +67,8 @@ def from_images(
     >>> tokens.lengths.tolist(), tokens.values.shape
     ([6, 6], (12, 768))
     """
+    if has_masked(images):
+        raise ValueError("images have masked pixels, and a patch needs all of its pixels; fill them, or cut the images")
     # numpy converts images of several types to one type, and bytes would no longer be divided by 255
     if isinstance(images, list | tuple) and len({(np.shape(i), np.asarray(i).dtype == np.uint8) for i in images}) > 1:
         return _from_sizes(images, patch, times, targets, ids, pad)
@@ -90,6 +93,7 @@ def from_images(
         ids=ids,
         targets=targets,
         schema=Schema(axes, roles=("value",) * values.shape[-1], times=kind, patch=(*sizes, frames.shape[-1])),
+        copy=False,
     )
 
 
@@ -148,10 +152,11 @@ class LazyImages:
         pad: bool = False,
     ) -> None:
         self.images, self.patch, self.pad = images, _patch_sizes(patch), pad
-        self.times = None if times is None else np.asarray(times)
-        self.targets = None if targets is None else as_labels(targets)
-        self.ids = np.arange(len(images)) if ids is None else np.asarray(ids)
-        check_one_per_sample(len(images), ids=self.ids, targets=self.targets)
+        self.times = None if times is None else np.array(times)
+        n = len(images)
+        self.ids = np.arange(n) if ids is None else sample_ids(ids, n)
+        names = None if ids is None else self.ids
+        self.targets = None if targets is None else per_sample(targets, n, "targets", names, max_ndim=2)
         if isinstance(images, list | tuple) and len({np.shape(image) for image in images}) > 1:
             raise ValueError("LazyImages needs images of one size; give images of several sizes to from_images")
         first = self[:1]
@@ -167,7 +172,7 @@ class LazyImages:
         return len(self.images)
 
     def __getitem__(self, index: Any) -> TokenSet:
-        chosen = sample_indices(index, len(self))
+        chosen = sample_indices(index, len(self), self.ids)
         if not chosen.size and len(self):
             return self[[0]][:0]
         images = self.images
@@ -245,7 +250,9 @@ def _from_sizes(
             )
         parts.append(part)
     whole = TokenSet.concatenate(parts)
-    return TokenSet(whole.values, whole.positions, whole.lengths, ids=ids, targets=targets, schema=whole.schema)
+    return TokenSet(
+        whole.values, whole.positions, whole.lengths, ids=ids, targets=targets, schema=whole.schema, copy=False
+    )
 
 
 def _patch_sizes(patch: Any) -> tuple[int, ...]:

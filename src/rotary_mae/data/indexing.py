@@ -7,8 +7,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from rotary_mae.data.entries import has_masked, is_series
+from rotary_mae.data.sample_values import Ids, per_sample
 
-def sample_indices(index: Any, n_samples: int) -> npt.NDArray[np.int64]:
+
+def sample_indices(index: Any, n_samples: int, ids: Ids | None = None) -> npt.NDArray[np.int64]:
     """Return the indices of the samples that ``index`` selects.
 
     Parameters
@@ -17,6 +20,8 @@ def sample_indices(index: Any, n_samples: int) -> npt.NDArray[np.int64]:
         An int array has any shape (k,) and may count from the end; a bool array has shape (B,).
     n_samples : int
         B.
+    ids : array of shape (B,), or function that returns it, optional
+        Names of the samples, by which a bool Series is read.
 
     Returns
     -------
@@ -34,6 +39,13 @@ def sample_indices(index: Any, n_samples: int) -> npt.NDArray[np.int64]:
         index = index[0]
     if isinstance(index, slice):
         return np.arange(*index.indices(n_samples))
+    if is_series(index) and np.asarray(index).dtype == np.bool_:
+        try:
+            index = per_sample(index, n_samples, "the bool index", ids)
+        except ValueError as error:
+            raise IndexError(str(error)) from error
+    if has_masked(index):
+        raise IndexError("an index must not have masked entries; say for each sample whether it is taken")
     array = np.asarray(index)
     if array.size == 0:
         array = array.astype(np.int64)
@@ -82,10 +94,3 @@ def budget_slices(sizes: npt.NDArray[np.integer[Any]], max_total: int, max_items
         slices.append(slice(start, stop))
         start = stop
     return slices
-
-
-def check_one_per_sample(n_samples: int, **arrays: npt.NDArray[Any] | None) -> None:
-    """Raise ValueError unless each of the named arrays has one entry a sample."""
-    for name, array in arrays.items():
-        if array is not None and (array.ndim == 0 or len(array) != n_samples):
-            raise ValueError(f"{name} must be ({n_samples},), one a sample, got shape {array.shape}")

@@ -32,18 +32,6 @@ def is_missing_entry(entry: Any) -> bool:
     return entry is None or is_nan or type(entry).__name__ in ("NAType", "NaTType")
 
 
-def as_labels(given: Any) -> npt.NDArray[Any]:
-    """Return labels as an array in which missing ones stay missing: numpy alone turns a NaN among texts into "nan"."""
-    if isinstance(given, np.ndarray):
-        return given
-    entries = list(given) if isinstance(given, list | tuple) else given
-    if isinstance(entries, list) and any(isinstance(e, str) for e in entries) and any(map(is_missing_entry, entries)):
-        labels = np.empty(len(entries), object)
-        labels[:] = [None if is_missing_entry(entry) else entry for entry in entries]
-        return labels
-    return np.asarray(entries)
-
-
 # -- in files ----------------------------------------------------------------------------------------------
 
 

@@ -230,6 +230,7 @@ def _as_measurements(rows: Long, about: SampleInfo) -> TokenSet:
         ids=about.ids,
         targets=about.targets,
         schema=Schema(("time", "channel"), about.channels, tuple(columns), about.static_names, about.times),
+        copy=False,
     )
 
 

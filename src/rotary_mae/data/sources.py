@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rotary_mae.data.indexing import sample_indices
+from rotary_mae.data.sample_values import per_sample, sample_ids
 from rotary_mae.data.schema import Schema
 from rotary_mae.data.tokens import TokenSet
 
@@ -136,14 +137,14 @@ class SourceAdapter:
         return len(self.source)
 
     def __getitem__(self, index: Any) -> TokenSet:
-        tokens: TokenSet = self.source[sample_indices(index, len(self))]
+        tokens: TokenSet = self.source[sample_indices(index, len(self), lambda: self.ids)]
         return tokens
 
     @cached_property
     def ids(self) -> npt.NDArray[Any]:
         """Names (B,) of the samples."""
         if (own := getattr(self.source, "ids", None)) is not None:
-            return np.asarray(own)
+            return sample_ids(own, len(self))
         found = self._collect(lambda tokens: tokens.ids)
         assert found is not None
         # samples without names are numbered from 0 in every read
@@ -154,7 +155,7 @@ class SourceAdapter:
         """Labels or numbers (B,) or (B, k), or None."""
         if hasattr(self.source, "targets"):
             own = self.source.targets
-            return None if own is None else np.asarray(own)
+            return None if own is None else per_sample(own, len(self), "targets", lambda: self.ids, max_ndim=2)
         return self._collect(lambda tokens: tokens.targets)
 
     def _collect(self, attribute: Callable[[TokenSet], npt.NDArray[Any] | None]) -> npt.NDArray[Any] | None:
@@ -202,6 +203,6 @@ class Subset:
         return len(self.indices)
 
     def __getitem__(self, index: Any) -> TokenSet:
-        chosen = sample_indices(index, len(self))
+        chosen = sample_indices(index, len(self), lambda: self.ids)
         tokens = self.source[self.indices[chosen]]
         return tokens if self._new_targets is None else tokens.with_targets(self._new_targets[chosen])

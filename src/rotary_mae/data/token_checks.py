@@ -7,27 +7,35 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from rotary_mae.data.entries import has_masked
 from rotary_mae.data.schema import INDEX_AXES, Schema
 
 Array = npt.NDArray[Any]
 
 
-def as_matrix(given: npt.ArrayLike, dtype: type[np.floating[Any]], name: str) -> Array:
-    """Return numbers (T,) or (T, k) as a contiguous matrix (T, k) of this type."""
-    if np.ma.is_masked(given):
+def as_matrix(given: Any, dtype: type[np.floating[Any]], name: str, copy: bool = True) -> Array:
+    """Return numbers (T,) or (T, k) as a contiguous matrix (T, k) of this type.
+
+    With ``copy`` it shares no memory with ``given``.
+    """
+    if has_masked(given):
         raise ValueError(f"{name} has masked entries; what was not observed is no token: leave it out")
-    array = np.asarray(given)
+    array = np.asarray(given.to_numpy() if hasattr(given, "to_numpy") else given)
     if array.dtype.kind not in "fiub":
         raise ValueError(f"{name} must be numbers, got dtype {array.dtype}; convert the column to numbers first")
     if array.ndim == 1:
         array = array[:, None]
     if array.ndim != 2:
         raise ValueError(f"{name} must be a matrix, a row a token, got shape {array.shape}")
-    return np.ascontiguousarray(array, dtype)
+    matrix = np.ascontiguousarray(array, dtype)
+    is_new = not copy or isinstance(given, list | tuple) or not np.may_share_memory(matrix, array)
+    return matrix if is_new else matrix.copy()
 
 
 def as_lengths(given: npt.ArrayLike) -> npt.NDArray[np.int64]:
     """Return the numbers of tokens (B,) as int64."""
+    if has_masked(given):
+        raise ValueError("lengths has masked entries; give the number of tokens of every sample")
     array = np.asarray(given)
     if array.size == 0:
         array = array.astype(np.int64)

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from rotary_mae.data.indexing import sample_indices, token_indices
-from rotary_mae.data.labels import as_labels
 from rotary_mae.data.parquet import write_token_arrays
+from rotary_mae.data.sample_values import per_sample, sample_ids
 from rotary_mae.data.schema import Schema
 from rotary_mae.data.to_frame import to_frame
 from rotary_mae.data.token_checks import as_lengths, as_matrix, check_tokens
@@ -36,12 +36,14 @@ class TokenSet:
         Names behind the positions on the axis ``channel``, or without such an axis behind the values of a token.
     ids : array of shape (B,), optional
         Names of the samples; 0..B-1 if None.
-    targets : array of shape (B,) or (B, k), optional
-        Labels (text or numbers); or numbers, several a sample.
+    targets : array of shape (B,) or (B, k), mapping or Series, optional
+        Labels (text or numbers); or numbers, several a sample. In the order of the samples, or keyed by id.
     token_targets : array of shape (T,) or (T, k), optional
         Numbers to predict for each token.
     schema : Schema, optional
         Full meaning of the columns, in place of ``axes`` and ``channels``.
+    copy : bool, default True
+        False may keep arrays of the right type without a copy, which must not be changed afterwards.
 
     Attributes
     ----------
@@ -76,20 +78,25 @@ class TokenSet:
         axes: Sequence[str] = ("time",),
         channels: Sequence[str] = (),
         ids: npt.ArrayLike | None = None,
-        targets: npt.ArrayLike | None = None,
+        targets: Any = None,
         *,
         token_targets: npt.ArrayLike | None = None,
         schema: Schema | None = None,
+        copy: bool = True,
     ) -> None:
-        self.values = as_matrix(values, np.float32, "values")
-        self.positions = as_matrix(positions, np.float64, "positions")
+        self.values = as_matrix(values, np.float32, "values", copy)
+        self.positions = as_matrix(positions, np.float64, "positions", copy)
         self.lengths = as_lengths(lengths)
         if schema is None:
             schema = Schema(tuple(axes), tuple(channels), ("value",) * self.values.shape[1])
         self.schema = schema
-        self.ids = np.arange(len(self.lengths)) if ids is None else np.asarray(ids)
-        self.targets = None if targets is None else as_labels(targets)
-        self.token_targets = None if token_targets is None else as_matrix(token_targets, np.float32, "token_targets")
+        n = len(self.lengths)
+        self.ids = np.arange(n) if ids is None else sample_ids(ids, n)
+        names = None if ids is None else self.ids
+        self.targets = None if targets is None else per_sample(targets, n, "targets", names, max_ndim=2)
+        self.token_targets = (
+            None if token_targets is None else as_matrix(token_targets, np.float32, "token_targets", copy)
+        )
         self._check()
 
     def _check(self) -> None:
@@ -151,7 +158,7 @@ class TokenSet:
         Parameters
         ----------
         index : int, slice, array, or (index, ...)
-            Samples to take; a bool array has shape (B,).
+            Samples to take; a bool array has shape (B,), a bool Series may be keyed by id.
 
         Returns
         -------
@@ -163,7 +170,7 @@ class TokenSet:
         IndexError
             If an index is outside of the set.
         """
-        chosen = sample_indices(index, len(self))
+        chosen = sample_indices(index, len(self), self.ids)
         tokens = token_indices(self.starts[chosen], self.lengths[chosen])
         return self._with(
             values=self.values[tokens],
@@ -208,13 +215,13 @@ class TokenSet:
 
     # -- copies with changes ------------------------------------------------------------------------------
 
-    def with_targets(self, targets: npt.ArrayLike | None) -> TokenSet:
+    def with_targets(self, targets: Any) -> TokenSet:
         """Return the same tokens with other targets.
 
         Parameters
         ----------
-        targets : array of shape (B,) or (B, k), or None
-            Labels or numbers.
+        targets : array of shape (B,) or (B, k), mapping, Series, or None
+            Labels or numbers, in the order of the samples or keyed by id.
 
         Returns
         -------
@@ -224,15 +231,18 @@ class TokenSet:
         Raises
         ------
         ValueError
-            If the shape is another.
+            If the shape is another, or keys are not ids.
         """
-        return self._checked_with(targets=None if targets is None else as_labels(targets))
+        if targets is not None:
+            targets = per_sample(targets, len(self), "targets", self.ids, max_ndim=2)
+        return self._checked_with(targets=targets)
 
     def replace(
         self,
         values: npt.ArrayLike | None = None,
         positions: npt.ArrayLike | None = None,
         schema: Schema | None = None,
+        copy: bool = True,
     ) -> TokenSet:
         """Return the same samples with other values, positions or schema.
 
@@ -244,6 +254,8 @@ class TokenSet:
             New positions.
         schema : Schema, optional
             New meaning of the columns.
+        copy : bool, default True
+            False may keep arrays of the right type without a copy, which must not be changed afterwards.
 
         Returns
         -------
@@ -257,9 +269,9 @@ class TokenSet:
         """
         changes: dict[str, Any] = {}
         if values is not None:
-            changes["values"] = as_matrix(values, np.float32, "values")
+            changes["values"] = as_matrix(values, np.float32, "values", copy)
         if positions is not None:
-            changes["positions"] = as_matrix(positions, np.float64, "positions")
+            changes["positions"] = as_matrix(positions, np.float64, "positions", copy)
         if schema is not None:
             changes["schema"] = schema
         return self._checked_with(**changes)

@@ -12,10 +12,10 @@ from rotary_mae.data.sources import Source
 from rotary_mae.estimators._predict.masked import reconstruction_metrics
 from rotary_mae.estimators.classifier import RoMAEClassifier
 from rotary_mae.estimators.embedder import RoMAEEmbedder
-from rotary_mae.estimators.estimator import RoMAEEstimator
-from rotary_mae.estimators.inputs import as_source, has_ids
+from rotary_mae.estimators.estimator import RoMAEEstimator, warn_of_merged
+from rotary_mae.estimators.inputs import as_source, check_not_empty
 from rotary_mae.estimators.interpolator import RoMAEInterpolator
-from rotary_mae.estimators.labels import LabelledSubset, labels_for
+from rotary_mae.estimators.labels import LabelledSubset, labels_for, values_for
 from rotary_mae.estimators.regressor import RoMAERegressor
 from rotary_mae.evaluation.metrics import prediction_metrics
 
@@ -66,21 +66,26 @@ def evaluate(estimator: RoMAEEstimator, tokens: Any, y: Any = None) -> dict[str,
         raise TypeError(f"expected a fitted estimator of this library, got {type(estimator).__name__}")
     check_is_fitted(estimator)
     source = as_source(tokens, estimator.columns, estimator.layout, estimator.scaling_.schema)
+    check_not_empty(source)
     if isinstance(estimator, RoMAEClassifier):
-        known = labelled_subset(source, y, has_ids(tokens))
+        known = labelled_subset(source, y, tokens)
         return prediction_metrics(estimator.predict_proba(known.source), class_indices(estimator, known.labels))
     if isinstance(estimator, RoMAERegressor):
-        known = labelled_subset(source, y, has_ids(tokens))
+        known = labelled_subset(source, y, tokens)
         targets = known.labels.astype(np.float64)
         return prediction_metrics(estimator.predict(known.source).reshape(len(targets), -1), targets)
     if isinstance(estimator, RoMAEEmbedder | RoMAEInterpolator):
+        warn_of_merged(source, estimator.scaling_)
         return reconstruction_metrics(estimator.trained_models, source, estimator.hiding_of_training)
     raise TypeError(f"expected one of the four estimators of this library, got {type(estimator).__name__}")
 
 
-def labelled_subset(source: Source, y: Any, is_keyed: bool = True) -> LabelledSubset:
-    """Return the samples that have a label (see ``labels_for``); raise ValueError if none has."""
-    labels = labels_for(source, y, is_keyed)
+def labelled_subset(source: Source, y: Any, X: Any = None) -> LabelledSubset:
+    """Return the samples that have a label; raise ValueError if none has.
+
+    X: the samples as the user gave them, see ``values_for``; by default the source.
+    """
+    labels = labels_for(source, y) if y is None else values_for(source, source if X is None else X, y, "y")
     if labels is None:
         raise ValueError("evaluation needs labels, and the samples have no targets: give y, or name their column")
     return LabelledSubset.of(source, labels, None, None)

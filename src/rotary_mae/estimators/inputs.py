@@ -10,8 +10,9 @@ import narwhals as nw
 import numpy as np
 from sklearn.utils import check_array
 
-from rotary_mae.data.arrays import from_arrays
+from rotary_mae.data.arrays import from_arrays, refuse_labelled
 from rotary_mae.data.columns import MissingColumn, astropy_to_arrow, is_astropy
+from rotary_mae.data.entries import has_masked, split_mask
 from rotary_mae.data.frames import from_frame
 from rotary_mae.data.schema import Schema
 from rotary_mae.data.sources import Source, adapt_source
@@ -64,12 +65,24 @@ def as_source(
     return from_arrays(_checked_arrays(X), layout=layout)  # type: ignore[arg-type]
 
 
+def check_not_empty(source: Source) -> None:
+    """Raise ValueError for no samples."""
+    if not len(source):
+        raise ValueError("there are no samples to predict for; give at least one")
+
+
 def _checked_arrays(X: Any) -> Any:
     """Return arrays as ``from_arrays`` takes them, checked as scikit-learn does; listed series may have any length."""
-    if np.ma.isMaskedArray(X):
-        X = np.ma.filled(X.astype(np.float64), np.nan)
+    if not hasattr(X, "__len__") or isinstance(X, Mapping):
+        return X  # from_arrays says what it takes
+    refuse_labelled(X)
+    values, is_masked = split_mask(X)
+    if is_masked is not None:
+        X = np.where(is_masked, np.nan, values.astype(np.float64))
     is_listed = isinstance(X, list | tuple) or (isinstance(X, np.ndarray) and X.dtype == object and X.ndim == 1)
-    if is_listed and (any(np.ndim(part) > 1 for part in X) or len({np.size(part) for part in X}) > 1):
+    if is_listed and (
+        any(np.ndim(part) > 1 for part in X) or len({np.size(part) for part in X}) > 1 or has_masked(list(X))
+    ):
         return X
     array = check_array(X, allow_nd=True, ensure_all_finite="allow-nan", input_name="X")
     return array[:, None, :] if array.ndim == 2 else array

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -10,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.utils import column_or_1d
 
-from rotary_mae.data.labels import as_labels, is_missing
+from rotary_mae.data.labels import is_missing
+from rotary_mae.data.sample_values import per_sample
 from rotary_mae.data.sources import Source, Subset
 from rotary_mae.estimators.inputs import has_ids, is_frame
 
@@ -42,42 +42,45 @@ def labels_for(source: Source, y: Any, is_keyed: bool = True) -> Array | None:
     """
     if y is None:
         return None if source.targets is None else np.asarray(source.targets)
-    ids = np.asarray(source.ids)
-    if isinstance(y, Mapping):
-        return _by_id(y, ids)
-    index = getattr(y, "index", None)
-    if is_keyed and index is not None and hasattr(y, "to_numpy") and not callable(index):
-        keys = np.asarray(index)
-        if not _counts_rows(index, ids):
-            return _by_id(_as_mapping(keys, y.to_numpy()), ids)
-    if hasattr(y, "to_pylist"):
-        y = y.to_pylist()  # pyarrow converts only numbers to numpy arrays
-    labels = y.to_numpy() if hasattr(y, "to_numpy") else as_labels(y)
-    if labels.ndim == 0 or len(labels) != len(source):
-        raise ValueError(f"y has {labels.size} labels for {len(source)} samples; give one a sample")
-    if labels.ndim > 2:
-        raise ValueError(f"y must be ({len(source)},) or ({len(source)}, k), got shape {labels.shape}")
-    return labels
+    return per_sample(y, len(source), "y", (lambda: source.ids) if is_keyed else None, max_ndim=2)
 
 
-def _counts_rows(index: Any, ids: Array) -> bool:
-    """Return True if the index of a Series counts its rows and does not hold ids.
+def values_for(source: Source, X: Any, given: Any, name: str) -> Array | None:
+    """Return weights, groups or labels in the order of the samples, or None for None.
 
-    Raises ValueError if it may be both: the ids are the same numbers in another order.
+    Parameters
+    ----------
+    source : Source
+        B samples.
+    X : object
+        The samples as the user gave them. A Series or a frame is read by id if they have ids, as labels are.
+    given : array, shape (B,), mapping, Series, or None
+        One value a sample.
+    name : str
+        Name of the values in error messages.
+
+    Raises
+    ------
+    ValueError
+        If the values do not fit the samples, or their keys may be ids as well as row numbers.
     """
-    rows = np.arange(len(ids))
-    if len(index) != len(ids) or not np.array_equal(np.asarray(index), rows):
-        return False
-    if set(ids.tolist()) != set(rows.tolist()):
-        return True
-    is_default = type(index).__name__ == "RangeIndex" and index.name is None
-    if is_default and not np.array_equal(ids, rows):
+    if given is None:
+        return None
+    _check_not_by_row(source, X, given, name)
+    ids = (lambda: source.ids) if has_ids(X) else None
+    return per_sample(given, len(source), name, ids, max_ndim=2 if name == "y" else 1)
+
+
+def groups_for(source: Source, X: Any, groups: Any) -> Array | None:
+    """Return groups in the order of the samples, see ``values_for``; raise ValueError if a sample has none."""
+    array = values_for(source, X, groups, "groups")
+    if array is not None and (missing := is_missing(array)).any():
         raise ValueError(
-            "y is a Series whose index counts its rows, and the ids are the same numbers in another order, first "
-            f"{ids[:3].tolist()}: give y.to_dict() if the index holds ids, or y.to_numpy() if y is in the order of the "
-            "samples"
+            f"groups are missing for {int(missing.sum())} samples, the first of them sample {int(np.argmax(missing))}; "
+            "give each sample a group, of its own if it belongs to none"
         )
-    return False
+    # objects of one kind are sorted and compared as text or numbers
+    return np.array(array.tolist()) if array is not None and array.dtype.kind == "O" else array
 
 
 def required_labels(source: Source, X: Any, y: Any, kind: str) -> Array:
@@ -99,18 +102,24 @@ def required_labels(source: Source, X: Any, y: Any, kind: str) -> Array:
     array, shape (B,) or (B, k)
         The labels; one column is returned as (B,), with a warning.
     """
-    if _is_indexed_by_row(X, y) and len(X) != len(source):
-        raise ValueError(
-            f"y has a label for each of the {len(X)} rows, but there are {len(source)} samples; give one a sample, say "
-            "df.groupby(id)[label].first(), or name the column: columns=dict(target=...)"
-        )
-    labels = labels_for(source, y, has_ids(X))
+    labels = labels_for(source, y) if y is None else values_for(source, X, y, "y")
     if labels is None:
         # "requires y to be passed, but the target y is None" is the text that scikit-learn checks
         raise ValueError(
             f"fitting a {kind} requires y to be passed, but the target y is None, and the samples have no targets"
         )
     return column_or_1d(labels, warn=True) if labels.ndim == 2 and labels.shape[1] == 1 else labels
+
+
+def _check_not_by_row(source: Source, X: Any, given: Any, name: str) -> None:
+    """Raise ValueError for values of the rows of a frame, whose numbers could be taken for ids."""
+    if _is_indexed_by_row(X, given) and len(X) != len(source):
+        what = "label" if name == "y" else "value"
+        raise ValueError(
+            f"{name} has a {what} for each of the {len(X)} rows, but there are {len(source)} samples; give one a "
+            f"sample, say df.groupby(id)[{what}].first()"
+            + (", or name the column: columns=dict(target=...)" if name == "y" else "")
+        )
 
 
 def _is_indexed_by_row(X: Any, y: Any) -> bool:
@@ -132,27 +141,6 @@ def checked_weights(sample_weight: Any, n_samples: int) -> Array | None:
         first = int(np.argmax(is_bad))
         raise ValueError(f"sample_weight must be finite and at least 0, got {weights[first]} for sample {first}")
     return weights
-
-
-def _as_mapping(keys: Array, labels: Array) -> Mapping[Any, Any]:
-    """Return labels by key; raise ValueError if a key has several labels."""
-    by_key: dict[Any, Any] = {}
-    missing = np.all(is_missing(labels).reshape(len(labels), -1), axis=1)
-    for key, label, has_none in zip(keys.tolist(), labels, missing, strict=True):
-        before = by_key.setdefault(key, None if has_none else label)
-        if has_none != (before is None) or (not has_none and np.any(before != label)):
-            raise ValueError(f"y has several labels for id {key!r}: {by_key[key]!r} and {label!r}; give one an id")
-    return by_key
-
-
-def _by_id(labels: Mapping[Any, Any], ids: Array) -> Array:
-    missing = [i for i in ids.tolist() if i not in labels]
-    if missing:
-        raise ValueError(
-            f"y has no label for {len(missing)} of {len(ids)} ids, first {missing[0]!r}; its first keys are "
-            f"{list(labels)[:3]}; give None for samples without a label, or leave those samples out"
-        )
-    return as_labels([labels[i] for i in ids.tolist()])
 
 
 @dataclass(frozen=True)

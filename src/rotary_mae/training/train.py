@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rotary_mae.batches.masking import VALIDATION_EPOCH
+from rotary_mae.data.sample_values import per_sample
 from rotary_mae.data.scaling import Scaling
 from rotary_mae.data.sources import Source, adapt_source
 from rotary_mae.models.autoencoder import RoMAEForPreTraining
@@ -30,8 +31,8 @@ def train(
     out: str | Path | None = None,
     scaling: Scaling | None = None,
     resume: bool = False,
-    sample_weight: npt.ArrayLike | None = None,
-    validation_weight: npt.ArrayLike | None = None,
+    sample_weight: Any = None,
+    validation_weight: Any = None,
     title: str | None = None,
 ) -> TrainingResult:
     """Train a model in place.
@@ -56,8 +57,8 @@ def train(
     resume : bool
         True to continue the run in ``out`` from its last checkpoint, if there is one. On a CPU the result is the same
         to the bit as that of an uninterrupted run.
-    sample_weight, validation_weight : array of float, shape (B,), optional
-        Weights of the training and of the validation samples in the loss.
+    sample_weight, validation_weight : array of float, shape (B,), mapping or Series, optional
+        Weights of the training and of the validation samples in the loss, in the order of the samples or keyed by id.
     title : str, optional
         Text beside the progress bar.
 
@@ -81,14 +82,14 @@ def train(
     _check_samples(model, source, validation)
     if resume and out is None:
         raise ValueError("resume needs out=, the folder of the run to continue")
-    weights = None if sample_weight is None else _checked_weights("sample_weight", sample_weight, len(source))
+    weights = None if sample_weight is None else _checked_weights("sample_weight", sample_weight, source)
     hiding = config.hiding if isinstance(model, RoMAEForPreTraining) else None
     reader = BatchReader(source, scaling, hiding, config.augmentation or None, config.seed, 0, weights)
     validation_reader = None
     if validation is not None:
         weights = None
         if validation_weight is not None:
-            weights = _checked_weights("validation_weight", validation_weight, len(validation))
+            weights = _checked_weights("validation_weight", validation_weight, validation)
         validation_reader = BatchReader(validation, scaling, hiding, None, config.seed, VALIDATION_EPOCH, weights)
     if scaling is not None:
         model.scaling = scaling
@@ -125,10 +126,8 @@ def _check_samples(model: Pretrained, source: Source, validation: Source | None)
         raise ValueError("there are no validation samples; give some, or validation=None")
 
 
-def _checked_weights(name: str, given: npt.ArrayLike, n_samples: int) -> npt.NDArray[np.float32]:
-    weights = np.asarray(given, np.float32)
-    if weights.shape != (n_samples,):
-        raise ValueError(f"{name} must be of shape ({n_samples},), a weight a sample, got {weights.shape}")
+def _checked_weights(name: str, given: Any, source: Source) -> npt.NDArray[np.float32]:
+    weights = per_sample(given, len(source), name, lambda: source.ids).astype(np.float32)
     if n_bad := int(np.count_nonzero(~(np.isfinite(weights) & (weights >= 0)))):
         raise ValueError(
             f"{name} must be finite numbers of at least 0, {n_bad} of them are not; leave those samples out"

@@ -264,6 +264,7 @@ def _with_queries(observed: TokenSet, positions: Array, queries: Queries) -> tup
         np.concatenate([observed.positions, positions])[order],
         observed.lengths + queries.lengths,
         schema=observed.schema,
+        copy=False,
     )
     return together, order >= observed.n_tokens
 
