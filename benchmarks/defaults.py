@@ -2,10 +2,10 @@
 
 ``python -m benchmarks.defaults TRIAL ... [--sets ...] [--seeds 0 1]``. Every row of results/defaults.json is one fit
 from scratch: a model is trained on a stratified sample of a training set and evaluated on another sample of the same
-training set. The UEA test splits are not read. The development set of Stripe 82 is a fixed third of the stars, and the
-rest is not used. 30 % of the steps of every UEA series are dropped, as in the paper, but none of the long, smooth
-univariate series of the UCR archive (ArrowHead, GunPoint, OSULeaf). All trials use about ``N_TOKENS`` tokens in about
-``N_UPDATES`` updates, so that their costs are equal unless the model differs.
+training set. The UEA test splits are not read. The development set of Stripe 82 is a fixed third of the stars; the
+other stars are not used. 30 % of the steps of every UEA series are dropped, as in the paper. No steps of the long,
+smooth univariate series of the UCR archive (ArrowHead, GunPoint, OSULeaf) are dropped. All trials use about
+``N_TOKENS`` tokens in about ``N_UPDATES`` updates, so that their costs are equal unless the model differs.
 """
 
 from __future__ import annotations
@@ -34,7 +34,13 @@ from rotary_mae.estimators.evaluate import reconstruction_metrics
 
 Ints = npt.NDArray[np.int64]
 
-N_TOKENS, N_UPDATES, AVERAGE = 700_000, 600, 0.1
+# Size of every trial, so that their costs are comparable. Not tuned.
+N_TOKENS, N_UPDATES = 700_000, 600
+
+# Fraction of the updates over which the weights are averaged, in every trial.
+AVERAGE = 0.1
+
+# Augmentations and settings that several trials share.
 THINNED = {"thinning": 0.5}
 MILD = {**THINNED, "noise": 0.1, "stretch": 0.1}
 SCALED = {**MILD, "scale": 0.1}
@@ -92,7 +98,7 @@ def stripe82_development() -> rm.TokenSet:
     return tokens[np.sort(third)]
 
 
-# by name: source, number of training samples, number of held-out samples
+# by name: function that reads the samples, number of training samples, number of held-out samples
 SETS: dict[str, tuple[Callable[[], rm.TokenSet], int, int]] = {
     "lsst": (lambda: _uea("LSST"), 400, 800),
     "simulated": (lambda: rm.simulate_light_curves(1200, seed=100), 300, 900),
@@ -108,7 +114,7 @@ SETS: dict[str, tuple[Callable[[], rm.TokenSet], int, int]] = {
 
 
 def split(name: str, seed: int) -> tuple[rm.TokenSet, Ints, Ints]:
-    """Return tokens, training indices and held-out indices of a set.
+    """Return tokens, training indices and held-out indices of a development set.
 
     Classes of fewer than four samples are left out.
     """
@@ -148,7 +154,7 @@ def one_fit(name: str, settings: dict[str, Any], seed: int) -> dict[str, Any]:
 
 
 def scores(classifier: rm.RoMAEClassifier, held_out: rm.TokenSet) -> dict[str, float]:
-    """Return accuracy, balanced accuracy, log loss and, of two classes, AUC."""
+    """Return accuracy, balanced accuracy and log loss, and AUC if there are two classes."""
     labels, probability = np.asarray(held_out.targets), classifier.predict_proba(held_out)
     found = {
         "accuracy": float((classifier.classes_[probability.argmax(1)] == labels).mean()),

@@ -1,9 +1,9 @@
-"""The same model with padding and a dense attention mask, as reference of the speed of packed batches.
+"""The same model with padding and a dense attention mask: the reference for the speed of packed batches.
 
-It is written from the paper and from a description of its published code, and does the work of that code: padding goes
-through the projection and every layer, a dense float mask (B, 1, N, N) is always built, q, k and v are three products,
-rotations are computed for q and for k in every layer, masks are drawn sample by sample, and every token goes through
-the whole decoder.
+It is written from the paper and from a description of its published code, and has the same operations as that code:
+projection and every layer also process padding, a dense float mask (B, 1, N, N) is always computed, q, k and v are
+three products, rotations are computed for q and for k in every layer, masks are drawn sample by sample, and the whole
+decoder processes every token.
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ class PaddedBatch:
     is_padding : Tensor
         (B, N) bool.
     is_hidden : Tensor or None
-        (B, N) bool with the same count in every row, which includes padding; None without masking.
+        (B, N) bool, True for masked tokens, including padding, so that every row has the same number of them; None
+        without masking.
     """
 
     values: Tensor
@@ -61,7 +62,7 @@ class PaddedBatch:
         return cls(values, positions, is_padding)
 
     def hide(self, fraction: float) -> PaddedBatch:
-        """Mask ceil(fraction * n) of each sample's n tokens, and padding up to ceil(fraction * N) in each row."""
+        """Mask ceil(fraction * n) of the n tokens of each sample, and padding until ceil(fraction * N) are masked."""
         n_samples, longest = self.is_padding.shape
         n_hidden = min(math.ceil(round(fraction * longest, 9)), longest - 1)
         is_hidden = torch.zeros(n_samples, longest, dtype=torch.bool)
@@ -108,10 +109,10 @@ class PaddedNorm(nn.Module):
 def rotate_padded(x: Tensor, positions: Tensor, frequencies: Tensor) -> Tensor:
     """Rotate (B, heads, N, head width) by positions (B, N, D), with one slice of each head per axis."""
     rotated = []
-    for axis, part in enumerate(x.chunk(positions.shape[-1], dim=-1)):
+    for axis, dims in enumerate(x.chunk(positions.shape[-1], dim=-1)):
         angles = (positions[..., axis, None] * frequencies[axis]).unsqueeze(1)
         cos, sin = angles.cos(), angles.sin()
-        first, second = part.chunk(2, dim=-1)
+        first, second = dims.chunk(2, dim=-1)
         rotated.append(torch.cat((first * cos - second * sin, first * sin + second * cos), dim=-1))
     return torch.cat(rotated, dim=-1)
 
@@ -127,7 +128,7 @@ class PaddedBlock(nn.Module):
         self.up, self.down = nn.Linear(width, hidden, bias=False), nn.Linear(hidden, width, bias=False)
 
     def forward(self, x: Tensor, positions: Tensor, frequencies: Tensor, score_mask: Tensor) -> Tensor:
-        """Return (B, N, W) states; ``score_mask`` (B, 1, N, N) is added to the attention scores."""
+        """Return the states (B, N, W); ``score_mask`` (B, 1, N, N) is added to the attention scores."""
         normed = self.attention_norm(x)
         projected = (self.q(normed), self.k(normed), self.v(normed))
         q, k, v = (x.unflatten(-1, (self.n_heads, -1)).transpose(1, 2) for x in projected)
@@ -137,7 +138,7 @@ class PaddedBlock(nn.Module):
         return x + self.down(F.silu(self.up(self.mlp_norm(x))))
 
     def counterparts(self) -> dict[str, list[Tensor]]:
-        """Return, for each parameter of the packed block, the parameters of this one that it consists of."""
+        """Return the parameters of this block by the name of the packed block's parameter that concatenates them."""
         return {
             "attention_norm": [self.attention_norm.weight],
             "qkv": [self.q.weight, self.k.weight, self.v.weight],
@@ -165,7 +166,7 @@ class PaddedReference(nn.Module):
     config : RoMAEConfig
         Configuration of the packed model.
     outputs : int, optional
-        Outputs of the prediction head; None makes the autoencoder.
+        Number of outputs of the prediction head; None for the autoencoder.
 
     Raises
     ------
@@ -181,7 +182,8 @@ class PaddedReference(nn.Module):
         chosen = (config.positions, config.queries, config.distribution, config.context, config.window)
         if chosen != ("rope", "joint", "point", 0, None) or config.normalize_targets:
             raise ValueError(
-                f"the padded reference implements rope, joint, point, 0, None and raw targets, got {chosen}"
+                "the padded reference needs normalize_targets=False and (positions, queries, distribution, context, "
+                f"window) = ('rope', 'joint', 'point', 0, None), got {config.normalize_targets} and {chosen}"
             )
         width, decoder, eps = config.width, config.decoder, config.norm_eps
         self.config, self.is_pretraining = config, outputs is None
@@ -214,7 +216,7 @@ class PaddedReference(nn.Module):
         return reference
 
     def counterparts(self) -> dict[str, list[Tensor]]:
-        """Return, for each parameter of the packed model, the parameters of this one that it consists of."""
+        """Return the parameters of this model by the name of the packed model's parameter that concatenates them."""
         pairs: dict[str, list[Tensor]] = {
             "encoder.projection.weight": [self.projection.weight],
             "encoder.projection.bias": [self.projection.bias],
@@ -269,7 +271,7 @@ class PaddedReference(nn.Module):
         return values, positions, is_padding
 
     def _encode(self, values: Tensor, positions: Tensor, is_padding: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """States (B, N, W), positions and padding of the visible tokens, with CLS first."""
+        """Return states (B, N, W), positions and padding of the visible tokens, with CLS first."""
         x = self.projection(values)
         if self.cls is not None:
             x = torch.cat((self.cls.expand(len(x), 1, -1), x), dim=1)
@@ -280,7 +282,7 @@ class PaddedReference(nn.Module):
         return x, positions, is_padding
 
     def _decode(self, x: Tensor, positions: Tensor, is_padding: Tensor, batch: PaddedBatch) -> Tensor:
-        """(B, masked per row, decoder width) states of the masked tokens."""
+        """Return states (B, masked per row, decoder width) of the masked tokens."""
         assert batch.is_hidden is not None
         n_samples, n_visible = x.shape[:2]
         hidden_positions = batch.positions[batch.is_hidden].view(n_samples, -1, positions.shape[-1])

@@ -52,7 +52,7 @@ def with_changes(settings: Mapping[str, Any], changes: Mapping[str, Any]) -> dic
 
 
 def parse_changes(words: Sequence[str]) -> dict[str, Any]:
-    """Return ``["model.width=36", ...]`` as a mapping; values are read as YAML."""
+    """Return changes such as ``["model.width=36"]`` as a mapping; values are parsed as YAML."""
     pairs = [word.partition("=") for word in words]
     if wrong := [word for word, (_, equals, _) in zip(words, pairs, strict=True) if not equals]:
         raise ValueError(f"changes are written NAME=VALUE, got {wrong}")
@@ -78,7 +78,7 @@ def evaluate_settings(
     Returns
     -------
     dict
-        The new entry of the record: changes, score, number of parameters, seconds, commit and all settings.
+        The new entry of model_selection.json: changes, score, number of parameters, seconds, commit and all settings.
 
     Raises
     ------

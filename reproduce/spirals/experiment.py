@@ -45,7 +45,7 @@ def training_source(run: Run) -> AugmentedSpirals:
 
 
 def train(run: Run) -> tuple[rm.RoMAEForPreTraining, rm.TrainingResult]:
-    """Train a model of ``run.settings``; if there is a validation set, the weights with its lowest error are kept."""
+    """Train a model with ``run.settings``; with a validation set, it has the weights of the lowest validation error."""
     chosen = run.settings
     run.set_seed()
     model = rm.RoMAEForPreTraining(rm.RoMAEConfig(n_values=2, n_axes=1, **chosen["model"]))
@@ -67,7 +67,7 @@ def error(predictions: Array, truth: Array, spirals: Spirals) -> float:
 
 
 def single(run: Run) -> StageResult:
-    """One model beside the baselines, with and without noise on the visible points."""
+    """One model and the baselines, with and without noise on the visible points."""
     model, result = train(run)
     test = splits(*run.settings["n_spirals"])["test"]
     cost: dict[str, Any] = {"n_parameters": model.n_parameters(), "seconds": result.seconds}
@@ -93,7 +93,7 @@ def stages(run: Run) -> Mapping[str, Stage]:
 
 
 def evaluate_ensemble(runs: Sequence[Run]) -> StageResult:
-    """Ensemble of the models of all seeds. Each was trained on augmented versions of its own of the same spirals."""
+    """Ensemble of the models of all seeds, trained on the same spirals with different random augmentations."""
     members = [train(run) for run in runs]
     test = splits(*runs[0].settings["n_spirals"])["test"]
     cost: dict[str, Any] = {
@@ -117,7 +117,7 @@ def evaluate_ensemble(runs: Sequence[Run]) -> StageResult:
 
 
 def fit_formula(spirals: Spirals, visible: Array) -> Array:
-    """Return (M, 2) points of the spiral formula whose two coefficients and direction fit the visible points best."""
+    """Return (M, 2) points of the spiral formula, with coefficients and direction of the best fit to visible points."""
     predictions = []
     for points, hidden in zip(visible, spirals.is_hidden, strict=True):
         fits = []
@@ -133,7 +133,7 @@ def fit_formula(spirals: Spirals, visible: Array) -> Array:
 
 
 def fit_components(run: Run, spirals: Spirals, visible: Array) -> Array:
-    """Return (M, 2) points of the mean and components of the training spirals, fitted to the visible points."""
+    """Return (M, 2) points of the training mean plus components, fitted by least squares to the visible points."""
     mean, directions = training_source(run).components
     predictions = []
     for points, hidden in zip(visible, spirals.is_hidden, strict=True):
@@ -147,7 +147,7 @@ def fit_components(run: Run, spirals: Spirals, visible: Array) -> Array:
 def validation_score(run: Run) -> tuple[float, int]:
     """Return the error on development spirals, generated with another seed.
 
-    They have no noise, which would dominate the error on held-out training spirals.
+    The development spirals have no noise. The noise of held-out training spirals would dominate their error.
     """
     model, _ = train(run)
     development = make_spirals(N_DEVELOPMENT, DEVELOPMENT_SEED)
@@ -155,7 +155,7 @@ def validation_score(run: Run) -> tuple[float, int]:
     return error(predictions, development.truth, development), model.n_parameters()
 
 
-# as in the test: the last half, and all but 30 of the 38 points of the first half
+# as in the test: the 37 points of the second half are masked, and 8 of the 38 points of the first half
 HIDING = {"strategy": "future", "fraction": 37 / 75, "then": {"strategy": "uniform", "fraction": 8 / 38}}
 QUICK = {
     "n_spirals": [200, 0, 100],
@@ -211,18 +211,18 @@ EXPERIMENT = Experiment(
     evaluate_ensemble=evaluate_ensemble,
     protocol="""
 There are 300 Archimedean spirals, 200 to train and 100 to test, at 75 regular times; 30 of the first 38 points are
-visible. As in the paper, only the training spirals have noise; the second dataset of the table has noise on the
-visible points of the test spirals too. The error is against the spirals without noise. Training masks points as the
-test does. Profile `quick` also augments the training spirals: it mirrors them and mixes two of one direction, since a
-weighted mean of two spirals is a spiral. It smooths them along time, keeps the two principal components of their
-variation, and adds noise again to the first half, with a standard deviation from 0 to half of that of what was
-removed. The row of principal components shows what can be learned from 200 noisy spirals; the error of the model
-includes that error. The second row of the model is test-time augmentation, the mean prediction for the spirals and
-their mirrored copies. Settings were selected on 100 development spirals of another seed (entries of
-`model_selection.json` with `n_components`; earlier entries used held-out noisy training spirals, whose noise
-dominates the error), with seed 0 alone. Seven entries were added from a script that computes the same. The last
-entries tried settings before they were in the code; one of them, `time_unit`, increased the error and was never
-added. The points and the order of the smoothing were selected among twelve by the error of the principal components
-on the development spirals.
+visible. As in the paper, only the training spirals have noise. In the second dataset of the table, the visible points
+of the test spirals also have noise. The error is the difference from the spirals without noise. Training masks points
+as the test does. Profile `quick` also augments the training spirals. It mirrors them and replaces spirals by weighted
+means of two spirals of the same direction, which are spirals too. It smooths them along time and projects them onto
+two principal components, which removes most of the noise. Then it adds noise to the first half; its standard deviation
+is between 0 and half of that of the removed noise. The row of principal components shows the error of a method that
+uses only the mean and the components of 200 noisy spirals. The second row of the model is test-time augmentation, the
+mean prediction for the spirals and their mirrored copies. Settings were selected with seed 0 on 100 development
+spirals, generated with another seed (entries of `model_selection.json` with `n_components`; earlier entries used
+held-out noisy training spirals, whose noise dominates the error). Seven entries were added by a script with the same
+computation. The last entries are trials of settings that were not yet in the code; one of them, `time_unit`, increased
+the error and was never added. The number of points and the order of the smoothing filter were selected from twelve
+candidates by the error of the principal components on the development spirals.
 """,
 )
