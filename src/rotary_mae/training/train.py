@@ -60,7 +60,7 @@ def train(
     sample_weight, validation_weight : array of float, shape (B,), mapping or Series, optional
         Weights of the training and of the validation samples in the loss, in the order of the samples or keyed by id.
     title : str, optional
-        Text beside the progress bar.
+        Text in front of the progress bar.
 
     Returns
     -------
@@ -72,7 +72,7 @@ def train(
     FileExistsError
         If ``out`` holds another run or other files.
     FloatingPointError
-        If the loss or a weight becomes infinite or NaN. Checkpoints saved before are kept.
+        If the loss or a weight becomes infinite or NaN. Earlier checkpoints in ``out`` are not changed.
     KeyboardInterrupt
         After Ctrl-C or SIGTERM, with the state saved in ``out``.
     """
