@@ -220,3 +220,16 @@ def test_a_model_in_evaluation_mode_is_deterministic_and_draws_no_random_numbers
     model.train()
     torch.manual_seed(0)
     assert not np.allclose(*(model(BATCH).prediction.detach() for _ in range(2)))
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_weights_that_are_not_finite_are_an_error_that_names_weight_and_file(bad, tmp_path):
+    model = rm.RoMAEForPrediction(small_config(), outputs=2)
+    model.save_pretrained(tmp_path)
+    weights = load_file(tmp_path / "model.safetensors")
+    weights["head.linear.weight"][0, 0] = bad
+    save_file(weights, tmp_path / "model.safetensors")
+    with pytest.raises(ValueError, match=r"model\.safetensors cannot be used: 1 of .* weight 'head.linear.weight' are"):
+        rm.RoMAEForPrediction.from_pretrained(tmp_path)
+    with pytest.raises(ValueError, match=r"head\.linear\.weight"):
+        rm.load(tmp_path)

@@ -156,7 +156,7 @@ class TokenBatch:
     @cached_property
     def sample_idx(self) -> Tensor:
         """(T,) sample of each token, on the device of the batch."""
-        index = torch.repeat_interleave(torch.arange(len(self)), self.lengths)
+        index = torch.repeat_interleave(torch.arange(len(self), device=self.lengths.device), self.lengths)
         return _to_device(index, self.device)
 
     @cached_property

@@ -214,7 +214,8 @@ def seed_from(generator: torch.Generator | np.random.Generator | None) -> int:
         If ``generator`` is anything else.
     """
     if generator is None or isinstance(generator, torch.Generator):
-        return int(torch.randint(2**62, (), generator=generator))
+        device = "cpu" if generator is None else generator.device
+        return int(torch.randint(2**62, (), generator=generator, device=device))
     if isinstance(generator, np.random.Generator):
         return int(generator.integers(2**62))
     raise TypeError(f"generator must be a torch.Generator or numpy Generator, got {type(generator).__name__}")

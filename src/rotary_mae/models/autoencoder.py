@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from rotary_mae._torch_state import float32_weights
 from rotary_mae.batches.batch import TokenBatch
 from rotary_mae.batches.local_context import N_CANDIDATES, QueryContext, query_context, query_context_width
 from rotary_mae.models.attention_plan import TokenOrder, plan_attention, sample_major
@@ -71,6 +72,10 @@ class RoMAEForPreTraining(Pretrained):
 
     def __init__(self, config: RoMAEConfig) -> None:
         super().__init__(config)
+        with float32_weights():
+            self._make_layers(config)
+
+    def _make_layers(self, config: RoMAEConfig) -> None:
         decoder = config.decoder
         self.encoder = Encoder(config)
         self.bridge = nn.Linear(config.width, decoder.width)

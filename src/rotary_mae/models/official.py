@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from rotary_mae._torch_state import standard_torch
 from rotary_mae.models.autoencoder import RoMAEForPreTraining
 from rotary_mae.models.config import DecoderConfig, RoMAEConfig
 from rotary_mae.models.predictor import RoMAEForPrediction
@@ -83,11 +84,12 @@ def from_official(folder: str | Path) -> RoMAEForPreTraining | RoMAEForPredictio
             f"{path} cannot be read ({error!r}); give a checkpoint folder as the official trainer writes it"
         ) from error
     model: RoMAEForPreTraining | RoMAEForPrediction
-    if "decoder_config" in official:
-        model = RoMAEForPreTraining(config)
-    else:
-        model = RoMAEForPrediction(config, outputs=official["dim_output"])
-    model.load_state_dict(_weights(read_weights(folder)))
+    with standard_torch():
+        if "decoder_config" in official:
+            model = RoMAEForPreTraining(config)
+        else:
+            model = RoMAEForPrediction(config, outputs=official["dim_output"])
+        model.load_state_dict(_weights(read_weights(folder)))
     return model.eval()
 
 

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from torch import Tensor
 
+from rotary_mae._torch_state import float32_weights
 from rotary_mae.batches.batch import TokenBatch
 from rotary_mae.models.config import RoMAEConfig
 from rotary_mae.models.encoder import Encoder, EncoderOutput
@@ -74,8 +75,9 @@ class RoMAEForPrediction(Pretrained):
         if outputs < 1:
             raise ValueError(f"outputs must be at least 1, got {outputs}")
         self.outputs, self.per = outputs, per
-        self.encoder = Encoder(config)
-        self.head = Head(config.width, outputs * (2 if config.distribution == "gaussian" else 1), config.norm_eps)
+        with float32_weights():
+            self.encoder = Encoder(config)
+            self.head = Head(config.width, outputs * (2 if config.distribution == "gaussian" else 1), config.norm_eps)
 
     def forward(self, batch: TokenBatch) -> PredictionOutput:
         """Predict for a batch.

@@ -14,6 +14,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from rotary_mae._atomic import recover, replacing_folder
+from rotary_mae._torch_state import standard_torch
 from rotary_mae.data.scaling import Scaling
 from rotary_mae.models.config import RoMAEConfig
 
@@ -124,8 +125,9 @@ class Pretrained(nn.Module):
             )
         config = RoMAEConfig.from_dict(description.pop("config"))
         arguments = {k: v for k, v in description.items() if k not in ("format", "model")}
-        model = cls(config, **arguments)
-        model.load_state_dict(read_weights(path))
+        with standard_torch():
+            model = cls(config, **arguments)
+            model.load_state_dict(read_weights(path))
         if (path / "scaling.json").exists():
             model.scaling = Scaling.load(path / "scaling.json")
         return model.eval()
@@ -266,10 +268,18 @@ def read_weights(folder: Path) -> dict[str, Tensor]:
     Raises
     ------
     ValueError
-        If the file is missing or damaged.
+        If the file is missing or damaged, or if a weight is not finite.
     """
     path = folder / "model.safetensors"
     try:
-        return load_file(path)
+        weights = load_file(path)
     except (SafetensorError, OSError) as error:
         raise ValueError(f"{path} cannot be read ({error}); it is missing or truncated, copy it again") from error
+    for name, weight in weights.items():
+        if weight.is_floating_point() and (n_bad := int((~weight.isfinite()).sum())):
+            raise ValueError(
+                f"{path} cannot be used: {n_bad} of the {weight.numel()} numbers of the weight {name!r} are NaN or "
+                "infinite. The file is damaged, or its training diverged; copy it again, or train again with a lower "
+                "learning rate"
+            )
+    return weights

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from rotary_mae._torch_state import standard_torch
 from rotary_mae.batches.masking import VALIDATION_EPOCH
 from rotary_mae.data.sample_values import per_sample
 from rotary_mae.data.scaling import Scaling
@@ -93,7 +94,11 @@ def train(
         validation_reader = BatchReader(validation, scaling, hiding, None, config.seed, VALIDATION_EPOCH, weights)
     if scaling is not None:
         model.scaling = scaling
-    with training_accelerator(config, out) as accelerator, seeded_training(config.seed, accelerator.process_index):
+    with (
+        standard_torch(),
+        training_accelerator(config, out) as accelerator,
+        seeded_training(config.seed, accelerator.process_index),
+    ):
         trainer = Trainer(model, reader, validation_reader, config, accelerator, out)
         return trainer.run(resume, title or "train")
 

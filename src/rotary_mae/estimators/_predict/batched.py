@@ -12,6 +12,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from rotary_mae._torch_state import standard_torch
 from rotary_mae.batches.batch import TokenBatch
 from rotary_mae.data.indexing import budget_slices, token_indices
 from rotary_mae.data.scaling import Scaling
@@ -91,6 +92,7 @@ class TrainedModels:
             return torch.from_numpy(mean), torch.from_numpy(std)
 
         with ExitStack() as stack:
+            stack.enter_context(standard_torch())
             for model in self.models:
                 model.to(device)
                 stack.enter_context(evaluation_mode(model))
@@ -207,8 +209,7 @@ def predict_batched(
         If there are no samples, or the device is not available.
     """
     torch_device = pick_device(device)
-    model.to(torch_device)
-    with evaluation_mode(model):
+    with standard_torch(), evaluation_mode(model.to(torch_device)):
         batches = length_sorted_batches(source, scaling, show_progress=show_progress)
         pieces = ((indices, forward(batch.to(torch_device)).float().cpu().numpy()) for indices, batch in batches)
         return in_order(pieces, len(source))
