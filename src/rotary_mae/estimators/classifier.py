@@ -12,16 +12,15 @@ import numpy.typing as npt
 from scipy.special import softmax
 from sklearn.base import ClassifierMixin
 from sklearn.metrics import accuracy_score
-from sklearn.utils import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 from torch import Tensor
 
 from rotary_mae.batches.batch import TokenBatch
 from rotary_mae.data.sources import Source, Subset
 from rotary_mae.estimators._fit.defaults import CLASSIFY, mean_length
-from rotary_mae.estimators._fit.initialization import pretrain_on_all, scaling_for
+from rotary_mae.estimators._fit.initialization import pretrain, scaling_for
 from rotary_mae.estimators._fit.restore import restore_on_failure
-from rotary_mae.estimators._fit.split import split_validation
+from rotary_mae.estimators._fit.split import loss_weights, split_validation, without_validation
 from rotary_mae.estimators._predict.batched import predict_batched
 from rotary_mae.estimators.embedder import RoMAEEmbedder
 from rotary_mae.estimators.estimator import RoMAEEstimator
@@ -41,7 +40,8 @@ class RoMAEClassifier(ClassifierMixin, RoMAEEstimator):
     """Classifier of whole samples, fine-tuned from ``init`` or trained from scratch.
 
     Labels may be missing (None, NaN or pandas' NA; -1 is a class). Without ``init`` a model is then pre-trained on all
-    samples and fine-tuned on the labelled ones. With ``init`` samples without a label are not used.
+    samples but those of the validation set, and fine-tuned on the labelled ones. With ``init`` samples without a label
+    are not used.
 
     Parameters
     ----------
@@ -244,13 +244,15 @@ class RoMAEClassifier(ClassifierMixin, RoMAEEstimator):
         self.classes_, class_idx = np.unique(labelled.labels, return_inverse=True)
         if len(self.classes_) < 2:
             raise ValueError(f"a classifier needs at least two classes, got one class: {self.classes_[0]}")
-        if labelled.n_missing and initial is None:
-            initial = pretrain_on_all(RoMAEEmbedder, self.get_params(), all_samples, seed, groups)
-        scaling = scaling_for(source, initial, self.unit)
-        config = self._model_config(scaling, initial, mean_length(source), distribution="point")
-        model = self._new_model(lambda: RoMAEForPrediction(config, outputs=len(self.classes_)), seed, initial)
         split = split_validation(len(source), self.validation_fraction, seed, class_idx, labelled.groups)
-        weights = self._loss_weights(labelled.labels, class_idx, labelled.weights)
+        if labelled.n_missing and initial is None:
+            others = without_validation(all_samples, labelled.indices[split.validation], groups)
+            initial = pretrain(RoMAEEmbedder, self.get_params(), *others, seed)
+        training = Subset(source, split.training)
+        scaling = scaling_for(training, initial, self.unit)
+        config = self._model_config(scaling, initial, mean_length(training), distribution="point")
+        model = self._new_model(lambda: RoMAEForPrediction(config, outputs=len(self.classes_)), seed, initial)
+        weights = loss_weights(self.class_weight, self.classes_, class_idx, split.training, labelled.weights)
         self._train(
             model,
             Subset(source, np.arange(len(source)), class_idx),
@@ -267,18 +269,6 @@ class RoMAEClassifier(ClassifierMixin, RoMAEEstimator):
         self.validation_idx_ = labelled.indices[split.validation]
         self._finish(self._validation_summary(Subset(source, split.validation), class_idx[split.validation]))
         return self
-
-    def _loss_weights(
-        self, labels: Array, class_idx: npt.NDArray[np.int64], sample_weight: Array | None
-    ) -> npt.NDArray[np.float32] | None:
-        """Return the (n,) products of the weights of samples and of their classes, or None without any."""
-        if sample_weight is None and self.class_weight is None:
-            return None
-        weights = np.ones(len(labels)) if sample_weight is None else sample_weight
-        if self.class_weight is not None:
-            by_class = compute_class_weight(self.class_weight, classes=self.classes_, y=labels)
-            weights = weights * by_class[class_idx]
-        return weights.astype(np.float32)
 
     def _validation_summary(self, validation: Source, class_idx: npt.NDArray[np.int64]) -> FitSummary:
         if not len(validation):

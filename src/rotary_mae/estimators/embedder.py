@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from rotary_mae.batches.batch import TokenBatch
 from rotary_mae.batches.masking import Masking
+from rotary_mae.data.sources import Subset
 from rotary_mae.estimators._fit.defaults import PRETRAIN, mean_length
 from rotary_mae.estimators._fit.initialization import scaling_for
 from rotary_mae.estimators._fit.restore import restore_on_failure
@@ -207,10 +208,11 @@ class RoMAEEmbedder(TransformerMixin, RoMAEEstimator):
         """
         source, initial = self._start_fit(X)
         seed = self._draw_seed()
-        scaling = scaling_for(source, initial, self.unit)
-        config = self._model_config(scaling, initial, mean_length(source))
-        model = self._new_model(lambda: RoMAEForPreTraining(config), seed, initial)
         split = split_validation(len(source), self.validation_fraction, seed, groups=groups)
+        training = Subset(source, split.training)
+        scaling = scaling_for(training, initial, self.unit)
+        config = self._model_config(scaling, initial, mean_length(training))
+        model = self._new_model(lambda: RoMAEForPreTraining(config), seed, initial)
         self._train(model, source, split, scaling, PRETRAIN, seed, initial=initial)
         self._finish(masked_summary(self.trained_models, source, split.validation, self.hiding_of_training))
         return self

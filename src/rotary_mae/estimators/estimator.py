@@ -19,7 +19,7 @@ from sklearn.utils.validation import check_is_fitted
 from rotary_mae._warnings import warn_caller
 from rotary_mae.batches.masking import Masking
 from rotary_mae.data.scaling import Scaling
-from rotary_mae.data.sources import Source
+from rotary_mae.data.sources import Source, Subset
 from rotary_mae.data.tokens import TokenSet
 from rotary_mae.estimators._fit.defaults import (
     TrainingConditions,
@@ -46,6 +46,9 @@ from rotary_mae.training.run_folder import RunFolder
 from rotary_mae.training.trainer import TrainingResult
 
 Array = npt.NDArray[Any]
+
+# Samples on disk whose times are compared, evenly distributed over the data. Not tuned.
+MAX_CHECKED_SAMPLES = 2_000
 
 
 class RoMAEEstimator(BaseEstimator):
@@ -155,6 +158,7 @@ class RoMAEEstimator(BaseEstimator):
         source = X if isinstance(X, TokenSet) else as_source(X, self.columns, self.layout, self.scaling_.schema)
         if (difference := describe_shift(self.profile_, source)) is not None:
             warn_caller(difference, DataShiftWarning)
+        warn_of_merged(source, self.scaling_)
         return source
 
     @property
@@ -241,6 +245,7 @@ class RoMAEEstimator(BaseEstimator):
         prepare_baselines: reads the samples that the baselines are trained on. fixed: settings of training that the
         kind of estimator sets.
         """
+        warn_of_merged(source, scaling)
         config = self._training_config(model, source, split, scaling, defaults, seed, initial, fixed)
         job = TrainingJob.of(source, split, scaling, config, sample_weight)
         out = None if self.out is None else Path(self.out)
@@ -281,7 +286,7 @@ class RoMAEEstimator(BaseEstimator):
         conditions = TrainingConditions(
             n_training=len(split.training),
             n_validation=len(split.validation),
-            length=mean_length(source),
+            length=mean_length(Subset(source, split.training)),
             width=model.config.width,
             is_patches=scaling.schema.patch is not None,
             is_pretrained=initial is not None,
@@ -374,6 +379,19 @@ class RoMAEEstimator(BaseEstimator):
         """
         check_is_fitted(self)
         FittedEstimator.of(self).save(self.models_, Path(path))
+
+
+def warn_of_merged(source: Source, scaling: Scaling) -> None:
+    """Warn if times of a sample that differ are equal for the model; of sources on disk, some samples are checked."""
+    if not scaling.schema.continuous_axes:
+        return
+    tokens = source
+    if not isinstance(tokens, TokenSet):
+        is_in_memory = isinstance(source, Subset) and isinstance(source.source, TokenSet)
+        n = len(source) if is_in_memory else min(len(source), MAX_CHECKED_SAMPLES)
+        tokens = source[np.linspace(0, len(source) - 1, n).round().astype(np.int64)]
+    if (text := scaling.describe_merged(tokens)) is not None:
+        warn_caller(text)
 
 
 def _check_count(name: str, given: Any) -> None:

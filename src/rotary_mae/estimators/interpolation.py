@@ -148,6 +148,8 @@ class Interpolation(RoMAEEstimator):
         """Return the statistics at the queries, in the form of the queries."""
         if statistics.are_calibrated:
             self._warn_if_not_calibrated()
+        if (merged := self.scaling_.describe_merged(tokens, queries.positions, queries.lengths)) is not None:
+            warn_caller(merged)
         distribution = interpolate(self.trained_models, tokens, queries)
         return format_predictions(distribution, queries, statistics, self.scaling_.schema)
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from rotary_mae._settings import as_settings
 from rotary_mae.batches.masking import Masking, Strategy
-from rotary_mae.data.sources import Source
+from rotary_mae.data.sources import Source, Subset
 from rotary_mae.estimators._fit.defaults import INTERPOLATE
 from rotary_mae.estimators._fit.initialization import scaling_for
 from rotary_mae.estimators._fit.restore import restore_on_failure
@@ -246,16 +246,16 @@ class RoMAEInterpolator(Interpolation):
         """
         source, initial = self._start_fit(X)
         seed = self._draw_seed()
-        scaling = scaling_for(source, initial, self.unit)
-        config = self._model_config(scaling, initial, queries="independent", distribution="gaussian")
-        model = self._new_model(lambda: RoMAEForPreTraining(config), seed, initial)
-        self.calibration_ = Calibration.uncalibrated(count_channels(scaling.schema))
         split = split_validation(len(source), self._calibration_fraction(len(source)), seed, groups=groups)
         training, is_withheld = source, None
         if self.validation_fraction and not len(split.validation):
             tokens = source[np.arange(len(source))]
             is_withheld = withhold_values(tokens, seed)
             source, training = tokens, tokens.select_tokens(~is_withheld)
+        scaling = scaling_for(Subset(training, split.training), initial, self.unit)
+        config = self._model_config(scaling, initial, queries="independent", distribution="gaussian")
+        model = self._new_model(lambda: RoMAEForPreTraining(config), seed, initial)
+        self.calibration_ = Calibration.uncalibrated(count_channels(scaling.schema))
         hiding = self.hiding_of_training
         self._train(model, training, split, scaling, INTERPOLATE, seed, initial=initial, hiding=hiding)
         self._calibrate(source, split, is_withheld, seed)

@@ -17,9 +17,9 @@ from torch import Tensor
 from rotary_mae.batches.batch import TokenBatch
 from rotary_mae.data.sources import Source, Subset
 from rotary_mae.estimators._fit.defaults import REGRESS, mean_length
-from rotary_mae.estimators._fit.initialization import pretrain_on_all, scaling_for
+from rotary_mae.estimators._fit.initialization import pretrain, scaling_for
 from rotary_mae.estimators._fit.restore import restore_on_failure
-from rotary_mae.estimators._fit.split import split_validation, weights_of
+from rotary_mae.estimators._fit.split import split_validation, weights_of, without_validation
 from rotary_mae.estimators._predict.batched import predict_batched
 from rotary_mae.estimators._predict.distribution import mixture_moments
 from rotary_mae.estimators.embedder import RoMAEEmbedder
@@ -250,13 +250,15 @@ class RoMAERegressor(RegressorMixin, RoMAEEstimator):
         targets = _as_numbers(labelled.labels)
         self.is_single_ = targets.ndim == 1
         targets = targets.reshape(len(targets), -1)
-        scaled_targets = self._scale_targets(targets, labelled.weights)
-        if labelled.n_missing and initial is None:
-            initial = pretrain_on_all(RoMAEEmbedder, self.get_params(), all_samples, seed, groups)
-        scaling = scaling_for(source, initial, self.unit)
-        config = self._model_config(scaling, initial, mean_length(source), distribution="gaussian")
-        model = self._new_model(lambda: RoMAEForPrediction(config, outputs=targets.shape[1]), seed, initial)
         split = split_validation(len(source), self.validation_fraction, seed, groups=labelled.groups)
+        scaled_targets = self._scale_targets(targets, split.training, labelled.weights)
+        if labelled.n_missing and initial is None:
+            others = without_validation(all_samples, labelled.indices[split.validation], groups)
+            initial = pretrain(RoMAEEmbedder, self.get_params(), *others, seed)
+        training = Subset(source, split.training)
+        scaling = scaling_for(training, initial, self.unit)
+        config = self._model_config(scaling, initial, mean_length(training), distribution="gaussian")
+        model = self._new_model(lambda: RoMAEForPrediction(config, outputs=targets.shape[1]), seed, initial)
         self._train(
             model,
             Subset(source, np.arange(len(source)), scaled_targets),
@@ -275,10 +277,13 @@ class RoMAERegressor(RegressorMixin, RoMAEEstimator):
         self._finish(self._validation_summary(validation, targets[split.validation], weights))
         return self
 
-    def _scale_targets(self, targets: Array, weights: Array | None) -> npt.NDArray[np.float32]:
-        """Fit the scaling of targets (n, k), and return them scaled."""
-        self.target_mean_ = np.average(targets, 0, weights)
-        std = np.sqrt(np.average(np.square(targets - self.target_mean_), 0, weights))
+    def _scale_targets(
+        self, targets: Array, training: npt.NDArray[np.int64], weights: Array | None
+    ) -> npt.NDArray[np.float32]:
+        """Fit the scaling of targets (n, k) to those of the training set, and return all of them scaled."""
+        fitted, weights = targets[training], weights_of(weights, training)
+        self.target_mean_ = np.average(fitted, 0, weights)
+        std = np.sqrt(np.average(np.square(fitted - self.target_mean_), 0, weights))
         self.target_scale_ = np.where(std > 0, std, 1.0)
         self.std_factor_ = np.ones(targets.shape[1])
         return ((targets - self.target_mean_) / self.target_scale_).astype(np.float32)

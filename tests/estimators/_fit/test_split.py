@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from rotary_mae.estimators._fit.split import split_validation
+from rotary_mae.estimators._fit.split import loss_weights, split_validation, without_validation
+from tests.builders import some_tokens
 
 
 def test_groups_are_not_divided_by_the_validation_split():
@@ -46,3 +47,31 @@ def test_every_class_has_a_training_sample() -> None:
             split = split_validation(len(strata), 0.1, seed, np.array(strata))
             assert set(np.array(strata)[split.training]) == set(strata)
             assert sorted([*split.training, *split.validation]) == list(range(len(strata)))
+
+
+def test_balanced_weights_are_those_of_the_training_set():
+    class_idx = np.array([0] * 6 + [1] * 2 + [0] * 1 + [1] * 9)
+    training = np.arange(8)
+    weights = loss_weights("balanced", np.array(["a", "b"]), class_idx, training, None)
+    assert weights[:8] == pytest.approx([8 / 12] * 6 + [2.0] * 2)
+    assert set(weights[8:].tolist()) == set(weights[:8].tolist())
+    given = loss_weights({"a": 1.0, "b": 3.0}, np.array(["a", "b"]), class_idx, training, np.full(18, 2.0))
+    assert given.tolist() == [2.0 if i == 0 else 6.0 for i in class_idx]
+
+
+def test_a_class_that_only_the_validation_set_has_counts_once():
+    class_idx = np.array([0, 0, 0, 1, 2, 2])
+    weights = loss_weights("balanced", np.array([3, 5, 7]), class_idx, np.arange(4), None)
+    assert weights == pytest.approx([4 / 6] * 3 + [2.0, 1.0, 1.0])
+    assert loss_weights(None, np.array([3, 5, 7]), class_idx, np.arange(4), None) is None
+
+
+def test_samples_of_validation_groups_are_left_out():
+    tokens = some_tokens([2] * 6)
+    source, groups = without_validation(tokens, np.array([1, 4]), None)
+    assert source.ids.tolist() == [0, 2, 3, 5]
+    assert groups is None
+    source, groups = without_validation(tokens, np.array([1]), np.array(["a", "b", "b", "c", "c", "a"]))
+    assert source.ids.tolist() == [0, 3, 4, 5]
+    assert groups.tolist() == ["a", "c", "c", "a"]
+    assert without_validation(tokens, np.array([], int), None)[0] is tokens

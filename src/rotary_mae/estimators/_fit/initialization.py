@@ -1,4 +1,4 @@
-"""Initial weights and scaling of a fit: from ``init``, from pre-training on all samples, or new."""
+"""Initial weights and scaling of a fit: from ``init``, from pre-training, or new."""
 
 from __future__ import annotations
 
@@ -100,10 +100,10 @@ def seeded_model(seed: int, make: Callable[[], Any]) -> Any:
         return make()
 
 
-def pretrain_on_all(
-    make_embedder: Callable[..., Any], parameters: Mapping[str, Any], source: Source, seed: int, groups: Any
+def pretrain(
+    make_embedder: Callable[..., Any], parameters: Mapping[str, Any], source: Source, groups: Any, seed: int
 ) -> Pretrained:
-    """Pre-train a model on all samples, for a fit in which some samples have no label.
+    """Pre-train a model, for a fit in which some samples have no label.
 
     Pre-training has half of ``max_minutes``, and the sub-folder ``pretraining`` of the run folder.
 
@@ -114,11 +114,11 @@ def pretrain_on_all(
     parameters : mapping
         Constructor parameters of the estimator that is fitted; those that the embedder has are used.
     source : Source
-        All samples.
-    seed : int
-        Seed of the fit.
+        B samples: all of the fit but the validation samples.
     groups : array, shape (B,), or None
         Groups that the validation split does not divide.
+    seed : int
+        Seed of the fit.
 
     Returns
     -------
@@ -134,6 +134,6 @@ def pretrain_on_all(
     settings["max_minutes"] = None if max_minutes is None else max_minutes / 2
     settings["random_state"] = seed
     if parameters["verbose"]:
-        print(f"some of the {len(source)} samples have no label: pre-training on all of them first")
+        print(f"some samples have no label: pre-training on {len(source)} samples first")
     model: Pretrained = make_embedder(**settings).fit(source, groups=groups).model_
     return model

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from rotary_mae.data.sources import Source, Subset
+
 # A score on one or two samples measures nothing, so smaller sets are not split. Not tuned.
 MIN_SAMPLES_TO_SPLIT = 20
 
@@ -32,6 +34,44 @@ def weights_of(sample_weight: npt.NDArray[Any] | None, chosen: npt.NDArray[np.in
         return None
     weights: npt.NDArray[Any] = sample_weight[chosen]
     return weights
+
+
+def loss_weights(
+    class_weight: Any,
+    classes: npt.NDArray[Any],
+    class_idx: npt.NDArray[np.int64],
+    training: npt.NDArray[np.int64],
+    sample_weight: npt.NDArray[Any] | None,
+) -> npt.NDArray[np.float32] | None:
+    """Return the products of the weights of samples and of their classes, or None without any.
+
+    Parameters
+    ----------
+    class_weight : mapping, "balanced", or None
+        Weights of the classes. "balanced" gives the classes of the training set the same total weight in it. A class
+        that is in the validation set alone, because groups are not divided, then has the weight 1.
+    classes : array, shape (n_classes,)
+        Classes in ascending order.
+    class_idx : array of int, shape (n,)
+        Class of each sample.
+    training : array of int, shape (n_training,)
+        Samples of the training set.
+    sample_weight : array, shape (n,), or None
+        Weights of the samples.
+
+    Returns
+    -------
+    array of float32, shape (n,), or None
+        Weights in the loss.
+    """
+    from sklearn.utils import compute_class_weight
+
+    if class_weight is None:
+        return None if sample_weight is None else sample_weight.astype(np.float32)
+    known = np.unique(class_idx[training]) if isinstance(class_weight, str) else np.arange(len(classes))
+    by_class = np.ones(len(classes))
+    by_class[known] = compute_class_weight(class_weight, classes=classes[known], y=classes[class_idx[training]])
+    return ((1.0 if sample_weight is None else sample_weight) * by_class[class_idx]).astype(np.float32)
 
 
 def split_validation(
@@ -92,6 +132,36 @@ def split_validation(
         if strata is not None:
             training, validation = _with_every_class(training, validation, strata)
     return TrainValidationSplit(np.sort(training), np.sort(validation))
+
+
+def without_validation(
+    source: Source, validation_idx: npt.NDArray[np.int64], groups: npt.NDArray[Any] | None
+) -> tuple[Source, npt.NDArray[Any] | None]:
+    """Return all samples but those of the validation set, and their groups.
+
+    Parameters
+    ----------
+    source : Source
+        B samples.
+    validation_idx : array of int, shape (n_validation,)
+        Samples of the validation set.
+    groups : array, shape (B,), or None
+        Groups; the other samples of the groups of the validation set are left out too.
+
+    Returns
+    -------
+    source : Source
+        The n other samples.
+    groups : array, shape (n,), or None
+        Their groups.
+    """
+    is_validation = np.zeros(len(source), bool)
+    is_validation[validation_idx] = True
+    if groups is not None:
+        is_validation = np.isin(groups, groups[is_validation])
+    others = np.flatnonzero(~is_validation)
+    groups = None if groups is None else groups[others]
+    return (source if len(others) == len(source) else Subset(source, others)), groups
 
 
 def _with_every_class(
