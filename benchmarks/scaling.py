@@ -4,11 +4,11 @@
 
 - lengths: pre-training of a small model on 16 384 tokens per batch, in samples of 64 to 16 384 tokens, with full
   attention, with a window of about 128 tokens, and by the padded reference where its dense mask fits into memory.
-- spreads: samples with the same mean and growing dispersion of lengths.
+- spreads: samples whose lengths have the same mean and a growing standard deviation of their logarithm.
 - disk: 1 thousand to 10 million series in a cache (see ``disk``).
 - processes: the same training by 1 and 2 processes of one thread each (see ``processes``).
 
-Implementations take turns; seconds are medians.
+Each round measures all implementations one after the other; seconds are medians over the rounds.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from rotary_mae.nn.kernel_cache import limit_kernel_caches
 
 LENGTHS = (64, 256, 1024, 4096, 16_384)
 LONGEST_PADDED = 1024
-SIGMAS = (0.0, 0.4, 0.8, 1.2)
+SIGMAS = (0.0, 0.4, 0.8, 1.2)  # standard deviations of log length
 SAMPLES_ON_DISK = (1_000, 10_000, 100_000, 1_000_000, 10_000_000)
 
 

@@ -47,7 +47,7 @@ class ClassifierResult:
 
 
 class SelectedSamples(GeneratedSource):
-    """Some samples of a source, with other targets and scaled.
+    """Samples selected from a source, optionally scaled and with other targets.
 
     Parameters
     ----------
@@ -205,8 +205,8 @@ def _data_shape(scaling: rm.Scaling) -> dict[str, Any]:
 def boosted_trees(training: Array, labels: Array, test: Array, n_classes: int, seed: int) -> Array:
     """Return (B, classes) probabilities by gradient boosting on (n, F) features.
 
-    The settings are scikit-learn's, with smaller leaves and L2 regularisation. Without regularisation the leaves of a
-    rare class grow without bound: on LSST that was worse than always predicting the largest class.
+    The settings are the defaults of scikit-learn, but smaller leaves and L2 regularisation. Without regularisation, the
+    leaf values of a rare class grow without bound: on LSST that was worse than always predicting the largest class.
     """
     trees = HistGradientBoostingClassifier(min_samples_leaf=5, l2_regularization=1.0, random_state=seed)
     trees.fit(training, labels)

@@ -192,7 +192,7 @@ def validation_score(run: Run) -> tuple[float, int]:
     return float(np.mean(losses)), n_parameters
 
 
-# n_views: versions of a training clip; n_asked: versions of a test clip
+# n_views: augmented versions of a training clip; n_asked: of a test clip. Result files have these names too.
 QUICK: dict[str, Any] = {
     "sources": [],
     "n_per_fold": None,
@@ -202,7 +202,7 @@ QUICK: dict[str, Any] = {
     "scaling": {},
     "model": {"size": "tiny-shallow", "cls": False, "normalize_targets": True},
     "classifier": {},
-    # 5 and 16 epochs of eight versions are 40 and 128 epochs of the clips
+    # with eight versions of each clip, 5 and 16 epochs are 40 and 128 epochs over the clips
     "pretraining": {"epochs": 5, "batch_size": 16, "learning_rate": 1e-3, "average": 0.1, "precision": "bf16"},
     "fine_tuning": {
         "epochs": 16,
@@ -240,8 +240,13 @@ EXPERIMENT = Experiment(
     title="Classification of environmental sounds",
     source="Table 3",
     profiles={
-        "quick": Profile(QUICK, 33, 2, "data: ESC-10; extra audio"),
-        "paper": Profile(PAPER, 20_000, 16, "data: ESC-50, AudioSet-20k and LibriSpeech as folders of files; a GPU"),
+        "quick": Profile(QUICK, minutes=33, memory_gib=2, needs="data: ESC-10; extra audio"),
+        "paper": Profile(
+            PAPER,
+            minutes=20_000,
+            memory_gib=16,
+            needs="data: ESC-50, AudioSet-20k and LibriSpeech as folders of files; a GPU",
+        ),
     },
     stages=stages,
     trial={"n_per_fold": 20, "n_views": 2, "n_asked": 2},

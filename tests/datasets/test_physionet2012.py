@@ -98,7 +98,7 @@ def test_wrong_arguments_are_errors(archive: Path, outcomes: Path) -> None:
     ("files", "message"),
     [
         ({"README": "text"}, "no stays"),
-        ({"5.txt": HEAD + FIRST.replace("HR", "HeartRate")}, "'HeartRate' is none of the challenge's"),
+        ({"5.txt": HEAD + FIRST.replace("HR", "HeartRate")}, "'HeartRate' is not a variable of the challenge"),
         ({"5.txt": HEAD + FIRST.replace("73", "many")}, "set-a.tar.gz is not the table.*many"),
         ({"5.txt": HEAD + FIRST.replace("00:07", "7h")}, "'7h' is not a time"),
         ({"5.txt": HEAD + FIRST.replace("RecordID", "Age")}, "RecordID exactly once"),

@@ -125,7 +125,7 @@ def test_every_estimator_warns_once_at_the_line_of_the_user_loaded_or_not(estima
 
 def test_a_channel_that_all_fitted_samples_had_and_no_new_one_has_is_named(fitted):
     df = light_curves(7, seed=5)
-    with pytest.warns(rm.DataShiftWarning, match="'r', which 100% of the fitted samples have, is in none of these"):
+    with pytest.warns(rm.DataShiftWarning, match="'r', which 100% of the fitted samples have, is in no new sample"):
         fitted["classifier"].predict(df[df["band"] == "g"])
     with warnings.catch_warnings():
         warnings.simplefilter("error", rm.DataShiftWarning)

@@ -115,7 +115,7 @@ def test_a_sample_may_have_no_queries(itp):
 
 def test_a_channel_without_observations_can_be_predicted(itp):
     only_r = FRESH[FRESH["band"] == "r"]
-    with pytest.warns(DataShiftWarning, match="'g', which 100% of the fitted samples have, is in none of these"):
+    with pytest.warns(DataShiftWarning, match="'g', which 100% of the fitted samples have, is in no new sample"):
         predicted = itp.predict(only_r, at=grid(FRESH), return_std=True)
     assert np.isfinite(predicted["value"]).all()
     assert (predicted["std"] > 0).all()

@@ -7,7 +7,7 @@ from rotary_mae.training.seeding import random_state, seeded, seeded_training, s
 
 
 @pytest.mark.parametrize("context", [lambda seed: seeded(seed), lambda seed: seeded_training(seed, rank=0)])
-def test_a_seed_repeats_and_the_caller_draws_as_before(context):
+def test_equal_seeds_give_equal_draws_and_the_global_random_state_is_restored(context):
     torch.manual_seed(5)
     expected = torch.rand(4)
     torch.manual_seed(5)

@@ -1,4 +1,4 @@
-"""Properties of a whole training, and what it refuses."""
+"""Properties of complete trainings, and errors for invalid input."""
 
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ from tests.training.runs import (
 def test_eight_samples_can_be_overfitted_by_an_autoencoder():
     config = quiet(epochs=300, batch_size=8, learning_rate=1e-2, hiding=Masking(fraction=0.25))
     model = autoencoder(decoder={"width": 24, "heads": 2, "depth": 2})
-    losses = [line["loss"] for line in rm.train(model, waves((8,) * 8), config).history]
+    losses = [epoch["loss"] for epoch in rm.train(model, waves((8,) * 8), config).history]
     assert np.mean(losses[-20:]) < 0.1 * np.mean(losses[:5])
 
 
@@ -35,7 +35,7 @@ def test_eight_samples_can_be_overfitted_by_a_classifier():
 
 @pytest.mark.parametrize("is_weighted", [False, True])
 @pytest.mark.parametrize("make", [autoencoder, classifier])
-def test_four_accumulated_batches_of_8_update_as_one_of_32(make, is_weighted):
+def test_four_accumulated_batches_of_8_give_the_update_of_one_batch_of_32(make, is_weighted):
     lengths = np.random.default_rng(1).integers(2, 14, 32)
     weight = np.random.default_rng(2).uniform(0.0, 3.0, 32) if is_weighted else None
     models = []
@@ -55,7 +55,7 @@ def test_samples_of_weight_0_are_left_out(make):
     with_zeros = rm.train(weighted, tokens, config, sample_weight=np.r_[np.ones(n), np.zeros(12 - n)])
     without = rm.train(fewer, tokens[:n], config)
     assert_same_weights(weighted, fewer, atol=2e-6)
-    losses = [[line["loss"] for line in result.history] for result in (with_zeros, without)]
+    losses = [[epoch["loss"] for epoch in result.history] for result in (with_zeros, without)]
     assert losses[0] == pytest.approx(losses[1], abs=1e-5)
 
 
@@ -63,18 +63,18 @@ def test_samples_of_weight_0_are_left_out(make):
 @pytest.mark.parametrize(
     ("weight", "message"),
     [
-        (np.ones(3), r"must be of shape \(21,\), a weight a sample, got \(3,\)"),
+        (np.ones(3), r"must be \(21,\), one a sample, got shape \(3,\)"),
         (np.r_[-1.0, np.ones(20)], "must be finite numbers of at least 0, 1 of them are not"),
         (np.full(21, np.nan), "must be finite numbers of at least 0, 21 of them are not"),
         (np.zeros(21), "is zero for every sample"),
     ],
 )
-def test_weights_without_a_meaning_are_errors(name, weight, message):
+def test_invalid_sample_weights_are_errors(name, weight, message):
     with pytest.raises(ValueError, match=f"{name} {message}"):
         rm.train(autoencoder(), waves(), quiet(), validation=waves(), **{name: weight})
 
 
-def test_a_seed_repeats_a_training_and_the_caller_draws_as_before():
+def test_equal_seeds_give_equal_weights_and_the_global_random_state_is_restored():
     torch.manual_seed(123)
     expected = torch.rand(3)
     models = [classifier(dropout=0.2), classifier(dropout=0.2)]
@@ -116,15 +116,15 @@ def test_bf16_learns_and_keeps_weights_and_positions_in_float32():
 
 
 @pytest.mark.parametrize("fraction", [0.0, 1.0])
-def test_no_or_nearly_all_tokens_may_be_masked(fraction):
+def test_the_masked_fraction_may_be_0_or_1(fraction):
     result = rm.train(autoencoder(), waves(), quiet(hiding=Masking(fraction=fraction)))
-    losses = [line["loss"] for line in result.history]
+    losses = [epoch["loss"] for epoch in result.history]
     assert np.isfinite(losses).all()
     assert (np.array(losses) > 0).all() == (fraction > 0)
 
 
-def test_a_source_on_disk_trains_as_one_in_memory_that_is_read_in_blocks(tmp_path):
-    # fewer samples than a block on disk, so that both are shuffled as one
+def test_a_cache_and_a_source_in_memory_that_is_read_in_blocks_give_equal_weights(tmp_path):
+    # fewer samples than a block, so that both sources are shuffled as one block
     tokens = waves(LENGTHS * 4)
     cached = rm.write_cache(tokens, tmp_path / "cache")
     in_memory, on_disk, reopened = classifier(), classifier(), classifier()
@@ -167,7 +167,7 @@ def test_an_empty_set_is_a_clear_error(empty):
         rm.train(autoencoder(), given["tokens"], quiet(), validation=given["validation"])
 
 
-def test_other_objects_than_models_and_sources_are_named():
+def test_errors_name_the_type_of_what_is_not_a_model_or_a_source():
     with pytest.raises(TypeError, match="needs a RoMAEForPreTraining or RoMAEForPrediction, got RoMAEClassifier"):
         rm.train(rm.RoMAEClassifier(), waves(), quiet())
     with pytest.raises(TypeError, match="needs a TokenSet or another Source, got list; make tokens of it first"):
@@ -193,7 +193,7 @@ def test_classes_that_the_model_does_not_have_are_a_clear_error():
         (np.full(16, 5), "classes, 0 to 1"),
     ],
 )
-def test_targets_that_cannot_be_learned_are_a_clear_error(targets, message):
+def test_targets_that_do_not_fit_the_model_are_a_clear_error(targets, message):
     tokens = waves()
     targets = np.resize(targets, (len(tokens), *targets.shape[1:]))
     with pytest.raises(ValueError, match=message):

@@ -66,7 +66,10 @@ def demo(data: Literal["simulated", "s82"] = "simulated", out: Path = Path("runs
 def _train_and_score(
     data: DemoData, seed: int, results: DemoResults, console: Console
 ) -> tuple[RoMAEInterpolator, RoMAEClassifier, Indices]:
-    """Train all methods on one split, add their scores to ``results``; the third value is the test set."""
+    """Train all methods on one split and add their scores to ``results``.
+
+    Return the interpolator, the fine-tuned classifier and the indices of the test set.
+    """
     tokens, classes = data.tokens, np.asarray(data.tokens.targets)
     training, labelled, test = _split(data, classes, seed)
     results.counts = {"pre-training": len(training), "labelled": len(labelled), "test": len(test)}

@@ -34,7 +34,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "info": ("inspect:info", "describe a run or a data file"),
     "convert": ("train:convert", "convert a checkpoint of the paper's code to a folder for --init"),
 }
-"""Module and function of each command, and a line for the overview."""
+"""Module and function of each command, and a one-line summary for the overview."""
 
 
 def run(arguments: list[str]) -> int:
@@ -114,7 +114,7 @@ def make_parser(command: str) -> ArgumentParser:
 
 
 class PlainHelp(DefaultHelpFormatter):
-    """Help without Python types, and with flags as people type them."""
+    """Help without Python types, and with dashes in the names of flags."""
 
     def format_help(self) -> str:
         """Return the help text, with dashes in the names of flags."""

@@ -43,7 +43,7 @@ _COLUMNS = {
 }
 
 _MISSING = -1.0
-"""Stands for a missing descriptor in the files."""
+"""Value of a missing descriptor in the files."""
 
 _RECORD, _SKIPPED = -1, -2
 """Indices of the variable RecordID and of variables that are not read."""
@@ -55,15 +55,15 @@ def load_physionet2012(
     """Load ICU stays with in-hospital death (Silva et al. 2012, PhysioNet/CinC challenge).
 
     A token is a measurement: value in the variable's own unit, positions (minute 0 to 2880 since admission, index of
-    the variable), by minute and otherwise in the order of the file. Repeated measurements stay repeated.
+    the variable). Tokens are sorted by minute and otherwise in the order of the file. Duplicates are kept.
 
-    -1 is a missing descriptor (in Gender, Height and Weight) and no token. The other negative values are 41
-    temperatures from -12.5 to -17.8 degrees, most of them 0 degrees Fahrenheit; they are kept.
+    The files write -1 for a missing descriptor (Gender, Height, Weight), which becomes no token. The other negative
+    values are 41 temperatures from -12.5 to -17.8 degrees, most of them 0 degrees Fahrenheit; they are kept.
 
     Parameters
     ----------
     sets : sequence of str, default ("a", "b")
-        Sets of 4000 stays each. 3 and 7 stays have only descriptors and are left out.
+        Sets of 4000 stays each. 3 stays of set a and 7 of set b have only descriptors and are left out.
     statics : sequence of str, default ("Age", "Gender", "Height", "ICUType")
         Descriptors to keep, as static covariates: tokens with an index after all channels, before the stay's first
         measurement and at its minute.
@@ -147,7 +147,7 @@ def _variable_index(name: str, index: dict[str, int]) -> int:
     if name == "RecordID":
         return _RECORD
     if name not in (*STATICS, *SERIES):
-        raise ValueError(f"variable {name!r} is none of the challenge's: {(*STATICS, *SERIES)}")
+        raise ValueError(f"variable {name!r} is not a variable of the challenge: {(*STATICS, *SERIES)}")
     return index.get(name, _SKIPPED)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from rotary_mae._atomic import user_path
 from rotary_mae.data.indexing import token_indices
 from rotary_mae.data.schema import Schema
 from rotary_mae.data.tokens import TokenSet
@@ -40,7 +41,7 @@ def load_elasticc(*, alerts_only: bool = False, n_per_class: int | None = None) 
     alerts_only : bool, default False
         Only measurements that a broker would receive; see ``read_snana``.
     n_per_class : int, optional
-        Number of objects of each class, from the first; None for all.
+        Number of objects of each class, in the order of the files; None for all.
 
     Returns
     -------
@@ -54,7 +55,7 @@ def load_elasticc(*, alerts_only: bool = False, n_per_class: int | None = None) 
     ImportError
         If astropy is not installed (extra ``fits``).
     """
-    root = Path(os.environ.get(DATA_VARIABLE) or ".") / FOLDER
+    root = user_path(os.environ.get(DATA_VARIABLE) or ".") / FOLDER
     folders = sorted(path for path in root.glob("ELASTICC_TRAIN_*") if path.is_dir())
     if not folders:
         raise FileNotFoundError(
@@ -86,7 +87,7 @@ def read_snana(
         Only measurements that a broker would receive: from 30 days before the first alert to the last detection,
         without saturated ones.
     n : int, optional
-        Number of objects, from the first; None for all.
+        Number of objects, in the order of the files; None for all.
 
     Returns
     -------
@@ -113,7 +114,7 @@ def read_snana(
 def _read_pair(head: Path, bands: tuple[str, ...], alerts_only: bool, n: int | None) -> TokenSet | None:
     objects = _table(head, ("SNID", "PTROBS_MIN", "PTROBS_MAX", "SNTYPE"))
     observations = _table(head.with_name(head.name.replace("_HEAD.", "_PHOT.")), ("MJD", "FLUXCAL", "FLUXCALERR"))
-    # row numbers start at 1, and the row that ends an object belongs to none
+    # row numbers start at 1, and an end marker, which belongs to no object, follows the last row of each object
     first, last = objects["PTROBS_MIN"].astype(np.int64)[:n] - 1, objects["PTROBS_MAX"].astype(np.int64)[:n]
     if len(first) and (first.min() < 0 or last.max() > len(observations["MJD"])):
         raise ValueError(f"{head} points at row {last.max()} of a PHOT table of {len(observations['MJD'])} rows")
@@ -146,7 +147,7 @@ def _table(path: Path, needed: Sequence[str]) -> dict[str, npt.NDArray[Any]]:
     except ImportError as error:
         raise ImportError("FITS files are read with astropy: pip install 'rotary-mae[fits]'") from error
     if not path.exists():
-        raise FileNotFoundError(f"{path} is missing; HEAD and PHOT files lie beside each other")
+        raise FileNotFoundError(f"{path} is missing; HEAD and PHOT files must be in one folder")
     with fits.open(path, memmap=False) as opened:
         data = opened[1].data
         columns = {name: np.asarray(data[name]) for name in data.names}

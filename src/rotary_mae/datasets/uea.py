@@ -23,9 +23,9 @@ SPLITS = ("train", "test")
 def load_uea(name: str, split: str = "train") -> TokenSet:
     """Load one split of a classification problem of the UEA archive (Bagnall et al. 2018, arXiv 1811.00075).
 
-    A token is a time step: values are the dimensions, with channels "0", "1", ..., and the position is the number of
-    the step. A missing value is 0 and all dimensions then have an observed flag; a step without observed values is no
-    token.
+    A token is a time step: values are the dimensions, with channels "0", "1", ..., and the position is the index of
+    the step. If values are missing, they are 0, and all dimensions have an observed flag. A step without observed
+    values becomes no token.
 
     Parameters
     ----------
@@ -107,7 +107,7 @@ class _Cases:
         numbers = np.arange(len(steps)) - np.repeat(np.cumsum(n_steps) - n_steps, n_steps)
         values, is_observed = np.nan_to_num(steps[is_kept], nan=0.0), is_observed[is_kept]
         roles = ("value",) * n_channels
-        # by the header too, so that both splits have flags if only one of them lacks values
+        # the header may announce missing values, so that both splits have flags if only one of them lacks values
         if self.may_lack_values or not is_observed.all():
             values = np.concatenate([values, is_observed], axis=1)
             roles += ("observed",) * n_channels

@@ -37,13 +37,14 @@ MIN_VALUES, MIN_GAPS = 5, 3
 # Probabilities of the quantiles of values in a profile.
 QUANTILES = (0.001, 0.5, 0.999)
 
-# Probability below which a channel is not missing in all new samples by chance.
-MISSING_BY_CHANCE = 1e-3
+# Probability below which a channel is not missing in all new samples by chance. A channel that all samples of the fit
+# have may still be missing in new ones, so its probability is at most this. Not tuned.
+MISSING_BY_CHANCE, MAX_PRESENCE = 1e-3, 0.9
 
-# Distance of the quantiles 0.05 and 0.95 of a normal distribution, in standard deviations.
+# Distance between the quantiles 0.05 and 0.95 of a normal distribution, in standard deviations.
 CENTRAL_90_WIDTH = 3.29
 
-# A factor between units of time, the smaller unit and the larger one.
+# Factor between two units of time, the smaller unit and the larger one.
 UNITS_BY_FACTOR = {
     24.0: ("hours", "days"),
     60.0: ("minutes", "hours"),
@@ -53,6 +54,9 @@ UNITS_BY_FACTOR = {
     86_400.0: ("seconds", "days"),
     365.25: ("days", "years"),
 }
+
+# Largest difference of logarithms at which a factor is named as one of units. Not tuned.
+UNIT_TOLERANCE = 0.25
 
 
 class DataShiftWarning(UserWarning):
@@ -72,7 +76,7 @@ class AxisProfile:
     single_gap_std : float
         Robust standard deviation of single gaps.
     n_samples, n_gaps : int
-        Samples and gaps behind these numbers.
+        Number of samples and of gaps from which these numbers are computed.
     """
 
     gap: float
@@ -99,7 +103,7 @@ class ChannelProfile:
     log_std, log_std_std : float
         Median and robust standard deviation, over the samples, of the logarithm of a sample's standard deviation.
     n_with_std : int
-        Samples behind ``log_std``.
+        Number of samples from which ``log_std`` is computed.
     """
 
     quantiles: tuple[float, ...]
@@ -110,7 +114,7 @@ class ChannelProfile:
     n_with_std: int
 
 
-# Keys of estimator.json that have other names than the fields.
+# Keys of estimator.json that differ from the names of the fields. They are kept, so that older files can be read.
 _JSON_KEYS = {
     "gap_std": "gap_spread",
     "span_std": "span_spread",
@@ -176,17 +180,19 @@ class DataProfile:
         return cls(axes, channels, content["n_samples"])
 
     def differences(self, new: DataProfile) -> list[str]:
-        """Return a sentence for each clear difference of a new profile; there is none for thinned or short samples."""
+        """Return a sentence for each clear difference of a new profile. Thinning or shortening samples gives none."""
         shared = [name for name in self.axes if name in new.axes]
         found = [_compare_axis(name, self.axes[name], new.axes[name]) for name in shared]
-        # a piece of a series varies less than the whole
+        # a series of less than half the span may vary less, so that a small standard deviation is no shift
         is_short = any(new.axes[name].span < self.axes[name].span - np.log(2) for name in shared)
         for name, fitted in self.channels.items():
             given = new.channels.get(name)
             if given is not None and given.n_values:
                 found.append(_compare_channel(name, fitted, given, is_short))
-            elif fitted.presence > 0 and (1.0 - min(fitted.presence, 0.9)) ** new.n_samples <= MISSING_BY_CHANCE:
-                found.append(f"{name!r}, which {fitted.presence:.0%} of the fitted samples have, is in none of these")
+                continue
+            p_missing = (1.0 - min(fitted.presence, MAX_PRESENCE)) ** new.n_samples
+            if fitted.presence > 0 and p_missing <= MISSING_BY_CHANCE:
+                found.append(f"{name!r}, which {fitted.presence:.0%} of the fitted samples have, is in no new sample")
         return [sentence for sentence in found if sentence is not None]
 
 
@@ -314,15 +320,15 @@ def _compare_axis(name: str, fitted: AxisProfile, new: AxisProfile) -> str | Non
     gap, span = new.gap - fitted.gap, new.span - fitted.span
     gap_error = fitted.gap_std / np.sqrt(n_samples) + fitted.single_gap_std / np.sqrt(n_gaps)
     gap_noise, span_noise = N_STANDARD_ERRORS * gap_error, N_STANDARD_ERRORS * fitted.span_std / np.sqrt(n_samples)
-    are_both = abs(gap) > SHIFT_THRESHOLD + gap_noise and abs(span) > SHIFT_THRESHOLD + span_noise and gap * span > 0
+    both_differ = abs(gap) > SHIFT_THRESHOLD + gap_noise and abs(span) > SHIFT_THRESHOLD + span_noise and gap * span > 0
     medians = (
         f"median gap {np.exp(new.gap):.3g}, at fit {np.exp(fitted.gap):.3g}; median span {np.exp(new.span):.3g}, at "
         f"fit {np.exp(fitted.span):.3g}"
     )
-    if are_both and abs(gap - span) < SHIFT_THRESHOLD + gap_noise + span_noise:
+    if both_differ and abs(gap - span) < SHIFT_THRESHOLD + gap_noise + span_noise:
         both = (gap + span) / 2
         return f"{name}s look {_factor(both)} ({medians}){_unit_hint(both)}"
-    # thinning a mixture of short and long gaps leaves the long ones
+    # thinning removes short gaps more often than long ones, which increases the median gap
     if new.n_gaps >= MIN_GAPS and abs(gap) > LARGE_SHIFT_THRESHOLD + gap_noise + 2 * fitted.single_gap_std:
         return f"the steps in {name} are {_factor(gap)} ({medians})"
     if span > LARGE_SHIFT_THRESHOLD + span_noise:
@@ -336,7 +342,7 @@ def _factor(log_factor: float) -> str:
 
 def _unit_hint(log_factor: float) -> str:
     for factor, (small, large) in UNITS_BY_FACTOR.items():
-        if abs(abs(log_factor) - np.log(factor)) < 0.25:
+        if abs(abs(log_factor) - np.log(factor)) < UNIT_TOLERANCE:
             new, fitted = (small, large) if log_factor > 0 else (large, small)
             return f": {new} instead of {fitted}?"
     return ""

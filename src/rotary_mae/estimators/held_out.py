@@ -48,7 +48,7 @@ def predict_held_out(
     estimator : RoMAEEstimator
         A fitted estimator.
     source : Source
-        Samples that it was not trained on. Of more than 1000 samples some are drawn, the same at every call.
+        Samples that it was not trained on. Of more than 1000 samples, 1000 are drawn, the same at every call.
     about : mapping
         Description of the samples, as JSON can hold it; the report shows it.
     labels : array, shape (B,) or (B, k), optional
@@ -114,7 +114,7 @@ def _number_columns(estimator: RoMAERegressor, samples: Subset, about: dict[str,
 
 
 def _embeddings(estimator: RoMAEEstimator, samples: Subset) -> Array:
-    """Return the (B, W) inputs of the head; for models without a head the means of the tokens."""
+    """Return the inputs (B, W) of the head, or the mean states of the tokens for models without a head."""
     model: Any = estimator.model_
 
     def embed(batch: TokenBatch) -> Tensor:
@@ -135,7 +135,7 @@ def _masked_tables(estimator: RoMAEEstimator, samples: Subset, about: dict[str, 
     if not predictions.is_masked.any():
         return {}
     about["metrics"] = predictions.metrics()
-    # tokens with several axes, such as patches of images, cannot be drawn as a line
+    # tokens with several axes, such as patches of images, cannot be drawn as curves
     if tokens.axes[1:] not in ((), ("channel",)):
         return {}
     drawn = _drawable(tokens)
@@ -153,7 +153,7 @@ def _describe_masking(hiding: Masking) -> str:
 
 
 def _drawable(tokens: TokenSet) -> Array:
-    """Return the indices of some samples to draw, of the longer half: little of a short one is visible."""
+    """Return the indices of samples to draw: of the longer half, because little of a short sample is visible."""
     long = np.flatnonzero(tokens.lengths >= np.median(tokens.lengths))
     return long[_draw(len(long), MAX_CURVES)]
 
@@ -212,7 +212,7 @@ def _draw(n: int, max_n: int) -> Array:
 
 
 def _label_column(targets: Array) -> Any:
-    """Return floats as they are (of several the first), anything else as text."""
+    """Return the first target of each sample: floats unchanged, others as text."""
     first = targets[:, 0] if targets.ndim == 2 else targets
     return first.astype(np.float64) if first.dtype.kind == "f" else _texts(first)
 

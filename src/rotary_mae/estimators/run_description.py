@@ -1,4 +1,4 @@
-"""Description of a run folder in words, for ``romae info`` and reports."""
+"""Description of a run folder as text, for ``romae info`` and reports."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from rotary_mae._atomic import user_path
 from rotary_mae.data.scaling import Scaling
 from rotary_mae.estimators.saving import DESCRIPTION
 from rotary_mae.evaluation.fit_summary import FitSummary
@@ -20,7 +21,7 @@ MAX_NAMES = 20
 def is_run(path: str | Path) -> bool:
     """Return True for the folder of a run, an estimator or a checkpoint."""
     names = (DESCRIPTION, "run.json", "config.json", "model_config.json")
-    return any((Path(path) / name).is_file() for name in names)
+    return any((user_path(path) / name).is_file() for name in names)
 
 
 def describe_run(path: str | Path) -> dict[str, str]:
@@ -44,7 +45,7 @@ def describe_run(path: str | Path) -> dict[str, str]:
     folder = RunFolder(path)
     lines: dict[str, str] = {}
     if (folder.path / "model_config.json").is_file():
-        return {"model": "a checkpoint of the paper's code; romae convert makes a folder of it that --init takes"}
+        return {"model": "a checkpoint of the paper's code; convert it with romae convert to a folder for --init"}
     if (folder.path / DESCRIPTION).is_file():
         lines |= _describe_estimator(_read(folder.path / DESCRIPTION))
     if folder.best.exists() or folder.last.exists() or (folder.path / "config.json").is_file():
@@ -59,11 +60,11 @@ def describe_run(path: str | Path) -> dict[str, str]:
 def _describe_estimator(content: dict[str, Any]) -> dict[str, str]:
     lines = {"estimator": content["estimator"]}
     if columns := content["parameters"].get("columns"):
-        lines["columns"] = ", ".join(f"{name} {_joined(value)}" for name, value in columns.items() if value)
+        lines["columns"] = ", ".join(f"{name} {_join_names(value)}" for name, value in columns.items() if value)
     if classes := content["fitted"].get("classes"):
-        lines["classes"] = _joined(classes)
+        lines["classes"] = _join_names(classes)
     if (n_members := content["parameters"].get("n_estimators", 1)) > 1:
-        lines["members"] = f"{n_members}, from different seeds; the lines below are of the first"
+        lines["members"] = f"{n_members}, from different seeds; the rest describes the first"
     if summary := content.get("summary"):
         lines["summary"] = str(FitSummary.from_json(summary))
     return lines
@@ -87,13 +88,13 @@ def _describe_scaling(scaling: Scaling) -> dict[str, str]:
     schema = scaling.schema
     units = ", ".join(f"{schema.axes[axis]} {scaling.unit[axis]:g}" for axis in schema.continuous_axes)
     lines = {
-        "layout": f"{schema.layout}, axes {_joined(schema.axes)}",
+        "layout": f"{schema.layout}, axes {_join_names(schema.axes)}",
         "unit": units + (" (s)" if schema.times is not None else ""),
     }
     if schema.channels:
-        lines["channels"] = _joined(schema.channels)
+        lines["channels"] = _join_names(schema.channels)
     if schema.statics:
-        lines["static"] = _joined(schema.statics)
+        lines["static"] = _join_names(schema.statics)
     return lines
 
 
@@ -140,7 +141,7 @@ def _read(path: Path) -> dict[str, Any]:
     return content
 
 
-def _joined(names: Any) -> str:
+def _join_names(names: Any) -> str:
     if isinstance(names, str):
         return names
     texts = [str(name) for name in names]

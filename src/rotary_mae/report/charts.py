@@ -18,13 +18,13 @@ N_COLOURS = 8
 """Colours $c0 to $c7 of page.css."""
 
 SYMBOLS = ("circle", "square", "diamond", "cross", "x", "triangle-up")
-"""Tell classes of the same colour apart, if there are more classes than colours."""
+"""Symbols that distinguish classes of the same colour, if there are more classes than colours."""
 
 COLOUR_SCALE = [[0.0, "$card"], [1.0, "$accent"]]
-"""One hue from light to dark, which the colour-blind can read and which suits both themes."""
+"""One hue from light to dark: it is legible for colour-blind readers and in both themes of the page."""
 
 SAMPLES_PER_DOT, MAX_DOTS = 20, 10
-"""Samples per dot of the reliability chart, whose 95 % interval is then at most 0.4 wide; most dots. Not tuned."""
+"""Least samples per dot of the reliability chart (95 % interval at most 0.4 wide), and most dots. Not tuned."""
 
 
 def learning_curve_chart(history: Sequence[Mapping[str, Any]], name: str, title: str) -> Chart:
@@ -268,10 +268,10 @@ def embedding_chart(
         names = np.asarray([str(label) for label in labels])
         traces = []
         for k, label in enumerate(np.unique(names)):
-            mine = np.flatnonzero(names == label)
+            rows = np.flatnonzero(names == label)
             marker = {"color": f"$c{k % N_COLOURS}", "symbol": SYMBOLS[k // N_COLOURS % len(SYMBOLS)]}
             class_name = plain(label)
-            traces.append(_dots(vectors[mine], [hover[i] for i in mine], class_name, marker, f"<br>{class_name}"))
+            traces.append(_dots(vectors[rows], [hover[i] for i in rows], class_name, marker, f"<br>{class_name}"))
     axes = {
         f"{axis}axis": {"title": {"text": f"component {k + 1} ({shares[k]:.0%} of the variance)"}, "nticks": 6}
         for k, axis in enumerate("xy")

@@ -74,12 +74,12 @@ def _channels(visible: pa.Table, masked: pa.Table, curves: pa.Table | None) -> l
 
 
 class _Panel:
-    """One of the panels of a chart, which are below each other.
+    """One panel of a chart. The panels of a chart are stacked.
 
     Parameters
     ----------
     row, n_rows : int
-        Its place from the top, and the number of panels.
+        Index of the panel from the top, and number of panels.
     times : str or None
         Arrow type of the time stamps or durations; None for plain numbers.
     """
