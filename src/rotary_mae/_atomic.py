@@ -5,23 +5,43 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+
+def user_path(path: str | Path) -> Path:
+    """Return the path that a user gave, with ``~`` replaced by the home folder; an unknown ``~name`` stays."""
+    return Path(os.path.expanduser(path))
 
 
 @contextmanager
 def replacing_file(path: Path) -> Iterator[Path]:
     """Give a temporary path beside ``path`` to write to, and move it to ``path`` at the end.
 
-    After an error ``path`` is as it was, and the temporary file is removed.
+    After an error ``path`` is as it was, and the temporary file and new folders are removed.
     """
+    path = user_path(path)
+    with _new_parents(path):
+        partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+        try:
+            yield partial
+            os.replace(partial, path)
+        finally:
+            partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def _new_parents(path: Path) -> Iterator[None]:
+    """Make the folders above ``path``, and remove the new ones after an error, if nothing else is in them."""
+    new = [folder for folder in path.parents if not folder.exists()]
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        yield partial
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+        yield
+    except BaseException:
+        for folder in new:
+            with suppress(OSError):  # not empty, or removed by another process
+                folder.rmdir()
+        raise
 
 
 def is_partial(path: Path) -> bool:
@@ -48,6 +68,7 @@ def replacing_folder(folder: Path, own: Collection[str] | None = None) -> Iterat
     FileExistsError
         If ``folder`` is a file.
     """
+    folder = user_path(folder)
     if folder.is_file():
         raise FileExistsError(f"{folder} is a file, and this is saved as a folder; choose another name")
     partial, replaced = _beside(folder, "partial"), _beside(folder, "replaced")
@@ -56,12 +77,13 @@ def replacing_folder(folder: Path, own: Collection[str] | None = None) -> Iterat
     # leftovers of a killed replacement would be in the way of the renames
     shutil.rmtree(partial, ignore_errors=True)
     shutil.rmtree(replaced, ignore_errors=True)
-    partial.mkdir(parents=True)
-    try:
-        yield partial
-    except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise
+    with _new_parents(partial):
+        partial.mkdir()
+        try:
+            yield partial
+        except BaseException:
+            shutil.rmtree(partial, ignore_errors=True)
+            raise
     if folder.exists():
         folder.rename(replaced)
     partial.rename(folder)

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import signal
 
+from rotary_mae._atomic import user_path
 from rotary_mae.data.entries import has_masked
 from rotary_mae.data.log_mel import SAMPLE_RATE
 
@@ -85,7 +86,7 @@ def _ratio(sample_rate: float) -> tuple[int, int]:
 
 def _read_file(wave: Any, name: str) -> tuple[npt.NDArray[np.float64], int]:
     soundfile = _soundfile()
-    if not isinstance(wave, bytes) and not Path(wave).exists():
+    if not isinstance(wave, bytes) and not user_path(wave).exists():
         raise ValueError(f"{name}: there is no file {wave}")
     try:
         samples, sample_rate = soundfile.read(_opened(wave), always_2d=True)
@@ -98,7 +99,7 @@ def _read_file(wave: Any, name: str) -> tuple[npt.NDArray[np.float64], int]:
 
 
 def _opened(wave: Any) -> Any:
-    return io.BytesIO(wave) if isinstance(wave, bytes) else str(wave)
+    return io.BytesIO(wave) if isinstance(wave, bytes) else str(user_path(wave))
 
 
 def _as_samples(wave: npt.NDArray[Any], name: str) -> npt.NDArray[np.float64]:

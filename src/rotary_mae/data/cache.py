@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from rotary_mae._atomic import recover, replacing_folder
+from rotary_mae._atomic import recover, replacing_folder, user_path
 from rotary_mae.data.indexing import budget_slices, sample_indices, token_indices
 from rotary_mae.data.labels import fill_missing, restore_missing, to_storable
 from rotary_mae.data.parquet import NUMBERS_PER_BLOCK
@@ -59,7 +59,7 @@ def write_cache(data: MinimalSource | Iterable[TokenSet], folder: str | Path, pr
     ValueError
         If there are no samples, the sets differ in schema, or the folder holds other files.
     """
-    folder = Path(folder)
+    folder = user_path(folder)
     is_free = not folder.exists() or (folder.is_dir() and not any(folder.iterdir()))
     if not is_free and not _is_cache(folder):
         raise ValueError(f"{folder} exists and is no cache, or holds other files too; choose another folder")
@@ -219,7 +219,7 @@ def open_cache(folder: str | Path) -> CachedTokens:
     ValueError
         If the cache is damaged.
     """
-    return CachedTokens(Path(folder).absolute())
+    return CachedTokens(user_path(folder).absolute())
 
 
 class CachedTokens:
@@ -256,7 +256,7 @@ class CachedTokens:
     is_on_disk: ClassVar[bool] = True
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
+        self.folder = folder = user_path(folder)
         recover(folder)
         if not (folder / SCHEMA_FILE).exists():
             raise FileNotFoundError(f"there is no cache in {folder}; make one with write_cache")

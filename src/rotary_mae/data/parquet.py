@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from rotary_mae._atomic import replacing_file
+from rotary_mae._atomic import replacing_file, user_path
 from rotary_mae.data.indexing import budget_slices
 from rotary_mae.data.labels import fill_missing, restore_missing, to_storable
 from rotary_mae.data.schema import Schema
@@ -80,7 +80,7 @@ def write_token_arrays(
 
     described = {"schema": asdict(schema), "dtypes": {name: array.dtype.str for name, array in per_sample.items()}}
     arrow_schema = table(slice(0, 0)).schema.with_metadata({METADATA_KEY: json.dumps(described)})
-    with replacing_file(Path(path)) as partial, pq.ParquetWriter(partial, arrow_schema) as writer:
+    with replacing_file(user_path(path)) as partial, pq.ParquetWriter(partial, arrow_schema) as writer:
         for rows in budget_slices(lengths * values.shape[1], NUMBERS_PER_BLOCK):
             writer.write_table(table(rows))
 
@@ -95,7 +95,7 @@ def read_token_arrays(path: str | Path) -> dict[str, Any]:
     ValueError
         If the file is truncated, or a Parquet file of another kind.
     """
-    path = Path(path)
+    path = user_path(path)
     if not path.exists():
         raise FileNotFoundError(f"there is no file {path}")
     try:
@@ -128,7 +128,7 @@ def read_token_arrays(path: str | Path) -> dict[str, Any]:
 
 def holds_tokens(path: str | Path) -> bool:
     """Return True for a Parquet file that ``write_token_arrays`` wrote; reads only the end of the file."""
-    path = Path(path)
+    path = user_path(path)
     if path.suffix not in (".parquet", ".pq") or not path.exists():
         return False
     try:

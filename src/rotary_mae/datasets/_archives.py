@@ -15,6 +15,8 @@ from typing import Any
 
 import pooch
 
+from rotary_mae._atomic import user_path
+
 DATA_VARIABLE = "ROMAE_DATA"
 """Environment variable with the path of a folder that has one sub-folder a data set."""
 
@@ -76,7 +78,7 @@ def find_local(file: RemoteFile) -> Path | None:
     root = os.environ.get(DATA_VARIABLE)
     if not root:
         return None
-    candidates = (Path(root) / file.folder / name for name in (file.name, *file.repacked))
+    candidates = (user_path(root) / file.folder / name for name in (file.name, *file.repacked))
     return next((path for path in candidates if path.is_file()), None)
 
 

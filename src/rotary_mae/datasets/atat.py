@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from rotary_mae._atomic import user_path
 from rotary_mae.data.indexing import sample_indices
 from rotary_mae.data.schema import Schema
 from rotary_mae.data.tokens import TokenSet
@@ -48,7 +49,7 @@ def load_atat(part: str | None = None, *, alerts_only: bool = False) -> AtatLigh
     ImportError
         If h5py is not installed (extra ``hdf5``).
     """
-    path = Path(os.environ.get(DATA_VARIABLE) or ".") / FILE
+    path = user_path(os.environ.get(DATA_VARIABLE) or ".") / FILE
     if not path.is_file():
         raise FileNotFoundError(
             f"{path} is missing; it is made of ELAsTiCC by get_data.py of https://github.com/alercebroker/ATAT. Put it "

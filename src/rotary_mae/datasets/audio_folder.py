@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from rotary_mae._atomic import user_path
 from rotary_mae.data.audio import LazyAudio
 
 SUFFIXES = (".wav", ".flac", ".ogg", ".mp3", ".opus")
@@ -35,7 +36,7 @@ def load_audio_folder(folder: str | Path, *, patch: tuple[int, int] = (16, 16), 
     ImportError
         If soundfile is not installed (extra ``audio``).
     """
-    root = Path(folder)
+    root = user_path(folder)
     files = sorted(path for path in root.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())[:n]
     if not files:
         raise FileNotFoundError(f"{root} {'holds no audio' if root.is_dir() else 'is no folder'}; expected {SUFFIXES}")

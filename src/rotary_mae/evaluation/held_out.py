@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pa_parquet
 
-from rotary_mae._atomic import replacing_folder
+from rotary_mae._atomic import replacing_folder, user_path
 
 FOLDER = "held_out"
 
@@ -59,7 +59,7 @@ class HeldOutPredictions:
         run : str or Path
             Folder of the run; the files are in its sub-folder ``held_out``.
         """
-        with replacing_folder(Path(run) / FOLDER) as partial:
+        with replacing_folder(user_path(run) / FOLDER) as partial:
             (partial / "about.json").write_text(json.dumps(self.about, indent=1))
             for attribute, file in _TABLE_FILES.items():
                 table = getattr(self, attribute)
@@ -80,7 +80,7 @@ class HeldOutPredictions:
         HeldOutPredictions or None
             None if the run has none.
         """
-        folder = Path(run) / FOLDER
+        folder = user_path(run) / FOLDER
         if not (folder / "about.json").is_file():
             return None
         tables = {

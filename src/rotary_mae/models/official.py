@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from rotary_mae._atomic import user_path
 from rotary_mae._torch_state import standard_torch
 from rotary_mae.models.autoencoder import RoMAEForPreTraining
 from rotary_mae.models.config import DecoderConfig, RoMAEConfig
@@ -70,7 +71,7 @@ def from_official(folder: str | Path) -> RoMAEForPreTraining | RoMAEForPredictio
         If a dropout rate that this library does not have (of the head, the positions or the attention projection) is
         not 0. It matters only in training.
     """
-    folder = Path(folder)
+    folder = user_path(folder)
     path = folder / "model_config.json"
     if not path.exists():
         raise FileNotFoundError(

@@ -13,7 +13,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from rotary_mae._atomic import recover, replacing_folder
+from rotary_mae._atomic import recover, replacing_folder, user_path
 from rotary_mae._torch_state import standard_torch
 from rotary_mae.data.scaling import Scaling
 from rotary_mae.models.config import RoMAEConfig
@@ -73,7 +73,7 @@ class Pretrained(nn.Module):
         FileExistsError
             If ``folder`` is a file.
         """
-        folder = Path(folder)
+        folder = user_path(folder)
         with replacing_folder(folder, FILES) as partial:
             self.write_files(partial)
 
@@ -203,7 +203,7 @@ def local_folder(folder: str | Path) -> Path:
 
     Raises FileNotFoundError if there is neither.
     """
-    path = Path(folder)
+    path = user_path(folder)
     recover(path)
     if path.is_dir():
         return path

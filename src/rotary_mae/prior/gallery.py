@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from rotary_mae._atomic import user_path
 from rotary_mae.data.tokens import TokenSet
 from rotary_mae.prior.families import FAMILIES
 from rotary_mae.prior.gaussian_processes import KERNELS, PRODUCT, SINGLE, SUM, GaussianProcesses, Kernels, draw_values
@@ -64,7 +65,7 @@ def draw_gallery(path: str | Path, seed: int = 0) -> None:
         "queries; bars: known errors; colours: channels, shifted apart.",
         fontsize=10,
     )
-    figure.savefig(path, dpi=100)
+    figure.savefig(user_path(path), dpi=100)
 
 
 def _functions(seed: int) -> Iterator[tuple[str, str, Floats]]:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
 from matplotlib.figure import Figure
 
-from rotary_mae._atomic import replacing_file
+from rotary_mae._atomic import replacing_file, user_path
 from rotary_mae.data.alignment import align
 from rotary_mae.data.scaling import Scaling
 from rotary_mae.data.tokens import TokenSet
@@ -139,13 +139,13 @@ def plot_reconstruction(embedder: FittedEmbedder, X: Any, *, fraction: float | N
 def save_figure(figure: Figure, path: str | Path) -> None:
     """Write a figure in the format of the suffix (.png, .pdf or .svg), completely or not at all."""
     suffix = check_picture(path).suffix.removeprefix(".")
-    with replacing_file(Path(path)) as partial:
+    with replacing_file(user_path(path)) as partial:
         figure.savefig(partial, format=suffix, dpi=120, facecolor="white")
 
 
 def check_picture(path: str | Path) -> Path:
     """Return the path of a picture to write; raises ValueError for an unknown suffix."""
-    path = Path(path)
+    path = user_path(path)
     if path.suffix not in (".png", ".pdf", ".svg"):
         raise ValueError(f"{path} has suffix {path.suffix!r}; a picture is written as one of .png, .pdf, .svg")
     return path

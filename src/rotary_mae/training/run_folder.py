@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rotary_mae._atomic import is_partial, recover, replacing_file
+from rotary_mae._atomic import is_partial, recover, replacing_file, user_path
 from rotary_mae.data.sources import Source
 from rotary_mae.training.config import NON_SEMANTIC_FIELDS
 
@@ -46,7 +46,7 @@ class RunFolder:
     """
 
     def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
+        self.path = user_path(path)
         self.description = self.path / "run.json"
         self.metrics = self.path / "metrics.jsonl"
         self.last, self.best = self.path / "last", self.path / "best"

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from rotary_mae._atomic import user_path
 from rotary_mae._torch_state import standard_torch
 from rotary_mae.batches.masking import VALIDATION_EPOCH
 from rotary_mae.data.sample_values import per_sample
@@ -81,6 +82,7 @@ def train(
     _check_model(model)
     source, validation = _as_source(tokens), None if validation is None else _as_source(validation)
     _check_samples(model, source, validation)
+    out = None if out is None else user_path(out)
     if resume and out is None:
         raise ValueError("resume needs out=, the folder of the run to continue")
     weights = None if sample_weight is None else _checked_weights("sample_weight", sample_weight, source)
