@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rotary_mae.data.schema import Schema
+from rotary_mae.data.timestamps import zone_of
 from rotary_mae.data.tokens import TokenSet
 
 Array = npt.NDArray[Any]
@@ -151,6 +152,19 @@ def _fill_gaps(
             order = np.argsort(time[sample][is_known], kind="stable")
             known_times, known_values = time[sample][is_known][order], series[is_known][order]
             series[~is_known] = np.interp(time[sample][~is_known], known_times, known_values)
+
+
+def describe_zones(given: Schema, fitted: Schema) -> str | None:
+    """Return the text of a warning if one of two kinds of time stamps has a time zone and the other none."""
+    zones = zone_of(given.times), zone_of(fitted.times)
+    # dates have no zone, and neither have durations and numbers
+    if (zones[0] is None) == (zones[1] is None) or describe_clock(given) != describe_clock(fitted):
+        return None
+    words = [f"in the zone {zone}" if zone else "without a time zone" for zone in zones]
+    return (
+        f"these time stamps are {words[0]}, those of the fit {words[1]}; time stamps without a zone are read as UTC: "
+        "give both with a zone, or both without"
+    )
 
 
 def describe_clock(schema: Schema) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Sequence
 from difflib import get_close_matches
@@ -13,8 +14,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from rotary_mae.data.entries import conversion_of, split_mask
+from rotary_mae.data.labels import is_missing_entry
 from rotary_mae.data.rows import FloatArray, IntArray, raise_unobserved
-from rotary_mae.data.timestamps import is_timelike, to_seconds
+from rotary_mae.data.timestamps import check_zones, is_timelike, to_seconds
 
 
 class MissingColumn(ValueError):
@@ -61,21 +64,14 @@ def select(df: Any, names: Sequence[str]) -> pa.Table:
     ValueError
         If this is no data frame, has no rows, or lacks a column (MissingColumn).
     """
-    try:
-        frame = nw.from_native(astropy_to_arrow(df) if is_astropy(df) else df)
-    except TypeError:
-        raise ValueError(
-            f"expected a pandas, polars, pyarrow or astropy table, got {type(df).__name__}; arrays go to from_arrays, "
-            "files are read first, for example with pandas.read_csv or pandas.read_parquet"
-        ) from None
-    frame = frame.collect() if isinstance(frame, nw.LazyFrame) else frame
+    frame = open_frame(df)
     known = frame.columns
     outer = [name for name in known if name in names]
     structs = []
     if len(outer) < len(names):
         structs = [name for name, kind in frame.schema.items() if kind == nw.Struct]
     # narwhals turns a named index of pandas into a column
-    table = _to_arrow(frame, list(dict.fromkeys([*outer, *structs])))
+    table = pa.table({name: arrow_column(frame[name]) for name in dict.fromkeys([*outer, *structs])})
     inner = {f"{name}.{field.name}" for name in structs for field in table.schema.field(name).type}
     table = table.flatten() if structs else table
     found = {name: _find(name, table.column_names, [*known, *sorted(inner)]) for name in names}
@@ -84,11 +80,44 @@ def select(df: Any, names: Sequence[str]) -> pa.Table:
     return pa.table({name: table[column] for name, column in found.items()}).combine_chunks()
 
 
-def _to_arrow(frame: nw.DataFrame[Any], names: list[str]) -> pa.Table:
+def open_frame(df: Any) -> nw.DataFrame[Any]:
+    """Return a data frame of any library as narwhals has it; raise ValueError if it is none, or names repeat."""
     try:
-        return frame.select(names).to_arrow()
-    except pa.ArrowException as error:
-        raise ValueError(f"a column is not of one plain type: {error}; convert it first") from error
+        frame = nw.from_native(astropy_to_arrow(df) if is_astropy(df) else df)
+    except TypeError:
+        raise ValueError(
+            f"expected a pandas, polars, pyarrow or astropy table, got {type(df).__name__}; arrays go to from_arrays, "
+            "files are read first, for example with pandas.read_csv or pandas.read_parquet"
+        ) from None
+    except nw.exceptions.DuplicateError as error:
+        raise ValueError(f"the columns of a frame need different names: {error}; rename one of them") from error
+    opened: nw.DataFrame[Any] = frame.collect() if isinstance(frame, nw.LazyFrame) else frame
+    return opened
+
+
+def arrow_column(column: nw.Series[Any]) -> pa.Array:
+    """Return a column as an arrow array; raise ValueError for types that arrow does not have, with what to do."""
+    native, name = column.to_native(), column.name
+    if hasattr(native, "sparse"):
+        native = native.sparse.to_dense()
+        column = nw.from_native(native, series_only=True)
+    try:
+        if column.dtype == nw.Object:
+            # arrow would read mixed time zones as one, and polars gives addresses of its objects
+            entries = column.to_list()
+            check_zones(entries, f"column {name!r}")
+            return pa.array(entries, from_pandas=True)
+        array = column.to_arrow()
+    except (pa.ArrowException, TypeError) as error:
+        kinds = sorted({type(entry).__name__ for entry in column.to_list() if not is_missing_entry(entry)})
+        if len(kinds) > 1:
+            raise ValueError(
+                f"column {name!r} holds entries of several types, {', '.join(kinds)}; convert it to one type, to text "
+                "with astype(str)"
+            ) from error
+        kind = str(getattr(native, "dtype", kinds[0] if kinds else "unknown"))
+        raise ValueError(f"column {name!r} is of a type that is not read, {kind}; {conversion_of(kind)}") from error
+    return array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
 
 
 def _find(name: str, columns: Sequence[str], known: Sequence[str]) -> str:
@@ -140,13 +169,27 @@ def numbers(table: pa.Table, name: str) -> FloatArray:
         or pa.types.is_boolean(kind)
         or pa.types.is_null(kind)
     ):
+        example = _example(array)
         raise ValueError(
-            f"column {name!r} must be numbers, got {kind}, for example {_example(array)!r}; convert it first"
+            f"column {name!r} must be numbers, got {kind}, for example {example!r}; {_number_hint(kind, example)}"
         )
     if pa.types.is_boolean(kind):
         array = array.cast(pa.uint8())
     result = array.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
     return np.asarray(result, np.float64)
+
+
+def _number_hint(kind: pa.DataType, example: Any) -> str:
+    if isinstance(kind, pa.BaseExtensionType):
+        return conversion_of(str(kind))
+    if isinstance(example, str) and _DECIMAL_COMMA.fullmatch(example.strip()):
+        return (
+            "its numbers have a decimal comma, expected a point: read the file with pandas.read_csv(..., decimal=',')"
+        )
+    return "convert it first"
+
+
+_DECIMAL_COMMA = re.compile(r"[+-]?[\d.]*,\d+([eE][+-]?\d+)?")
 
 
 def times(table: pa.Table, name: str) -> tuple[FloatArray, str | None]:
@@ -162,6 +205,12 @@ def times(table: pa.Table, name: str) -> tuple[FloatArray, str | None]:
     return numbers(table, name), None
 
 
+def time_type(table: pa.Table, name: str) -> str | None:
+    """Return the name of the type of a column of time stamps or durations, None for any other column."""
+    kind = _plain(table, name).type
+    return str(kind) if is_timelike(kind) else None
+
+
 def channel_name(entry: Any) -> str:
     """Return the name of a channel."""
     # a gap in a column of whole numbers makes them floats, but 1.0 is the same channel as 1
@@ -173,7 +222,12 @@ def codes(table: pa.Table, name: str) -> tuple[IntArray, npt.NDArray[Any]]:
     array = _plain(table, name)
     if pa.types.is_floating(array.type):
         array = pc.if_else(pc.is_nan(array), None, array)
-    encoded = array.dictionary_encode()
+    if pa.types.is_decimal(array.type):
+        array = _plain_decimals(array)
+    try:
+        encoded = array.dictionary_encode()
+    except pa.ArrowNotImplementedError as error:
+        raise _not_a_name(array, name) from error
     index = pc.fill_null(encoded.indices, -1).to_numpy(zero_copy_only=False).astype(np.int64)
     return index, _entries(encoded.dictionary, name)
 
@@ -186,20 +240,43 @@ def _entries(dictionary: pa.Array, name: str) -> npt.NDArray[Any]:
         return np.asarray(dictionary.to_numpy(zero_copy_only=False))
     if pa.types.is_null(kind):
         return np.array([], dtype=np.str_)
-    raise ValueError(
-        f"column {name!r} must be text, numbers or categories, got {kind}, for example "
-        f"{_example(dictionary)!r}; convert it to text first"
+    raise _not_a_name(dictionary, name)
+
+
+def _not_a_name(array: pa.Array, name: str) -> ValueError:
+    kind = array.type
+    remedy = conversion_of(str(kind)) if isinstance(kind, pa.BaseExtensionType) else "convert it to text first"
+    return ValueError(
+        f"column {name!r} must be text, numbers or categories, got {kind}, for example {_example(array)!r}; {remedy}"
     )
 
 
+def _plain_decimals(array: pa.Array) -> pa.Array:
+    """Decimals as whole numbers if all of them are, else as floats."""
+    floats = array.cast(pa.float64(), safe=False)
+    is_whole = pc.all(pc.equal(floats, pc.floor(floats))).as_py() is not False
+    return floats.cast(pa.int64()) if is_whole else floats
+
+
 def _plain(table: pa.Table, name: str) -> pa.Array:
-    """The column as one array, with categories decoded."""
+    """The column as one array, with categories decoded, and UUIDs and bytes as text."""
     column = table[name]
     array = column.chunk(0) if column.num_chunks == 1 else pa.concat_arrays(column.chunks)
+    if pa.types.is_run_end_encoded(array.type):
+        array = pc.run_end_decode(array)
     if pa.types.is_dictionary(array.type):
         array = array.dictionary_decode()
-    if str(array.type) in ("string_view", "binary_view"):
-        array = array.cast(pa.large_string())
+    if isinstance(array.type, pa.BaseExtensionType) and array.type.extension_name == "arrow.uuid":
+        return pa.array([None if entry is None else str(entry) for entry in array.to_pylist()], pa.string())
+    if pa.types.is_float16(array.type):
+        return array.cast(pa.float32())
+    kind = array.type
+    is_bytes = pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind)
+    if is_bytes or str(kind) in ("string_view", "binary_view"):
+        try:
+            array = array.cast(pa.large_binary()).cast(pa.large_string()) if is_bytes else array.cast(pa.large_string())
+        except pa.ArrowInvalid as error:
+            raise ValueError(f"column {name!r} holds bytes that are not text in UTF-8; convert it to text") from error
     return array
 
 
@@ -242,11 +319,20 @@ def astropy_to_arrow(table: Any) -> pa.Table:
         The same columns, masked entries as null or NaN. ``Time`` becomes MJD in days in its own time scale,
         ``TimeDelta`` days; quantities lose their unit; bytes become text; several numbers a row become a list.
     """
-    return pa.table({name: _astropy_column(table[name]) for name in table.colnames})
+    columns = {}
+    for name in table.colnames:
+        try:
+            columns[name] = _astropy_column(table[name])
+        except (pa.ArrowException, TypeError, ValueError) as error:
+            # coordinates and other objects cannot be read, and need not be
+            if getattr(table[name], "dtype", None) is not None:
+                raise ValueError(f"column {name!r} cannot be read: {error}; convert it to text or numbers") from error
+    return pa.table(columns)
 
 
 def _astropy_column(column: Any) -> pa.Array:
-    values, is_masked = _values_and_mask(column)
+    values, is_masked = split_mask(column)
+    values = np.asarray(values)
     if values.dtype.kind == "S":
         values = np.char.decode(values, "utf-8")
     if values.ndim > 1:
@@ -254,15 +340,3 @@ def _astropy_column(column: Any) -> pa.Array:
         return pa.array(filled.tolist())
     # FITS files are big-endian, arrow is not
     return pa.array(values.astype(values.dtype.newbyteorder("=")), mask=is_masked)
-
-
-def _values_and_mask(column: Any) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_] | None]:
-    mask = getattr(column, "mask", None)
-    is_masked = None if mask is None or mask is np.ma.nomask else np.array(mask, bool)
-    if (days := getattr(column, "mjd", None)) is None:  # Time
-        days = getattr(column, "jd", None)  # TimeDelta: a number of days
-    plain = column if days is None else days
-    plain = getattr(plain, "value", plain)  # Quantity
-    plain = getattr(plain, "unmasked", plain)
-    values = np.asarray(np.ma.getdata(plain))
-    return values, None if is_masked is None else np.broadcast_to(is_masked, values.shape)

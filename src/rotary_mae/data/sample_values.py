@@ -55,7 +55,7 @@ def per_sample(given: Any, n_samples: int, name: str, ids: Ids | None = None, *,
         return _checked(array, n_samples, name, max_ndim)
     found = ids() if callable(ids) else ids
     names: list[Any] = list(range(n_samples)) if found is None else np.asarray(found).tolist()
-    keys = _in_type_of(keys, names)
+    keys = keys_like(keys, names)
     if index is not None and _is_by_position(index, keys, names, name):
         return _checked(array, n_samples, name, max_ndim)
     return _checked(array[_rows_of(keys, names, array, name)], n_samples, name, max_ndim)
@@ -147,7 +147,7 @@ def _has_own_index(frame: Any) -> bool:
     return index is not None and not callable(index) and not is_default_index(index)
 
 
-def _in_type_of(keys: list[Any], ids: list[Any]) -> list[Any]:
+def keys_like(keys: list[Any], ids: list[Any]) -> list[Any]:
     """Return the keys as text, or as whole numbers, if the ids are and have the same text: files lose such types."""
     if set(ids) & set(keys) or not keys or not ids:
         return keys
@@ -157,7 +157,7 @@ def _in_type_of(keys: list[Any], ids: list[Any]) -> list[Any]:
         as_ids = [int(key) for key in keys]
     else:
         return keys
-    return as_ids if set(ids) <= set(as_ids) else keys
+    return as_ids if set(ids) <= set(as_ids) or set(as_ids) <= set(ids) else keys
 
 
 def _is_whole(entry: Any) -> bool:

@@ -10,6 +10,8 @@ import narwhals as nw
 import numpy as np
 from sklearn.utils import check_array
 
+from rotary_mae._warnings import warn_caller
+from rotary_mae.data.alignment import describe_zones
 from rotary_mae.data.arrays import from_arrays, refuse_labelled
 from rotary_mae.data.columns import MissingColumn, astropy_to_arrow, is_astropy
 from rotary_mae.data.entries import has_masked, split_mask
@@ -65,10 +67,15 @@ def as_source(
     return from_arrays(_checked_arrays(X), layout=layout)  # type: ignore[arg-type]
 
 
-def check_not_empty(source: Source) -> None:
-    """Raise ValueError for no samples."""
+def check_samples(source: Source, schema: Schema) -> None:
+    """Raise ValueError for no samples, and warn if their times have a zone and those of the fit have none.
+
+    schema: that of the fitted model.
+    """
     if not len(source):
         raise ValueError("there are no samples to predict for; give at least one")
+    if (difference := describe_zones(source.schema, schema)) is not None:
+        warn_caller(difference)
 
 
 def _checked_arrays(X: Any) -> Any:

@@ -11,10 +11,13 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from rotary_mae._warnings import warn_caller
 from rotary_mae.data.alignment import align, describe_clock
-from rotary_mae.data.columns import channel_name
+from rotary_mae.data.columns import arrow_column, channel_name, open_frame, time_type, times
+from rotary_mae.data.entries import plain_entry
+from rotary_mae.data.sample_values import keys_like
 from rotary_mae.data.schema import Schema
-from rotary_mae.data.timestamps import describe_time, is_timelike, to_seconds
+from rotary_mae.data.timestamps import describe_time, localized, zone_of
 from rotary_mae.data.tokens import TokenSet
 from rotary_mae.estimators._predict.batched import TrainedModels, predict_masked
 from rotary_mae.estimators._predict.distribution import PredictiveDistribution, Statistics
@@ -149,7 +152,7 @@ def frame_queries(at: Any, tokens: TokenSet, schema: Schema, columns: Mapping[st
     """
     if not set(tokens.axes) <= {"time", "channel"}:
         raise ValueError(f"a frame has times and channels, but the axes of the samples are {tokens.axes}: give a list")
-    frame = nw.from_native(at, eager_only=True)
+    frame = open_frame(at)
     names = column_names(columns)
     for name in ["id", "time"] + (["channel"] if "channel" in tokens.axes else []):
         if names[name] not in frame.columns:
@@ -182,8 +185,9 @@ def _samples(column: Any, tokens: TokenSet) -> Ints:
             f"the queries of a frame belong to samples by id, but {repeated!r} is the id of several: give each sample "
             "an id of its own"
         )
+    keys = [plain_entry(key) for key in column.to_list()]
     try:
-        return np.array([index[key] for key in column.to_list()], np.int64)
+        return np.array([index[key] for key in keys_like(keys, list(index))], np.int64)
     except KeyError as error:
         raise ValueError(
             f"at has id {error.args[0]!r}, which has no observations; the ids begin with {list(index)[:3]}"
@@ -192,23 +196,32 @@ def _samples(column: Any, tokens: TokenSet) -> Ints:
 
 def _channels(column: Any, schema: Schema) -> Ints:
     """Return the index (Q,) of each channel among those of the model; a sample may lack the channel."""
-    names = [channel_name(name) for name in column.to_list()]
+    names = [channel_name(plain_entry(name)) for name in column.to_list()]
     if unknown := sorted(set(names) - set(schema.channels)):
         raise ValueError(f"at has channels {unknown}; the model was fitted on {schema.channels}")
     return np.array([schema.channels.index(name) for name in names], np.int64)
 
 
 def _times(column: Any, schema: Schema) -> Array:
-    array = column.to_arrow()
-    array = array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
-    is_text = pa.types.is_string(array.type) or pa.types.is_large_string(array.type)
-    given = replace(schema, times=str(array.type) if is_timelike(array.type) else None)
-    if is_text or describe_clock(given) != describe_clock(schema):
+    name = column.name
+    table = pa.table({name: arrow_column(column)})
+    given = replace(schema, times=time_type(table, name))
+    if describe_clock(given) != describe_clock(schema):
         expected = describe_clock(schema).removeprefix("times that are ")
-        raise ValueError(f"the model was fitted on times that are {expected}, at has {array.type}; give {expected}")
-    if schema.times is not None:
-        return to_seconds(array)
-    return np.asarray(column.to_numpy(), np.float64)
+        raise ValueError(
+            f"the model was fitted on times that are {expected}, at has {table[name].type}; give {expected}"
+        )
+    fitted_zone, given_zone = zone_of(schema.times), zone_of(given.times)
+    if given_zone is not None and fitted_zone is None:
+        raise ValueError(
+            f"the times of at are in the zone {given_zone}, but those of the samples have no time zone; give at "
+            "without one, in the clock of the samples (pandas: tz_localize(None)), or the samples with one "
+            "(tz_localize(zone))"
+        )
+    if given_zone is None and fitted_zone is not None:
+        warn_caller(f"the times of at have no time zone; they are read in the zone of the samples, {fitted_zone}")
+        table = pa.table({name: localized(table[name].combine_chunks(), fitted_zone)})
+    return times(table, name)[0]
 
 
 def check_future(queries: Queries, tokens: TokenSet) -> None:
