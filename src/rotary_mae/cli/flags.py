@@ -89,7 +89,7 @@ class TrainingFlags:
         number of neighbours on each side that are projected together with a token (local context); 0 is the paper's
         model.
     unit : float or "auto"
-        time difference that counts as 1, in the unit of --time; "auto" takes the typical spacing.
+        time difference that counts as 1, in the unit of --time; "auto" takes the typical gap within a channel.
     validation_fraction : float
         fraction of the samples in the validation set, which selects the best checkpoint.
     early_stopping : bool

@@ -40,8 +40,8 @@ STD_PRIOR_SAMPLES = 5
 class RoMAERegressor(RegressorMixin, RoMAEEstimator):
     """Regressor of one or several numbers of whole samples, fine-tuned from ``init`` or trained from scratch.
 
-    Numbers may be missing (None, NaN or pandas' NA). Without ``init`` a model is then pre-trained on all samples and
-    fine-tuned on those that have numbers. With ``init`` the others are not used.
+    Numbers may be missing (None, NaN or pandas' NA). Without ``init`` a model is then pre-trained on all samples but
+    those of the validation set, and fine-tuned on those that have numbers. With ``init`` the others are not used.
 
     Parameters
     ----------

@@ -8,8 +8,16 @@ import pytest
 
 import rotary_mae as rm
 from rotary_mae.data.sources import adapt_source
-from rotary_mae.estimators._fit.defaults import CLASSIFY, REGRESS, TrainingConditions, default_training, mean_length
+from rotary_mae.estimators._fit.defaults import (
+    CLASSIFY,
+    REGRESS,
+    TrainingConditions,
+    default_training,
+    mean_length,
+    model_config,
+)
 from rotary_mae.training.config import TrainingConfig
+from tests.builders import small_config
 from tests.estimators.small import MODEL, quick, series
 
 SETS = [(20, 30), (40, 100), (137, 206), (500, 150), (100, 5000), (5000, 100), (50_000, 100), (1_000_000, 100)]
@@ -134,3 +142,52 @@ def test_long_channel_series_have_a_wider_context(length: int, channels: int, co
     fitted = rm.RoMAEEmbedder(**quick(epochs=1)).fit(tokens)
     assert fitted.model_.config.context == context
     assert rm.RoMAEClassifier(init=fitted, **quick(epochs=1)).fit(tokens, [0, 1, 0, 1]).model_.config.context == context
+
+
+def config_for(span: float, **given: object) -> rm.RoMAEConfig:
+    """The configuration of a new model for regular samples that end ``span`` after their start."""
+    times = np.r_[np.arange(6.0), span]
+    tokens = rm.TokenSet(np.zeros(7), times, [7])
+    return model_config(rm.Scaling.fit(tokens), None, size="tiny-shallow", is_gpu=False, given=given)
+
+
+def test_the_slowest_rotation_makes_half_a_turn_over_a_long_sample():
+    for span in (3e3, 1e5, 1e8):
+        (timescales,) = config_for(span).timescales
+        assert timescales[0] == 1.0
+        assert timescales[-1] == pytest.approx(span / np.pi)
+        ratios = np.divide(timescales[1:], timescales[:-1])
+        assert ratios == pytest.approx([ratios[0]] * len(ratios))
+        model = rm.RoMAEForPreTraining(config_for(span))
+        # as many pairs rotate as without timescales
+        usual = rm.RoMAEForPreTraining(config_for(10.0))
+        assert (model.encoder.frequencies > 0).sum() == (usual.encoder.frequencies > 0).sum()
+
+
+def test_samples_that_the_usual_rotations_reach_keep_them():
+    for span in (10.0, 500.0, 1900.0):
+        assert config_for(span).timescales is None
+    images = rm.from_images(np.zeros((3, 8, 8, 1), np.uint8), patch=(4, 4))
+    assert model_config(rm.Scaling.fit(images), None, size=None, is_gpu=False, given={}).timescales is None
+
+
+def test_index_axes_keep_their_rotations_beside_timescales_of_time():
+    positions = np.column_stack([np.r_[np.arange(6.0), 1e5], np.arange(7) % 2])
+    tokens = rm.TokenSet(np.zeros(7), positions, [7], axes=("time", "channel"), channels=("g", "r"))
+    config = model_config(rm.Scaling.fit(tokens), None, size="tiny-shallow", is_gpu=False, given={})
+    time, channel = config.timescales
+    assert time[-1] == pytest.approx(1e5 / 2.0 / np.pi)  # the unit is 2
+    usual = rm.RoMAEForPreTraining(replace(config, timescales=None)).encoder.frequencies[1]
+    assert rm.RoMAEForPreTraining(config).encoder.frequencies[1].tolist() == pytest.approx(usual.tolist())
+    assert len(channel) == len(time)
+
+
+def test_rotations_that_the_user_sets_or_init_has_stay():
+    assert config_for(1e6, rope_base=500.0).timescales is None
+    assert config_for(1e6, timescales=((1.0, 7.0),)).timescales == ((1.0, 7.0),)
+    assert config_for(1e6, positions="absolute").timescales is None
+    tokens = rm.TokenSet(np.zeros(14), np.r_[np.arange(6.0), 1e6, np.arange(6.0), 1e6], [7, 7])
+    for timescales in (None, ((1.0, 3.0),)):
+        initial = rm.RoMAEForPreTraining(small_config(n_values=1, timescales=timescales))
+        config = model_config(rm.Scaling.fit(tokens), initial, size=None, is_gpu=False, given={})
+        assert config.timescales == timescales

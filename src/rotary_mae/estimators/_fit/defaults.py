@@ -12,6 +12,7 @@ from rotary_mae.data.scaling import Scaling
 from rotary_mae.data.sources import Source
 from rotary_mae.models.config import RoMAEConfig
 from rotary_mae.models.pretrained import Pretrained
+from rotary_mae.nn.rope import rope_frequencies
 from rotary_mae.training.config import TrainingConfig
 
 # -- training ---------------------------------------------------------------------------------------------
@@ -188,6 +189,9 @@ CONTEXT = 4
 # The nearest neighbours in channel series of this many measurements are nearly equal, so more of them are used.
 LONG_SERIES, LONG_CONTEXT = 128, 8
 
+# Settings of the rotations; if the user sets one, the default timescales are those of ``RoMAEConfig``.
+ROTATION_FIELDS = frozenset({"timescales", "rope_base", "rope_fraction"})
+
 # Fraction of outliers (see ``Scaling.tails``) above which values are taken to span orders of magnitude. Not tuned.
 HEAVY_TAIL_FRACTION = 0.005
 
@@ -235,7 +239,8 @@ def model_config(
         raise ValueError(f"model has {', '.join(from_data)}, which the data decide; leave it out")
     if initial is None:
         size = size or default_size(is_gpu)
-        return RoMAEConfig.from_dict({**_config_from_data(scaling, length, size), **fixed, **given})
+        config = RoMAEConfig.from_dict({**_config_from_data(scaling, length, size), **fixed, **given})
+        return config if ROTATION_FIELDS & set(given) else replace(config, timescales=span_timescales(scaling, config))
     if size is not None and size != initial.config.size:
         raise ValueError(f"size {size!r} does not go with an init of size {initial.config.size!r}; leave size out")
     return RoMAEConfig.from_dict({**initial.config.to_dict(), **fixed, **given})
@@ -263,3 +268,31 @@ def _config_from_data(scaling: Scaling, length: float, size: str) -> dict[str, A
         "context": context if is_series else 0,
         "pooling": "mean",
     }
+
+
+def span_timescales(scaling: Scaling, config: RoMAEConfig) -> tuple[tuple[float, ...], ...] | None:
+    """Return timescales of each axis with which the slowest rotation makes at most half a turn over a long sample.
+
+    Longer distances would look like shorter ones to all rotations. An axis on which the timescales that the
+    configuration has by itself are long enough keeps them.
+
+    Parameters
+    ----------
+    scaling : Scaling
+        Scaling of the data, with their spans.
+    config : RoMAEConfig
+        Configuration of a new model.
+
+    Returns
+    -------
+    tuple of tuple of float, or None
+        Timescales from the typical gap, 1, to the span / pi. None if all axes keep theirs.
+    """
+    axis_width = min(stack.width // stack.heads // config.n_axes for stack in (config, config.decoder))
+    own = [1.0 / f for f in rope_frequencies(axis_width, config.rope_base, config.rope_fraction).tolist() if f > 0]
+    slowest = [span / np.pi for span in scaling.span]
+    if config.positions != "rope" or len(own) < 2 or max(slowest, default=0.0) <= own[-1]:
+        return None
+    return tuple(
+        tuple(np.geomspace(1.0, needed, len(own)).tolist()) if needed > own[-1] else tuple(own) for needed in slowest
+    )
