@@ -56,3 +56,18 @@ def test_labels_of_a_second_file_are_in_the_order_of_the_samples(files: Files, t
 def test_a_second_file_needs_the_name_of_its_label_column(files: Files) -> None:
     with pytest.raises(ValueError, match="add --label COLUMN"):
         read_label_file(files.labels_csv, read_source(files.long_csv, COLUMNS), "object_id", None)
+
+
+def test_columns_with_spaces_and_commas_can_be_named(romae: Romae, tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text('id, time, value,"a, b",c\n' + "".join(f"{i},{t},{t},{i + t},3\n" for i in "xy" for t in range(3)))
+    time = ["--time", " time"]
+    assert "channels  value;" in romae("info", path, *time, "--value", " value").err
+    for value in (["--value", "a, b"], ["--value", '"a, b"']):
+        assert "channels a, b;" in romae("info", path, *time, *value).err
+    for values in (["--value", "a, b", "--value= value"], ["--value", '"a, b", value']):
+        assert "channels a, b,  value;" in romae("info", path, *time, *values).err
+    static = romae("info", path, *time, "--value", " value", "--static", "c")
+    assert static.code == 0
+    assert "did you mean ' value'" in romae("info", path, *time).error
+    assert "--value '\"a, b\",c'" in " ".join(romae("info", "--help").out.split())

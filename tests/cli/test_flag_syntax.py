@@ -31,3 +31,10 @@ def test_settings_are_nested_and_the_last_counts() -> None:
 def test_the_last_value_of_a_flag_counts() -> None:
     assert flag_value(["--out", "a", "--out=b"], "out") == "b"
     assert flag_value(["--outer", "a"], "out") is None
+
+
+def test_repeated_flags_of_names_are_joined() -> None:
+    typed = ["t.csv", "--value", " a", "--id=x", "--value=b,c", "--static", "z", "--", "--value", "d"]
+    normalized = ["t.csv", "--id=x", "--value= a\nb,c", "--static=z", "--", "--value", "d"]
+    assert normalize_flags(typed, set(), {"value", "static"}) == normalized
+    assert normalize_flags(["--label", "a", "--label", "b"], set()) == ["--label", "a", "--label", "b"]

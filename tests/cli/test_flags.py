@@ -22,6 +22,24 @@ def test_names_are_split_at_commas() -> None:
     assert split_names("hr, sbp,") == ["hr", "sbp"]
     assert split_names(["hr"]) == ["hr"]
     assert split_names(None) is None
+    assert split_names("a\nb,c") == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "expected"),
+    [
+        ("flux, mag", ["flux, mag"]),
+        (" value", [" value"]),
+        (" value, time", [" value", "time"]),
+        ('"flux, mag",time', ["flux, mag", "time"]),
+        ('time, "flux, mag"', ["time", "flux, mag"]),
+        ("time\n value\nflux, mag", ["time", " value", "flux, mag"]),
+        ('"say ""so"""', ['say "so"']),
+        (" other", ["other"]),
+    ],
+)
+def test_names_with_spaces_and_commas_can_be_given(typed: str, expected: list[str]) -> None:
+    assert split_names(typed, ("flux, mag", " value", "time")) == expected
 
 
 def test_the_flag_of_a_column_is_found() -> None:

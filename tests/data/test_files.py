@@ -1,5 +1,6 @@
 """Files: tables by their suffix, ids as they are written, and what is at a path."""
 
+import gzip
 from pathlib import Path
 
 import numpy as np
@@ -7,9 +8,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from rotary_mae import from_frame, write_cache
+from rotary_mae import Scaling, from_frame, open_cache, read_parquet, write_cache
 from rotary_mae.data.cache import CachedTokens
-from rotary_mae.data.files import check_output, check_table_output, open_data, read_labels, read_table, write_table
+from rotary_mae.data.files import (
+    check_output,
+    check_table_output,
+    column_names,
+    open_data,
+    read_labels,
+    read_table,
+    write_table,
+)
 from tests.data.examples import series
 from tests.data.same_tokens import assert_same
 from tests.data.test_columns import COLUMNS, LONG, nested
@@ -115,3 +124,111 @@ def test_an_output_is_no_input_no_folder_and_has_the_suffix_of_a_table(tmp_path:
         check_table_output(tmp_path / "folder.csv")
     with pytest.raises(ValueError, match=r"has suffix '.xlsx'; a table is written as one of .csv, .parquet, .pq"):
         check_table_output(tmp_path / "out.xlsx")
+
+
+def test_names_are_read_as_they_are_written(tmp_path: Path) -> None:
+    path = tmp_path / "curves.csv"
+    path.write_text("id,time,band,value,kind\n1,0,012,1,NA\n1,1,12,2,NA\n2,0,NA,3,\n2,1,,,\n")
+    table = read_table(path, "id", ["band", "kind"])
+    assert table["band"].to_pylist() == ["012", "12", "NA", None]
+    assert table["kind"].to_pylist() == ["NA", "NA", None, None]
+    assert table["id"].to_pylist() == [1, 1, 2, 2]
+    assert table["value"].to_pylist() == [1, 2, 3, None]
+    assert from_frame(table, channel="band", target="kind").channels == ("012", "12", "NA")
+    assert read_table(path)["band"].to_pylist() == [12, 12, None, None]  # not named: numbers, as other columns
+
+
+@pytest.mark.parametrize(
+    ("cells", "expected"),
+    [
+        (["0389", "389"], ["0389", "389"]),
+        (["1", "2"], [1, 2]),
+        (["0.5", "1.5"], [0.5, 1.5]),
+        (["1.50", "1.5"], ["1.50", "1.5"]),
+        (["1e3", "1000.0"], ["1e3", "1000.0"]),
+        (["true", "false"], [True, False]),
+        (["TRUE", "true"], ["TRUE", "true"]),
+        (["2024-01-01", "2024-01-02"], ["2024-01-01", "2024-01-02"]),
+        (["nan", "NULL"], ["nan", "NULL"]),
+        (["1", ""], [1, None]),
+        (["12345678901234567890", "1"], ["12345678901234567890", "1"]),
+    ],
+)
+def test_labels_become_numbers_only_if_their_text_stays_the_same(
+    tmp_path: Path, cells: list[str], expected: list[object]
+) -> None:
+    path = tmp_path / "labels.csv"
+    path.write_text("id,kind\n" + "".join(f"{i},{cell}\n" for i, cell in enumerate(cells)))
+    assert list(read_labels(path, "id", ["kind"]).values()) == expected
+
+
+def test_numbers_of_a_label_file_may_be_missing(tmp_path: Path) -> None:
+    path = tmp_path / "labels.csv"
+    path.write_text("id,size\na,1.50\nb,NA\n")
+    assert read_labels(path, "id", ["size"], are_numbers=True) == {"a": 1.5, "b": None}
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("t.csv", "id;time;value\na;1,5;2,5\n", r"separated by semicolons, expected commas; .*decimal comma.*sep=';'"),
+        ("t.csv", "id;time, h;value\na;1,5;2,5\n", "separated by semicolons, expected commas"),
+        ("t.csv", '"a,b";"c,d"\n1;2\n', "separated by semicolons, expected commas"),
+        ("t.csv", "id\ttime\na\t1\n", "separated by tabs, expected commas"),
+        ("t.csv", "id|time\na|1\n", "separated by vertical bars, expected commas"),
+        ("t.tsv", "id,time\na,1\n", "separated by commas, expected tabs"),
+    ],
+)
+def test_other_separators_are_named(tmp_path: Path, name: str, text: str, message: str) -> None:
+    path = tmp_path / name
+    path.write_text(text)
+    for read in (lambda: read_table(path, "id"), lambda: read_labels(path, "id", ["value"])):
+        with pytest.raises(ValueError, match=message):
+            read()
+    packed = tmp_path / f"{name}.gz"
+    packed.write_bytes(gzip.compress(text.encode()))
+    with pytest.raises(ValueError, match=message):
+        read_table(packed)
+
+
+def test_names_of_columns_are_read_from_the_header(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_bytes(b'\xef\xbb\xbfid, time,"a, b"\nx,1,2\n')
+    assert column_names(path) == tuple(read_table(path).column_names) == ("id", " time", "a, b")
+    pq.write_table(pa.table({"id": [1], "x,y": [2]}), tmp_path / "t.parquet")
+    assert column_names(tmp_path / "t.parquet") == ("id", "x,y")
+    series().to_parquet(tmp_path / "tokens.parquet")
+    for other in ("tokens.parquet", "none.csv", "."):
+        assert column_names(tmp_path / other) == ()
+
+
+def test_paths_may_start_with_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home, here = tmp_path / "home", tmp_path / "here"
+    home.mkdir()
+    here.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.chdir(here)
+    tokens = series()
+    tokens.to_parquet("~/tokens.parquet")
+    assert_same(read_parquet("~/tokens.parquet"), tokens)
+    assert_same(write_cache(tokens, "~/cache")[:], tokens)
+    assert_same(open_cache("~/cache")[:], tokens)
+    assert_same(open_data("~/cache")[:], tokens)
+    write_table(pa.table({"id": [1]}), "~/new/t.csv")
+    assert read_table("~/new/t.csv").num_rows == 1
+    scaling = Scaling.fit(tokens)
+    scaling.save("~/scaling.json")
+    assert Scaling.load("~/scaling.json") == scaling
+    assert sorted(path.name for path in home.iterdir()) == ["cache", "new", "scaling.json", "tokens.parquet"]
+    with pytest.raises(ValueError, match="is an input and would be overwritten"):
+        check_output("~/t.csv", home / "t.csv")
+    assert not list(here.iterdir())
+
+
+def test_a_failed_write_leaves_neither_files_nor_folders(tmp_path: Path) -> None:
+    unstorable = series().with_targets(np.arange(len(series())).astype("datetime64[D]"))
+    with pytest.raises(ValueError, match="targets must be text or numbers to be written"):
+        unstorable.to_parquet(tmp_path / "new" / "deep" / "tokens.parquet")
+    with pytest.raises(ValueError, match="text or numbers"):
+        write_cache(unstorable, tmp_path / "new" / "cache")
+    assert not list(tmp_path.iterdir())

@@ -8,18 +8,22 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 from rotary_mae.cli.flags import ColumnFlags, Names, flag_for_column, split_names
 from rotary_mae.data.columns import MissingColumn
-from rotary_mae.data.files import open_data, read_labels
+from rotary_mae.data.files import column_names, open_data, read_labels
+from rotary_mae.data.labels import is_missing_entry
 from rotary_mae.data.schema import Schema
 from rotary_mae.data.sources import Source
 from rotary_mae.data.summary import summarise
+from rotary_mae.estimators.classifier import RoMAEClassifier
 from rotary_mae.estimators.estimator import RoMAEEstimator
 from rotary_mae.estimators.inputs import as_source
 from rotary_mae.estimators.labels import labels_for
+from rotary_mae.estimators.regressor import RoMAERegressor
 
 MAX_NAMES = 12
 """Most names of unused columns that are printed. Not tuned."""
@@ -41,13 +45,18 @@ def with_default_columns(path: Path, columns: Mapping[str, Any]) -> dict[str, An
         The same names, with the defaults. They are added only if ``value`` is one column, because a table with one
         column per channel has no channel column.
     """
-    data = open_data(path, columns["id"])
-    if not isinstance(data, pa.Table) or len(columns["value"]) > 1:
+    if len(columns["value"]) > 1:
         return dict(columns)
-    return {name: name for name in ("channel", "error") if name in data.column_names} | dict(columns)
+    return {name: name for name in ("channel", "error") if name in column_names(path)} | dict(columns)
 
 
-def read_source(path: Path, columns: Mapping[str, Any], layout: str = "auto", schema: Schema | None = None) -> Source:
+def read_source(
+    path: Path,
+    columns: Mapping[str, Any],
+    layout: str = "auto",
+    schema: Schema | None = None,
+    are_numbers: bool = False,
+) -> Source:
     """Read samples from a file or cache folder, and print what was read.
 
     Parameters
@@ -60,6 +69,8 @@ def read_source(path: Path, columns: Mapping[str, Any], layout: str = "auto", sc
         Layout of the tokens.
     schema : Schema, optional
         Schema of a trained model; the samples are laid out in the same way.
+    are_numbers : bool, default=False
+        True if ``target`` names numbers. In a CSV file labels are else text as it is written.
 
     Returns
     -------
@@ -71,7 +82,10 @@ def read_source(path: Path, columns: Mapping[str, Any], layout: str = "auto", sc
     ValueError
         If the file cannot be read as samples. The message contains the path, and for a missing column its flag.
     """
-    data = open_data(path, columns["id"])
+    target = [] if are_numbers else _as_list(columns.get("target"))
+    # a frame without a flag for it has its channels in the column "channel"
+    channel = columns.get("channel") or "channel"
+    data = open_data(path, columns["id"], [channel, *target])
     if not isinstance(data, pa.Table) and columns.get("target") and schema is None:
         raise ValueError(f"{path} contains samples with their labels; remove the flag that names the label column")
     try:
@@ -102,14 +116,17 @@ def read_for_estimator(
     targets : str or list of str, optional
         Columns of the labels; none are read by default.
     """
-    names = columns.resolve(estimator.columns)
+    names = columns.resolve(estimator.columns, column_names(path))
     names.pop("target", None)
     if targets:
         names["target"] = targets
-    return read_source(path, names, schema=estimator.scaling_.schema)
+    are_numbers = isinstance(estimator, RoMAERegressor)
+    return read_source(path, names, schema=estimator.scaling_.schema, are_numbers=are_numbers)
 
 
-def read_label_file(path: Path, source: Source, id_column: str, names: Names | None) -> npt.NDArray[Any] | None:
+def read_label_file(
+    path: Path, source: Source, id_column: str, names: Names | None, are_numbers: bool = False
+) -> npt.NDArray[Any] | None:
     """Read the labels of samples from a second file.
 
     Parameters
@@ -122,6 +139,8 @@ def read_label_file(path: Path, source: Source, id_column: str, names: Names | N
         Column with the ids of the samples.
     names : str or list of str or None
         Columns with the labels.
+    are_numbers : bool, default=False
+        True if they hold numbers. In a CSV file labels are else text as it is written.
 
     Returns
     -------
@@ -133,13 +152,13 @@ def read_label_file(path: Path, source: Source, id_column: str, names: Names | N
     ValueError
         If no column is named, a column is missing, or the ids are not those of the samples.
     """
-    label_columns = split_names(names)
+    label_columns = split_names(names, column_names(path))
     if not label_columns:
         raise ValueError(
             f"no column of {path} is named for the labels; add --label COLUMN (or --target COLUMN for numbers)"
         )
     try:
-        labels: npt.NDArray[Any] | None = labels_for(source, read_labels(path, id_column, label_columns))
+        labels: npt.NDArray[Any] | None = labels_for(source, read_labels(path, id_column, label_columns, are_numbers))
     except MissingColumn as missing:
         flag = "--id" if missing.name == id_column else "--label (or --target)"
         raise ValueError(f"{path}: {missing}; name the column with {flag}") from missing
@@ -177,17 +196,38 @@ def read_with_labels(
         If a classifier or regressor has no labels.
     """
     trained = (estimator.columns or {}).get("target") if estimator.predicts_targets else None
-    names = split_names(label) or trained
+    known = column_names(path if labels is None else labels)
+    names = split_names(label, known) or trained
     names = names[0] if isinstance(names, list) and len(names) == 1 else names
     source = read_for_estimator(estimator, path, columns, names if labels is None else None)
     y = None
     if labels is not None:
-        y = read_label_file(labels, source, columns.resolve(estimator.columns)["id"], names)
+        id_column = columns.resolve(estimator.columns)["id"]
+        y = read_label_file(labels, source, id_column, names, isinstance(estimator, RoMAERegressor))
     if estimator.predicts_targets and y is None and source.targets is None:
         raise ValueError(
             f"{path} has no column {names!r} for the labels; name it with --label, or give a second file with --labels"
         )
+    if isinstance(estimator, RoMAEClassifier):
+        y = _in_type_of_classes(estimator.classes_, source.targets if y is None else y)
     return source, y
+
+
+def _in_type_of_classes(classes: npt.NDArray[Any], labels: npt.NDArray[Any] | None) -> npt.NDArray[Any] | None:
+    """Return labels as text where the classes are: if all codes of a file look like numbers, they were read as such."""
+    if labels is None or classes.dtype.kind != "U" or labels.dtype.kind == "U":
+        return labels
+    texts = np.empty(len(labels), object)
+    texts[:] = [None if is_missing_entry(label) else _as_written(label) for label in labels.tolist()]
+    return texts
+
+
+def _as_written(label: Any) -> str:
+    return str(label).lower() if isinstance(label, bool) else str(label)
+
+
+def _as_list(names: Names | None) -> list[str]:
+    return [names] if isinstance(names, str) else list(names or ())
 
 
 def describe_data(path: Path, source: Source) -> dict[str, Any]:

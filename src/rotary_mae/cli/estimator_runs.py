@@ -17,10 +17,12 @@ from rotary_mae.cli.data import (
     with_default_columns,
 )
 from rotary_mae.cli.flags import ColumnFlags, Names, TrainingFlags
+from rotary_mae.data.files import column_names
 from rotary_mae.data.sources import Source, Subset
 from rotary_mae.estimators.estimator import RoMAEEstimator
 from rotary_mae.estimators.held_out import predict_held_out
 from rotary_mae.estimators.loading import load
+from rotary_mae.estimators.regressor import RoMAERegressor
 from rotary_mae.evaluation.held_out import HeldOutPredictions
 
 TRAINING_COMMANDS = {
@@ -72,10 +74,12 @@ def fit_run(
         If a setting is wrong, the data cannot be read, or an estimator that needs labels has none.
     """
     settings.check()
-    names = with_default_columns(data, columns.resolve({} if target is None else {"target": target}))
+    given = columns.resolve({} if target is None else {"target": target}, column_names(data))
+    names = with_default_columns(data, given)
+    are_numbers = issubclass(estimator_class, RoMAERegressor)
     table_columns = {name: column for name, column in names.items() if labels is None or name != "target"}
-    source = read_source(data, table_columns, settings.layout)
-    y = None if labels is None else read_label_file(labels, source, names["id"], target)
+    source = read_source(data, table_columns, settings.layout, are_numbers=are_numbers)
+    y = None if labels is None else read_label_file(labels, source, names["id"], target, are_numbers)
     if y is None and estimator_class.predicts_targets and source.targets is None:
         flag = "--target" if TRAINING_COMMANDS[estimator_class.__name__] == "regress" else "--label"
         raise ValueError(

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 
-def normalize_flags(arguments: Sequence[str], switches: Collection[str]) -> list[str]:
+def normalize_flags(arguments: Sequence[str], switches: Collection[str], lists: Collection[str] = ()) -> list[str]:
     """Rewrite arguments to the form that the parser accepts.
 
     Parameters
@@ -15,6 +15,8 @@ def normalize_flags(arguments: Sequence[str], switches: Collection[str]) -> list
         Arguments as typed.
     switches : collection of str
         Names of the flags that are true or false, with underscores.
+    lists : collection of str
+        Names of the flags that take several names. If one is repeated, its values are joined by newlines.
 
     Returns
     -------
@@ -22,6 +24,10 @@ def normalize_flags(arguments: Sequence[str], switches: Collection[str]) -> list
         The arguments with underscores in the names of flags, and ``=true`` or ``=false`` after a switch without a
         value. Everything after ``--`` is unchanged.
     """
+    return _with_joined_lists(_with_standard_names(arguments, switches), lists)
+
+
+def _with_standard_names(arguments: Sequence[str], switches: Collection[str]) -> list[str]:
     result: list[str] = []
     for i, argument in enumerate(arguments):
         if argument == "--":
@@ -39,6 +45,26 @@ def normalize_flags(arguments: Sequence[str], switches: Collection[str]) -> list
         else:
             result.append(f"--{name}{equals}{value}")
     return result
+
+
+def _with_joined_lists(arguments: list[str], lists: Collection[str]) -> list[str]:
+    """Return the arguments with a single flag in the place of repeated ones."""
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    result: list[str] = []
+    values: dict[str, list[str]] = {}
+    i = 0
+    while i < end:
+        name, equals, value = arguments[i].removeprefix("--").partition("=")
+        is_list = arguments[i].startswith("--") and name in lists
+        if is_list and not equals and i + 1 < end:
+            i, value = i + 1, arguments[i + 1]
+        if is_list:
+            values.setdefault(name, []).append(value)
+        else:
+            result.append(arguments[i])
+        i += 1
+    joined = ["--{}={}".format(name, "\n".join(given)) for name, given in values.items()]
+    return [*result, *joined, *arguments[end:]]
 
 
 def _with_one_dot(name: str) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 Names = str | list[str]
-"""Names of columns joined by commas, or a list of them as a configuration file may give it."""
+"""Names of columns joined by commas, see ``split_names``, or a list of them as a configuration file may give it."""
 
 
 @dataclass(frozen=True)
@@ -24,13 +25,14 @@ class ColumnFlags:
         channel of the measurement (band, sensor, variable), if each measurement has its own row; default: the column
         "channel", if there is one.
     value : str or list of str, optional
-        measured value; if each channel has its own column, all of them, joined by commas. Empty cells are not observed.
-        Default: "value".
+        measured value; if each channel has its own column, all of them, joined by commas, or in several --value. A
+        name that contains a comma is put in double quotes within the single ones of the shell: --value '"a, b",c'.
+        Empty cells are not observed. Default: "value".
     error : str or list of str, optional
-        standard deviation of the measurement, one column for each of --value; default: the column "error", if there is
-        one.
+        standard deviation of the measurement, one column for each of --value, written like these; default: the column
+        "error", if there is one.
     static : str or list of str, optional
-        values that are constant within a series (redshift, age), joined by commas.
+        values that are constant within a series (redshift, age), written like --value.
     duplicates : {"warn", "keep", "mean", "error"}, optional
         several values of one series at the same time and channel: "keep" all, take the "mean", or raise an "error";
         default: keep all and print a warning.
@@ -44,13 +46,15 @@ class ColumnFlags:
     static: Names | None = None
     duplicates: Literal["warn", "keep", "mean", "error"] | None = None
 
-    def resolve(self, trained: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    def resolve(self, trained: Mapping[str, Any] | None = None, known: Collection[str] = ()) -> dict[str, Any]:
         """Return the column arguments of ``from_frame``.
 
         Parameters
         ----------
         trained : mapping, optional
             Columns that a run was trained with, by argument. They replace the defaults, and flags replace both.
+        known : collection of str
+            Names of the columns of the table, if it was opened; see ``split_names``.
 
         Returns
         -------
@@ -58,7 +62,9 @@ class ColumnFlags:
             Names of columns by argument: ``{"id": "id", "time": "time", "value": ["hr", "sbp"]}``.
         """
         is_single = ("id", "time", "channel", "duplicates")
-        given = {name: value if name in is_single else split_names(value) for name, value in asdict(self).items()}
+        given = {
+            name: value if name in is_single else split_names(value, known) for name, value in asdict(self).items()
+        }
         defaults = {"id": "id", "time": "time", "value": ["value"]}
         return {**defaults, **(trained or {}), **{k: v for k, v in given.items() if v is not None}}
 
@@ -160,11 +166,31 @@ class TrainingFlags:
         return {**parameters, "verbose": int(self.verbose and is_shown)}
 
 
-def split_names(names: Names | None) -> list[str] | None:
-    """Return ``"hr,sbp"`` as a list; a list or None is returned unchanged."""
+_CELL = re.compile(r'\s*"((?:[^"]|"")*)"\s*(?:,|$)|([^,]*)(?:,|$)')
+"""A name in double quotes, or one without a comma, up to the next comma."""
+
+
+def split_names(names: Names | None, known: Collection[str] = ()) -> list[str] | None:
+    """Return ``"hr,sbp"`` as a list; a list or None is returned unchanged.
+
+    Parameters
+    ----------
+    names : str, list of str or None
+        Names joined by commas, or by newlines where a flag was repeated. Names in double quotes may contain commas.
+        Spaces around a name are removed.
+    known : collection of str
+        Names of columns. Such a name is taken as it is written, with its spaces and commas.
+    """
     if names is None or isinstance(names, list):
         return names
-    return [name.strip() for name in names.split(",") if name.strip()]
+    found = []
+    for line in names.split("\n"):
+        if line in known:
+            found.append(line)
+            continue
+        cells = [(quoted.replace('""', '"'), plain) for quoted, plain in _CELL.findall(line)]
+        found += [quoted or (plain if plain in known else plain.strip()) for quoted, plain in cells]
+    return [name for name in found if name]
 
 
 def flag_for_column(column: str, columns: Mapping[str, Any]) -> str:

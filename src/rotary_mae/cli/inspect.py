@@ -75,13 +75,15 @@ def info(path: Path, *, columns: ColumnFlags) -> None:
     from rich.table import Table
 
     from rotary_mae.cli.data import read_source, with_default_columns
+    from rotary_mae.data.files import column_names
     from rotary_mae.data.summary import summarise
     from rotary_mae.estimators.run_description import describe_run, is_run
 
     if is_run(path):
         _print_texts(path, describe_run(path))
         return
-    summary = summarise(read_source(path, with_default_columns(path, columns.resolve())))
+    names = columns.resolve(known=column_names(path))
+    summary = summarise(read_source(path, with_default_columns(path, names)))
     _print_texts(path, summary.lines())
     if summary.channels:
         table = Table("channel", "samples", "values", "lowest", "median", "highest", box=None)

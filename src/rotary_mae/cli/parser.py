@@ -10,10 +10,12 @@ from dataclasses import fields, is_dataclass
 from difflib import get_close_matches
 from importlib import import_module
 from importlib.metadata import version
-from typing import Any, get_type_hints
+from pathlib import Path
+from typing import Any, get_args, get_type_hints
 
 from jsonargparse import ActionConfigFile, ArgumentParser, DefaultHelpFormatter, Namespace
 
+from rotary_mae._atomic import user_path
 from rotary_mae.cli.flag_syntax import flag_value, nest_settings, normalize_flags
 from rotary_mae.cli.parse_errors import parse_flags
 
@@ -60,7 +62,7 @@ def run(arguments: list[str]) -> int:
     command, rest = arguments[0], arguments[1:]
     function = command_function(command)
     parser = make_parser(command)
-    flags = normalize_flags(rest, _switches(function))
+    flags = normalize_flags(rest, _switches(function), _lists(function))
     settings = parse_flags(parser, _with_recorded_settings(command, flags))
     given = _call_arguments(function, settings)
     if "resume" not in given:
@@ -150,18 +152,32 @@ def _dataclass_parameters(function: Callable[..., None]) -> dict[str, Any]:
     return {name: hint for name, hint in get_type_hints(function).items() if is_dataclass(hint)}
 
 
-def _switches(function: Callable[..., None]) -> set[str]:
-    """Return the names of the flags that are true or false."""
+def _flag_types(function: Callable[..., None]) -> dict[str, Any]:
+    """Return the types of the flags by name."""
     hints = get_type_hints(function)
     for group in _dataclass_parameters(function).values():
         hints |= get_type_hints(group)
-    return {name for name, hint in hints.items() if hint is bool}
+    return hints
+
+
+def _switches(function: Callable[..., None]) -> set[str]:
+    """Return the names of the flags that are true or false."""
+    return {name for name, hint in _flag_types(function).items() if hint is bool}
+
+
+def _lists(function: Callable[..., None]) -> set[str]:
+    """Return the names of the flags that take several names."""
+    return {name for name, hint in _flag_types(function).items() if list[str] in get_args(hint)}
 
 
 def _call_arguments(function: Callable[..., None], settings: Namespace) -> dict[str, Any]:
     """Return the arguments of the command's function."""
     groups = _dataclass_parameters(function)
-    given = {name: settings[name] for name in inspect.signature(function).parameters if name not in groups}
+    given = {
+        name: user_path(value) if isinstance(value := settings[name], Path) else value
+        for name in inspect.signature(function).parameters
+        if name not in groups
+    }
     for name, group in groups.items():
         values = {field.name: settings[field.name] for field in fields(group)}
         given[name] = group(**{k: nest_settings(v) if isinstance(v, dict) else v for k, v in values.items()})

@@ -84,7 +84,7 @@ def interpolate(run: Path, data: Path, *, at: str, out: Path, columns: ColumnFla
     """
     from rotary_mae.cli.data import read_for_estimator
     from rotary_mae.cli.estimator_runs import load_run
-    from rotary_mae.data.files import check_table_output, read_table, write_table
+    from rotary_mae.data.files import check_table_output, column_names, read_table, write_table
     from rotary_mae.estimators.prediction_tables import grid_frame
     from rotary_mae.report.plots import check_picture, plot_interpolation, save_figure
 
@@ -93,8 +93,9 @@ def interpolate(run: Path, data: Path, *, at: str, out: Path, columns: ColumnFla
     if plot is not None:
         check_picture(plot)
     estimator = load_run(run, "interpolate", "RoMAEInterpolator")
-    names = columns.resolve(estimator.columns)
-    queries = None if n_times is not None else read_table(at, names["id"])
+    names = columns.resolve(estimator.columns, column_names(data))
+    channel = names.get("channel") or "channel"
+    queries = None if n_times is not None else read_table(at, names["id"], [channel])
     source = read_for_estimator(estimator, data, columns)
     if n_times is not None:
         queries = grid_frame(source[:], n_times, names)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from rotary_mae._atomic import replacing_file
+from rotary_mae._atomic import replacing_file, user_path
 from rotary_mae.cli.data import is_main_process
 from rotary_mae.training.run_folder import RunFolder
 
@@ -34,7 +34,7 @@ def recorded_settings(out: str, command: str) -> Path | None:
     ValueError
         If the run belongs to another command.
     """
-    path = Path(out) / RECORD
+    path = user_path(out) / RECORD
     if not path.is_file():
         return None
     first = path.read_text().splitlines()[:1]

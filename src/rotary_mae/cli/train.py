@@ -108,9 +108,10 @@ def regress(
         resume the run in --out; the result is the same as without the interruption.
     """
     from rotary_mae.cli.estimator_runs import fit_run
+    from rotary_mae.data.files import column_names
     from rotary_mae.estimators.regressor import RoMAERegressor
 
-    names = split_names(target)
+    names = split_names(target, column_names(data if labels is None else labels))
     single = names[0] if names is not None and len(names) == 1 else names
     own: dict[str, Any] = {"n_estimators": n_estimators}
     fit_run(RoMAERegressor, data, out, columns, settings, resume, target=single, labels=labels, **own)
