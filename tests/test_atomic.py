@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from rotary_mae._atomic import is_partial, recover, replacing_file, replacing_folder
+from rotary_mae._atomic import is_partial, recover, replacing_file, replacing_folder, user_path
 
 
 def write(folder: Path, **files: str) -> Path:
@@ -103,3 +103,23 @@ def test_a_file_is_not_replaced_by_a_folder(tmp_path: Path) -> None:
     with pytest.raises(FileExistsError, match="model is a file"), replacing_folder(tmp_path / "model"):
         pass
     assert contents(tmp_path) == {"model": "mine"}
+
+
+def test_new_folders_are_removed_after_an_error(tmp_path: Path) -> None:
+    write(tmp_path / "old", mine="1")
+    for replacing in (replacing_file, replacing_folder):
+        for path in (tmp_path / "a" / "b" / "c", tmp_path / "old" / "d" / "e"):
+            with pytest.raises(OSError, match="no space"), replacing(path):
+                raise OSError("no space")
+    assert [path.name for path in tmp_path.rglob("*")] == ["old", "mine"]
+
+
+def test_the_home_folder_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert user_path("~/a") == user_path(Path("~/a")) == tmp_path / "a"
+    assert user_path("~nobody-of-this-name/a") == Path("~nobody-of-this-name/a")
+    with replacing_file(Path("~/numbers.json")) as partial:
+        partial.write_text("1")
+    with replacing_folder(Path("~/model")) as folder:
+        write(folder, weights="1")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["model", "numbers.json"]

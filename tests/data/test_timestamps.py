@@ -4,11 +4,12 @@ from datetime import UTC, datetime
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pyarrow as pa
 import pytest
 
 from rotary_mae import from_arrays, from_frame
-from rotary_mae.data.timestamps import as_positions, describe_time, from_seconds
+from rotary_mae.data.timestamps import as_positions, describe_time, from_seconds, localized, zone_of
 from tests.data.examples import BACKENDS
 from tests.data.same_tokens import assert_same
 
@@ -107,3 +108,51 @@ def test_unknown_types_of_time_stamps_are_errors() -> None:
         from_seconds(np.zeros(1), "fortnight")
     with pytest.raises(ValueError, match="times must be numbers or time stamps, got <U4, for example"):
         as_positions(["noon"], "times")
+
+
+NAIVE, AWARE = pd.Timestamp("2024-01-01 08:00"), pd.Timestamp("2024-01-01 08:00", tz="America/New_York")
+
+
+@pytest.mark.parametrize(
+    "stamps", [[NAIVE, AWARE], [AWARE, NAIVE], [datetime(2024, 1, 1), datetime(2024, 1, 1, tzinfo=UTC)]]
+)
+def test_time_stamps_with_and_without_a_zone_are_not_mixed(stamps: list[object]) -> None:
+    frame = pd.DataFrame({"id": 0, "time": np.array(stamps, object), "value": [1.0, 2.0]})
+    with pytest.raises(ValueError, match="column 'time' holds time stamps with and without a time zone"):
+        from_frame(frame)
+    with pytest.raises(ValueError, match="times of id 0 holds time stamps with and without a time zone"):
+        from_arrays(np.ones((1, 1, 2)), times=np.array(stamps, object))
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars", "pyarrow", "arrow in pandas"])
+def test_the_zone_of_times_of_arrays_is_kept(library: str) -> None:
+    zoned = pa.array([0, 10**6], pa.timestamp("us", "America/New_York"))
+    times = {
+        "pandas": zoned.to_pandas(),
+        "polars": pl.from_arrow(zoned),
+        "pyarrow": zoned,
+        "arrow in pandas": pd.Series(zoned, dtype=pd.ArrowDtype(zoned.type)),
+    }[library]
+    positions, kind = as_positions(times, "times")
+    assert positions.tolist() == [0.0, 1.0]
+    assert kind is not None
+    assert zone_of(kind) == "America/New_York"
+
+
+def test_periods_are_refused_with_the_conversion_to_do() -> None:
+    with pytest.raises(ValueError, match=r"got object, for example .*to_timestamp\(\)"):
+        from_arrays(np.ones((1, 1, 2)), times=pd.period_range("2020-01", periods=2, freq="M"))
+
+
+def test_naive_time_stamps_are_read_in_a_zone() -> None:
+    naive = pa.array([NAIVE.to_pydatetime()])
+    assert localized(naive, "America/New_York").cast(pa.int64()).to_pylist() == [AWARE.value // 1000]
+    twice = pa.array([datetime(2024, 11, 3, 1, 30)])
+    with pytest.raises(ValueError, match="cannot be read in the zone America/New_York"):
+        localized(twice, "America/New_York")
+    assert [zone_of(kind) for kind in ("timestamp[us]", "timestamp[us, tz=UTC]", "date32[day]", None)] == [
+        None,
+        "UTC",
+        None,
+        None,
+    ]
