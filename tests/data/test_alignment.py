@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import rotary_mae as rm
-from rotary_mae.data.alignment import align
+from rotary_mae.data.alignment import align, describe_zones, without_channels
 from rotary_mae.data.schema import Schema
 from tests.builders import some_measurements, some_tokens
 from tests.data.same_tokens import assert_same
@@ -132,3 +132,32 @@ def test_patches_of_another_shape_are_an_error():
         align(small, large.schema)
     with pytest.raises(ValueError, match="give data of the same kind"):
         align(some_tokens(), large.schema)
+
+
+def test_values_of_some_channels_are_left_out() -> None:
+    long = rm.TokenSet(
+        [1, 2, 3, 4], [[0, 0], [0, 1], [1, 1], [0, 1]], [3, 1], axes=("time", "channel"), channels=("g", "r")
+    )
+    left = without_channels(long, ["r"])
+    assert (left.values[:, 0].tolist(), left.lengths.tolist(), left.ids.tolist()) == ([1.0], [1], [0])
+    assert without_channels(long, []) is long
+    wide = rm.from_arrays(np.array([[[1.0, 2.0], [3.0, np.nan]], [[np.nan, np.nan], [4.0, 5.0]]]), channels=["g", "r"])
+    left = without_channels(wide, ["r"])
+    assert left.values.tolist() == [[1.0, 0.0, 1.0, 0.0], [2.0, 0.0, 1.0, 0.0]]
+    assert left.ids.tolist() == [0]
+    assert len(without_channels(long, ["g", "r"])) == 0
+
+
+@pytest.mark.parametrize(
+    ("given", "fitted", "expected"),
+    [
+        ("timestamp[us]", "timestamp[us, tz=UTC]", "are without a time zone, those of the fit in the zone UTC"),
+        ("timestamp[ns, tz=Asia/Tokyo]", "timestamp[us]", "are in the zone Asia/Tokyo, those of the fit without"),
+        ("timestamp[us, tz=UTC]", "timestamp[us, tz=Asia/Tokyo]", None),
+        ("timestamp[us]", "date32[day]", None),
+        (None, None, None),
+    ],
+)
+def test_zones_that_differ_are_described(given: str | None, fitted: str | None, expected: str | None) -> None:
+    text = describe_zones(Schema(("time",), times=given), Schema(("time",), times=fitted))
+    assert text is None if expected is None else expected in str(text)

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import rotary_mae as rm
+from rotary_mae.data.scaling_statistics import unobserved_channels
 from rotary_mae.data.schema import Schema
 from tests.builders import RAGGED, some_measurements, some_tokens
 
@@ -302,3 +303,14 @@ def test_fit_needs_samples_and_undo_needs_channels():
         rm.Scaling.fit(some_tokens()[[]])
     with pytest.raises(ValueError, match="give channel="):
         rm.Scaling.fit(some_measurements()).undo(np.zeros((3, 1)))
+
+
+def test_channels_without_a_value_are_found_by_name():
+    X = np.ones((3, 3, 2))
+    X[:, 1], X[:2, 2] = np.nan, np.nan
+    for layout in ("steps", "measurements"):
+        tokens = rm.from_arrays(X, channels=["a", "b", "c"], layout=layout)
+        assert unobserved_channels(tokens, tokens.schema) == ("b",)
+        assert unobserved_channels(tokens[:2], tokens.schema) == ("b", "c")
+    images = rm.from_images(np.zeros((2, 4, 4), np.uint8), patch=(2, 2))
+    assert unobserved_channels(images, images.schema) == ()

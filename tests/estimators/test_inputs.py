@@ -4,6 +4,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
 import pytest
 import torch
 
@@ -231,3 +234,90 @@ def test_another_layout_than_that_of_the_tokens_is_an_error() -> None:
     other = "steps" if tokens.schema.layout == "measurements" else "measurements"
     with pytest.raises(ValueError, match=f"the layout of these tokens is '{tokens.schema.layout}'"):
         rm.RoMAEClassifier(layout=other, **quick()).fit(tokens)
+
+
+@pytest.mark.parametrize("name", ["embedder", "classifier", "regressor", "interpolator"])
+def test_no_samples_are_an_error_that_names_them(fitted, name):
+    estimator = fitted[name]
+    none = estimator._source(light_curves(2))[:0]
+    methods = [lambda: rm.evaluate(estimator, none), lambda: estimator.score(none)]
+    if name in ("classifier", "regressor"):
+        methods += [lambda: estimator.score(none, []), lambda: rm.evaluate(estimator, none, [])]
+    for method, arguments in {
+        "predict_proba": (),
+        "decision_function": (),
+        "transform": (),
+        "anomaly_score": (),
+    }.items():
+        if hasattr(estimator, method):
+            methods.append(lambda method=method, arguments=arguments: getattr(estimator, method)(none, *arguments))
+    if name == "interpolator":
+        methods += [lambda: estimator.predict(none, at=[]), lambda: estimator.forecast(none, at=[])]
+    elif hasattr(estimator, "predict"):
+        methods.append(lambda: estimator.predict(none))
+    for method in methods:
+        with pytest.raises(ValueError, match="there are no samples to predict for; give at least one"):
+            method()
+
+
+def zoned(zone: str | None, n: int = 20) -> pd.DataFrame:
+    when = pd.Timestamp("2024-07-01 08:00", tz=zone) + pd.to_timedelta(np.arange(12), unit="h")
+    return pd.concat([pd.DataFrame({"id": i, "time": when, "value": np.arange(12.0) + i}) for i in range(n)])
+
+
+@pytest.fixture(scope="module")
+def hourly():
+    return {zone: rm.RoMAEInterpolator(columns={}, **quick()).fit(zoned(zone)) for zone in (None, "America/New_York")}
+
+
+def test_queries_without_a_zone_are_read_in_the_zone_of_the_samples_with_a_warning(hourly):
+    df, itp = zoned("America/New_York"), hourly["America/New_York"]
+    aware = pd.DataFrame({"id": [0, 1], "time": df["time"].iloc[[3, 5]] + pd.Timedelta("20min")})
+    naive = aware.assign(time=aware["time"].dt.tz_localize(None))
+    expected = itp.predict(df, aware)["value"]
+    for at in (naive, pl.from_pandas(naive), pa.Table.from_pandas(naive, preserve_index=False)):
+        with pytest.warns(UserWarning, match="at have no time zone; they are read in the zone .*, America/New_York"):
+            found = itp.predict(df, at)["value"]
+        np.testing.assert_array_equal(np.asarray(found), expected)
+    later = naive.assign(time=naive["time"] + pd.Timedelta("2D"))
+    with pytest.warns(UserWarning, match="at have no time zone"):
+        itp.forecast(df, later)
+
+
+def test_queries_with_a_zone_are_refused_where_the_samples_have_none(hourly):
+    df, itp = zoned(None), hourly[None]
+    at = pd.DataFrame({"id": [0], "time": [pd.Timestamp("2024-07-01 12:00", tz="America/New_York")]})
+    for predict in (itp.predict, itp.forecast):
+        with pytest.raises(ValueError, match="times of at are in the zone America/New_York, but those of the samples"):
+            predict(df, at)
+
+
+def test_samples_of_another_kind_of_clock_than_at_fit_are_a_warning(hourly):
+    for fitted_zone, given_zone in ((None, "America/New_York"), ("America/New_York", None)):
+        df, itp = zoned(given_zone), hourly[fitted_zone]
+        at = pd.DataFrame({"id": [0], "time": df["time"].iloc[[3]]})
+        with pytest.warns(UserWarning, match="time stamps without a zone are read as UTC"):
+            itp.predict(df, at)
+
+
+def test_ids_of_queries_are_found_by_their_text(hourly):
+    df, itp = zoned(None), hourly[None]
+    at = pd.DataFrame({"id": [0, 1], "time": df["time"].iloc[[3, 5]]})
+    expected = itp.predict(df, at)["value"]
+    np.testing.assert_array_equal(itp.predict(df, at.assign(id=["0", "1"]))["value"], expected)
+    texts = df.assign(id=df["id"].astype(str))
+    np.testing.assert_array_equal(itp.predict(texts, at)["value"], expected)
+
+
+def test_labelled_series_in_lists_are_refused_and_masked_ones_are_gaps():
+    X, y = series()
+    with pytest.raises(ValueError, match=r"sample 0 of X is a Series, .* give it to from_frame"):
+        rm.RoMAEClassifier(**quick()).fit([pd.Series(x[0], index=np.arange(9.0) * 2) for x in X], y)
+    with pytest.raises(ValueError, match="sample 0 of X is a DataFrame"):
+        rm.RoMAEClassifier(**quick()).fit([pd.DataFrame(x.T) for x in X], y)
+    is_masked = np.random.default_rng(0).random(X[:, 0].shape) < 0.3
+    is_masked[:, 0] = False
+    masked = np.ma.array(X[:, 0], mask=is_masked)
+    expected = rm.RoMAEClassifier(**quick()).fit(np.where(is_masked, np.nan, X[:, 0]), y)
+    for given in (masked, list(masked), [list(row) for row in masked]):
+        np.testing.assert_array_equal(expected.predict_proba(given), expected.predict_proba(masked.filled(np.nan)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Collection
 from dataclasses import replace
 from typing import Any, cast
 
@@ -14,6 +15,8 @@ from rotary_mae.data.timestamps import zone_of
 from rotary_mae.data.tokens import TokenSet
 
 Array = npt.NDArray[Any]
+
+BoolArray = npt.NDArray[np.bool_]
 
 
 def align(tokens: TokenSet, schema: Schema, typical: npt.ArrayLike | None = None) -> TokenSet:
@@ -152,6 +155,51 @@ def _fill_gaps(
             order = np.argsort(time[sample][is_known], kind="stable")
             known_times, known_values = time[sample][is_known][order], series[is_known][order]
             series[~is_known] = np.interp(time[sample][~is_known], known_times, known_values)
+
+
+def values_of_channels(schema: Schema, names: Collection[str], channel: npt.ArrayLike | None = None) -> BoolArray:
+    """Return True for the predicted values of some channels.
+
+    Parameters
+    ----------
+    schema : Schema
+        Meaning of the columns.
+    names : collection of str
+        Names of channels.
+    channel : int array of shape (T,), optional
+        Channel index of each row; required for tokens with a channel axis.
+
+    Returns
+    -------
+    array of shape (T, n_predicted), or (1, n_predicted) without a channel axis
+        True for values of these channels.
+    """
+    is_named = np.array([name in names for name in schema.channels], bool)
+    if schema.channel_axis is None:
+        return is_named[None] if schema.channels else np.zeros((1, schema.n_predicted), bool)
+    # static covariates have indices beyond those of the channels
+    of_row = np.append(is_named, np.zeros(len(schema.statics), bool))[np.asarray(channel, np.int64)]
+    return np.repeat(of_row[:, None], schema.n_predicted, axis=1)
+
+
+def without_channels(tokens: TokenSet, names: Collection[str]) -> TokenSet:
+    """Return samples without the values of some channels; samples that have no other value are left out."""
+    schema = tokens.schema
+    names = set(names) & set(schema.channels)
+    if not names:
+        return tokens
+    if schema.channel_axis is None:
+        is_left_out = np.flatnonzero(values_of_channels(schema, names)[0])
+        values = tokens.values.copy()
+        flags = [flag for column, flag in schema.flags.items() if column in is_left_out]
+        values[:, [*is_left_out, *flags]] = 0.0
+        has_value: BoolArray = np.any(values[:, schema.columns("observed")] > 0, axis=1)
+        tokens, is_kept = tokens.replace(values=values, copy=False), has_value
+    else:
+        is_kept = ~values_of_channels(schema, names, tokens.positions[:, schema.channel_axis])[:, 0]
+    chosen = np.flatnonzero(np.add.reduceat(is_kept & ~tokens.is_static, tokens.starts) > 0)
+    kept = tokens[chosen]
+    return kept.select_tokens(is_kept[np.isin(tokens.sample_idx, chosen)]) if len(chosen) else kept
 
 
 def describe_zones(given: Schema, fitted: Schema) -> str | None:

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from rotary_mae._atomic import replacing_file
+from rotary_mae._atomic import replacing_file, user_path
 from rotary_mae.data.alignment import align
 from rotary_mae.data.resolution import describe_merged
 from rotary_mae.data.scaling_statistics import ValueScaling, fit_centers_and_scales, fit_spans, fit_units, tail_fraction
@@ -50,6 +50,8 @@ class Scaling:
         Distance between the first and the last position of a long sample, one an axis, in the model's units; 0 on index
         axes. Empty if it was not measured.
     """
+    unobserved : tuple of str
+        Channels that had no value in the training set, for which nothing can be predicted.
 
     schema: Schema
     center: tuple[float, ...]
@@ -60,6 +62,7 @@ class Scaling:
     tails: float = 0.0
     span: tuple[float, ...] = ()
 
+    unobserved: tuple[str, ...] = ()
     @classmethod
     def fit(
         cls,
@@ -350,7 +353,7 @@ class Scaling:
         path : path
             File to write.
         """
-        with replacing_file(Path(path)) as partial:
+        with replacing_file(user_path(path)) as partial:
             partial.write_text(json.dumps(asdict(self), indent=1))
 
     @classmethod
@@ -367,7 +370,7 @@ class Scaling:
         Scaling
             The saved scaling.
         """
-        return cls.from_dict(json.loads(Path(path).read_text()))
+        return cls.from_dict(json.loads(user_path(path).read_text()))
 
     @classmethod
     def from_dict(cls, fields: dict[str, Any]) -> Scaling:

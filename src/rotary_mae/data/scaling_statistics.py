@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from rotary_mae.data.channel_series import quantile_by_series
+from rotary_mae.data.schema import Schema
+from rotary_mae.data.sources import SAMPLES_PER_READ, MinimalSource
 from rotary_mae.data.tokens import TokenSet
 
 TAIL_DISTANCE = 10.0
@@ -61,6 +63,32 @@ def _fit_column(values: npt.NDArray[np.float32], how: ValueScaling) -> tuple[flo
     low, middle, high = np.quantile(values64, (0.25, 0.5, 0.75))
     # a channel that is mostly one number has no interquartile range, so its standard deviation is used
     return float(middle), float((high - low) / IQR_PER_STD) or float(values64.std()) or 1.0
+
+
+def unobserved_channels(tokens: MinimalSource, schema: Schema) -> tuple[str, ...]:
+    """Return the names of the channels without any value; samples are read until all channels have been seen."""
+    if schema.patch is not None:
+        return ()
+    is_observed = np.zeros(len(schema.channels), bool)
+    for start in range(0, len(tokens), SAMPLES_PER_READ):
+        if is_observed.all():
+            break
+        is_observed |= _is_observed(tokens[np.arange(start, min(start + SAMPLES_PER_READ, len(tokens)))], schema)
+    return tuple(name for name, is_there in zip(schema.channels, is_observed, strict=True) if not is_there)
+
+
+def _is_observed(tokens: TokenSet, schema: Schema) -> npt.NDArray[np.bool_]:
+    """Return True for each channel (C,) of the schema that has a value; those of a set may be in another order."""
+    own = tokens.schema
+    if own.channel_axis is not None:
+        count = np.bincount(tokens.positions[:, own.channel_axis].astype(np.int64), minlength=len(own.channels))
+        has_value: npt.NDArray[Any] = count[: len(own.channels)] > 0
+    else:
+        flags = own.columns("observed")
+        is_complete = np.ones(len(own.channels), bool)
+        has_value = np.any(tokens.values[:, flags] > 0, axis=0) if flags else is_complete
+    found = {name for name, is_there in zip(own.channels, has_value, strict=True) if is_there}
+    return np.array([name in found for name in schema.channels], bool)
 
 
 def tail_fraction(scaled: TokenSet) -> float:

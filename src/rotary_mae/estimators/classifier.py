@@ -24,7 +24,7 @@ from rotary_mae.estimators._fit.split import loss_weights, split_validation, wit
 from rotary_mae.estimators._predict.batched import predict_batched
 from rotary_mae.estimators.embedder import RoMAEEmbedder
 from rotary_mae.estimators.estimator import RoMAEEstimator
-from rotary_mae.estimators.labels import LabelledSubset, required_labels
+from rotary_mae.estimators.labels import LabelledSubset, groups_for, required_labels, values_for
 from rotary_mae.evaluation.baselines import BaselineComparison
 from rotary_mae.evaluation.fit_summary import NOT_VALIDATED, FitSummary
 from rotary_mae.evaluation.metrics import prediction_metrics
@@ -217,10 +217,10 @@ class RoMAEClassifier(ClassifierMixin, RoMAEEstimator):
         y : array, shape (B,), mapping, Series, or None
             Labels: in the order of the samples, or keyed by id. None takes the targets of the samples. None, NaN or NA
             for a sample without a label.
-        sample_weight : array, shape (B,), optional
-            Weights of the samples in the loss, at least 0.
-        groups : array, shape (B,), optional
-            Groups of samples that the validation split does not divide.
+        sample_weight : array, shape (B,), mapping or Series, optional
+            Weights of the samples in the loss, at least 0; in the order of the samples, or keyed by id as ``y``.
+        groups : array, shape (B,), mapping or Series, optional
+            Groups of samples that the validation split does not divide; in the order of the samples, or keyed by id.
 
         Returns
         -------
@@ -244,6 +244,8 @@ class RoMAEClassifier(ClassifierMixin, RoMAEEstimator):
         self.classes_, class_idx = np.unique(labelled.labels, return_inverse=True)
         if len(self.classes_) < 2:
             raise ValueError(f"a classifier needs at least two classes, got one class: {self.classes_[0]}")
+        groups = groups_for(all_samples, X, groups)
+        sample_weight = values_for(all_samples, X, sample_weight, "sample_weight")
         split = split_validation(len(source), self.validation_fraction, seed, class_idx, labelled.groups)
         if labelled.n_missing and initial is None:
             others = without_validation(all_samples, labelled.indices[split.validation], groups)
@@ -351,8 +353,8 @@ class RoMAEClassifier(ClassifierMixin, RoMAEEstimator):
             B samples, as in ``fit``.
         y : array, shape (B,), mapping, Series, or None
             Labels, as in ``fit``.
-        sample_weight : array, shape (B,), optional
-            Weights of the samples.
+        sample_weight : array, shape (B,), mapping or Series, optional
+            Weights of the samples, as in ``fit``.
 
         Returns
         -------
@@ -361,7 +363,7 @@ class RoMAEClassifier(ClassifierMixin, RoMAEEstimator):
         """
         source = self._source(X)
         labels = required_labels(source, X, y, "score of a classifier")
-        labelled = LabelledSubset.of(source, labels, sample_weight, None)
+        labelled = LabelledSubset.of(source, labels, values_for(source, X, sample_weight, "sample_weight"), None)
         predicted = self._most_probable(labelled.source)
         return float(accuracy_score(labelled.labels, predicted, sample_weight=labelled.weights))
 

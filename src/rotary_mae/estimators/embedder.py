@@ -24,6 +24,7 @@ from rotary_mae.estimators._predict.batched import predict_batched
 from rotary_mae.estimators._predict.masked import masked_summary, reconstruction_metrics
 from rotary_mae.estimators._predict.patch_reconstruction import Reconstruction, reconstruct
 from rotary_mae.estimators.estimator import RoMAEEstimator
+from rotary_mae.estimators.labels import groups_for
 from rotary_mae.models.autoencoder import RoMAEForPreTraining
 
 
@@ -189,8 +190,8 @@ class RoMAEEmbedder(TransformerMixin, RoMAEEstimator):
             B samples.
         y : object, optional
             Ignored; scikit-learn passes it.
-        groups : array, shape (B,), optional
-            Groups of samples that the validation split does not divide.
+        groups : array, shape (B,), mapping or Series, optional
+            Groups of samples that the validation split does not divide; in the order of the samples, or keyed by id.
 
         Returns
         -------
@@ -207,6 +208,7 @@ class RoMAEEmbedder(TransformerMixin, RoMAEEstimator):
             If training was interrupted. The estimator is then as before, and ``out`` can be resumed.
         """
         source, initial = self._start_fit(X)
+        groups = groups_for(source, X, groups)
         seed = self._draw_seed()
         split = split_validation(len(source), self.validation_fraction, seed, groups=groups)
         training = Subset(source, split.training)

@@ -34,7 +34,7 @@ from rotary_mae.estimators._fit.split import TrainValidationSplit
 from rotary_mae.estimators._fit.time_budget import fit_in_time
 from rotary_mae.estimators._predict.batched import TrainedModels, pick_device
 from rotary_mae.estimators.data_shift import DataProfile, DataShiftWarning, describe_shift
-from rotary_mae.estimators.inputs import as_source
+from rotary_mae.estimators.inputs import as_source, check_samples
 from rotary_mae.estimators.saving import DESCRIPTION, FittedEstimator
 from rotary_mae.evaluation.baselines import BaselineComparison
 from rotary_mae.evaluation.fit_summary import FitSummary
@@ -156,6 +156,7 @@ class RoMAEEstimator(BaseEstimator):
         """Return samples to predict on, in the layout of the fit; warn if they differ from the samples of the fit."""
         check_is_fitted(self)
         source = X if isinstance(X, TokenSet) else as_source(X, self.columns, self.layout, self.scaling_.schema)
+        check_samples(source, self.scaling_.schema)
         if (difference := describe_shift(self.profile_, source)) is not None:
             warn_caller(difference, DataShiftWarning)
         warn_of_merged(source, self.scaling_)
@@ -248,7 +249,7 @@ class RoMAEEstimator(BaseEstimator):
         warn_of_merged(source, scaling)
         config = self._training_config(model, source, split, scaling, defaults, seed, initial, fixed)
         job = TrainingJob.of(source, split, scaling, config, sample_weight)
-        out = None if self.out is None else Path(self.out)
+        out = None if self.out is None else RunFolder(self.out).path
 
         def describe_samples() -> None:
             self.profile_ = DataProfile.of(source)

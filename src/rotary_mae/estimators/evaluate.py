@@ -13,7 +13,7 @@ from rotary_mae.estimators._predict.masked import reconstruction_metrics
 from rotary_mae.estimators.classifier import RoMAEClassifier
 from rotary_mae.estimators.embedder import RoMAEEmbedder
 from rotary_mae.estimators.estimator import RoMAEEstimator, warn_of_merged
-from rotary_mae.estimators.inputs import as_source, check_not_empty
+from rotary_mae.estimators.inputs import as_source, check_samples
 from rotary_mae.estimators.interpolator import RoMAEInterpolator
 from rotary_mae.estimators.labels import LabelledSubset, labels_for, values_for
 from rotary_mae.estimators.regressor import RoMAERegressor
@@ -66,7 +66,7 @@ def evaluate(estimator: RoMAEEstimator, tokens: Any, y: Any = None) -> dict[str,
         raise TypeError(f"expected a fitted estimator of this library, got {type(estimator).__name__}")
     check_is_fitted(estimator)
     source = as_source(tokens, estimator.columns, estimator.layout, estimator.scaling_.schema)
-    check_not_empty(source)
+    check_samples(source, estimator.scaling_.schema)
     if isinstance(estimator, RoMAEClassifier):
         known = labelled_subset(source, y, tokens)
         return prediction_metrics(estimator.predict_proba(known.source), class_indices(estimator, known.labels))

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from rotary_mae.batches.batch import TokenBatch
 from rotary_mae.batches.masking import Masking
-from rotary_mae.data.alignment import align
+from rotary_mae.data.alignment import align, without_channels
 from rotary_mae.data.sources import Source, Subset
 from rotary_mae.data.summary import observed_values
 from rotary_mae.data.tokens import TokenSet
@@ -129,6 +129,9 @@ def _masked_tables(estimator: RoMAEEstimator, samples: Subset, about: dict[str, 
     lengths = samples[:].lengths if samples.lengths is None else samples.lengths
     n_kept = max(1, int(np.searchsorted(np.cumsum(lengths), MAX_TOKENS, side="right")))
     tokens = align(samples[:n_kept].with_targets(None), estimator.scaling_.schema)
+    tokens = without_channels(tokens, estimator.scaling_.unobserved)
+    if not len(tokens):
+        return {}
     hiding = estimator.hiding_of_training
     predictions = MaskedPredictions(estimator.trained_models, tokens, hiding)
     about |= {"metrics": {}, "hiding": _describe_masking(hiding), "quantiles": list(predictions.quantiles)}

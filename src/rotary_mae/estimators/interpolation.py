@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from rotary_mae._warnings import warn_caller
 from rotary_mae.batches.masking import Masking
-from rotary_mae.data.alignment import align
+from rotary_mae.data.alignment import align, values_of_channels
 from rotary_mae.data.tokens import TokenSet
 from rotary_mae.estimators._predict.anomalies import anomaly_scores, root_mean_square
 from rotary_mae.estimators._predict.batched import TrainedModels
@@ -20,6 +20,7 @@ from rotary_mae.estimators._predict.imputation import ValueCells
 from rotary_mae.estimators._predict.queries import (
     Queries,
     check_future,
+    describe_unobserved,
     format_predictions,
     interpolate,
     read_queries,
@@ -150,6 +151,8 @@ class Interpolation(RoMAEEstimator):
             self._warn_if_not_calibrated()
         if (merged := self.scaling_.describe_merged(tokens, queries.positions, queries.lengths)) is not None:
             warn_caller(merged)
+        if (unobserved := describe_unobserved(queries, self.scaling_)) is not None:
+            warn_caller(unobserved)
         distribution = interpolate(self.trained_models, tokens, queries)
         return format_predictions(distribution, queries, statistics, self.scaling_.schema)
 
@@ -221,6 +224,9 @@ class Interpolation(RoMAEEstimator):
         schema = self.scaling_.schema
         tokens = align(source[np.arange(len(source))], schema)
         scores = np.abs(anomaly_scores(self.trained_models, self.scaling_.apply(tokens), n_folds))
+        if names := self.scaling_.unobserved:
+            channel = None if schema.channel_axis is None else tokens.positions[:, schema.channel_axis]
+            scores = np.where(values_of_channels(schema, names, channel), np.nan, scores)
         if per == "series":
             return root_mean_square(scores, tokens.lengths)
         if is_frame(X):

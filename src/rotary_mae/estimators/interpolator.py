@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from rotary_mae._settings import as_settings
 from rotary_mae.batches.masking import Masking, Strategy
+from rotary_mae.data.alignment import without_channels
 from rotary_mae.data.sources import Source, Subset
 from rotary_mae.estimators._fit.defaults import INTERPOLATE
 from rotary_mae.estimators._fit.initialization import scaling_for
@@ -20,6 +21,7 @@ from rotary_mae.estimators._fit.split import TrainValidationSplit, split_validat
 from rotary_mae.estimators._predict.batched import length_sorted_batches
 from rotary_mae.estimators._predict.masked import masked_summary, reconstruction_metrics
 from rotary_mae.estimators.interpolation import Interpolation
+from rotary_mae.estimators.labels import groups_for
 from rotary_mae.evaluation.conformal import Calibration, HeldOut, count_channels
 from rotary_mae.evaluation.conformal_scores import calibration_series, fit_on_masked_values, withhold_values
 from rotary_mae.models.autoencoder import RoMAEForPreTraining
@@ -227,8 +229,8 @@ class RoMAEInterpolator(Interpolation):
             B samples.
         y : object, optional
             Ignored; scikit-learn passes it.
-        groups : array, shape (B,), optional
-            Groups of samples that the validation split does not divide.
+        groups : array, shape (B,), mapping or Series, optional
+            Groups of samples that the validation split does not divide; in the order of the samples, or keyed by id.
 
         Returns
         -------
@@ -245,6 +247,7 @@ class RoMAEInterpolator(Interpolation):
             If training was interrupted. The estimator is then as before, and ``out`` can be resumed.
         """
         source, initial = self._start_fit(X)
+        groups = groups_for(source, X, groups)
         seed = self._draw_seed()
         split = split_validation(len(source), self._calibration_fraction(len(source)), seed, groups=groups)
         training, is_withheld = source, None
@@ -274,6 +277,10 @@ class RoMAEInterpolator(Interpolation):
         chosen = split.validation if len(split.validation) else split.training
         tokens = calibration_series(source, chosen) if is_withheld is None else source[chosen]
         held_out: HeldOut = "series" if len(split.validation) else "nothing" if is_withheld is None else "values"
+        if is_withheld is None:
+            tokens = without_channels(tokens, self.scaling_.unobserved)
+        if not len(tokens):
+            return
         scaled, hiding, trained = self.scaling_.apply(tokens), self.hiding_of_training, self.trained_models
         with trained.predictor() as predictor:
             self.calibration_ = fit_on_masked_values(

@@ -24,7 +24,12 @@ from rotary_mae.estimators._predict.batched import predict_batched
 from rotary_mae.estimators._predict.distribution import mixture_moments
 from rotary_mae.estimators.embedder import RoMAEEmbedder
 from rotary_mae.estimators.estimator import RoMAEEstimator
-from rotary_mae.estimators.labels import LabelledSubset, required_labels
+from rotary_mae.estimators.labels import (
+    LabelledSubset,
+    groups_for,
+    required_labels,
+    values_for,
+)
 from rotary_mae.evaluation.baselines import BaselineComparison
 from rotary_mae.evaluation.fit_summary import NOT_VALIDATED, FitSummary
 from rotary_mae.evaluation.metrics import prediction_metrics
@@ -224,10 +229,10 @@ class RoMAERegressor(RegressorMixin, RoMAEEstimator):
         y : array, shape (B,) or (B, k), mapping, Series, or None
             Numbers: in the order of the samples, or keyed by id. None takes the targets of the samples. None, NaN or NA
             for a sample without numbers.
-        sample_weight : array, shape (B,), optional
-            Weights of the samples in the loss, at least 0.
-        groups : array, shape (B,), optional
-            Groups of samples that the validation split does not divide.
+        sample_weight : array, shape (B,), mapping or Series, optional
+            Weights of the samples in the loss, at least 0; in the order of the samples, or keyed by id as ``y``.
+        groups : array, shape (B,), mapping or Series, optional
+            Groups of samples that the validation split does not divide; in the order of the samples, or keyed by id.
 
         Returns
         -------
@@ -249,6 +254,8 @@ class RoMAERegressor(RegressorMixin, RoMAEEstimator):
         source, seed = labelled.source, self._draw_seed()
         targets = _as_numbers(labelled.labels)
         self.is_single_ = targets.ndim == 1
+        groups = groups_for(all_samples, X, groups)
+        sample_weight = values_for(all_samples, X, sample_weight, "sample_weight")
         targets = targets.reshape(len(targets), -1)
         split = split_validation(len(source), self.validation_fraction, seed, groups=labelled.groups)
         scaled_targets = self._scale_targets(targets, split.training, labelled.weights)
@@ -352,8 +359,8 @@ class RoMAERegressor(RegressorMixin, RoMAEEstimator):
             B samples, as in ``fit``.
         y : array, shape (B,) or (B, k), mapping, Series, or None
             Numbers, as in ``fit``.
-        sample_weight : array, shape (B,), optional
-            Weights of the samples.
+        sample_weight : array, shape (B,), mapping or Series, optional
+            Weights of the samples, as in ``fit``.
 
         Returns
         -------
@@ -362,7 +369,7 @@ class RoMAERegressor(RegressorMixin, RoMAEEstimator):
         """
         source = self._source(X)
         labels = required_labels(source, X, y, "score of a regressor")
-        labelled = LabelledSubset.of(source, labels, sample_weight, None)
+        labelled = LabelledSubset.of(source, labels, values_for(source, X, sample_weight, "sample_weight"), None)
         mean, _ = self._mean_and_std(labelled.source)
         return float(r2_score(labelled.labels, mean.reshape(labelled.labels.shape), sample_weight=labelled.weights))
 

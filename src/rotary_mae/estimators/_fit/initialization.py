@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from rotary_mae._warnings import warn_caller
 from rotary_mae.data.alignment import align
 from rotary_mae.data.scaling import Scaling
+from rotary_mae.data.scaling_statistics import unobserved_channels
 from rotary_mae.data.sources import Source
 from rotary_mae.models.pretrained import Pretrained
 from rotary_mae.models.registry import load_model
@@ -66,16 +68,19 @@ def scaling_for(source: Source, initial: Pretrained | None, unit: Any) -> Scalin
 
     Raises ValueError if the data do not fit the scaling of ``initial``, or if ``unit`` is not its unit.
     """
-    if initial is None:
-        return Scaling.fit(source, unit=unit)
-    if initial.scaling is None:
-        return _new_scaling(source, initial, unit)
+    if initial is None or initial.scaling is None:
+        new = Scaling.fit(source, unit=unit) if initial is None else _new_scaling(source, initial, unit)
+        return replace(new, unobserved=unobserved_channels(source, new.schema))
     scaling = initial.scaling
     if source.schema != scaling.schema:
         align(source[np.arange(1)], scaling.schema)  # raises for data of another kind
     fitted = [scaling.unit[axis] for axis in scaling.schema.continuous_axes]
     if unit != "auto" and not np.allclose(unit, fitted):
         raise ValueError(f"init was trained with the unit {fitted}, and its weights need it; leave out unit={unit}")
+    if scaling.unobserved:
+        # fine-tuning may learn what pre-training could not
+        without = unobserved_channels(source, scaling.schema)
+        scaling = replace(scaling, unobserved=tuple(name for name in scaling.unobserved if name in without))
     return scaling
 
 
@@ -130,7 +135,7 @@ def pretrain(
         RunFolder(out).check_free(parameters["resume"])
     settings = {name: parameters[name] for name in make_embedder().get_params(deep=False)}
     settings["training"] = {k: v for k, v in (parameters["training"] or {}).items() if k not in LABEL_SETTINGS}
-    settings["out"] = None if out is None else Path(out) / PRETRAINING
+    settings["out"] = None if out is None else RunFolder(out).path / PRETRAINING
     settings["max_minutes"] = None if max_minutes is None else max_minutes / 2
     settings["random_state"] = seed
     if parameters["verbose"]:

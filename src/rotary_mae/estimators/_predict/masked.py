@@ -10,6 +10,8 @@ import pyarrow as pa
 
 from rotary_mae.batches.batch import TokenBatch
 from rotary_mae.batches.masking import VALIDATION_EPOCH, Masking
+from rotary_mae.data.alignment import without_channels
+from rotary_mae.data.scaling import Scaling
 from rotary_mae.data.sources import Source, Subset
 from rotary_mae.data.tokens import TokenSet
 from rotary_mae.estimators._predict.batched import TrainedModels, length_sorted_batches, predict_masked
@@ -145,6 +147,9 @@ def reconstruction_metrics(trained: TrainedModels, source: Source, masking: Mask
         See ``ReconstructionMetrics.metrics``.
     """
     metrics = ReconstructionMetrics(trained.scaling.schema, trained.is_normalized)
+    source = observed_at_fit(source, trained.scaling)
+    if not len(source):
+        raise ValueError("no sample has a value of a channel that had values in the training set; give other samples")
     batches = length_sorted_batches(source, trained.scaling, title="mask and predict", show_progress=trained.verbose)
     with trained.predictor() as predict:
         for _, batch in batches:
@@ -152,6 +157,13 @@ def reconstruction_metrics(trained: TrainedModels, source: Source, masking: Mask
             mean, std = predict(masked)
             metrics.add(masked, mean.numpy(), None if std is None else std.numpy())
     return metrics.metrics(trained.calibration)
+
+
+def observed_at_fit(source: Source, scaling: Scaling) -> Source:
+    """Return the samples without the channels that had no value at fit: their errors would hide those of the others."""
+    if not scaling.unobserved:
+        return source
+    return without_channels(source[np.arange(len(source))], scaling.unobserved)
 
 
 def masked_summary(
@@ -173,7 +185,9 @@ def masked_summary(
     if not len(validation_idx):
         return NOT_VALIDATED
     used = validation_idx[:: -(-len(validation_idx) // MAX_VALIDATION_SAMPLES)]
-    validation = Subset(source, used)
+    validation = observed_at_fit(Subset(source, used), trained.scaling)
+    if not len(validation):
+        return FitSummary(0, note="no channel of the validation set has a value in the training set")
     lengths = validation.lengths if validation.lengths is not None else validation[:].lengths
     if int(np.max(lengths)) < 2:
         return FitSummary(0, note="every validation sample has a single token, so no value could be masked")
@@ -185,4 +199,4 @@ def masked_summary(
     }
     note = "" if len(used) == len(validation_idx) else f"the validation set has {len(validation_idx)} samples"
     scores: dict[str, float] = {name: metrics[name] for name in ("mse", "coverage_90") if name in metrics}
-    return FitSummary(len(used), scores, baselines, note)
+    return FitSummary(len(validation), scores, baselines, note)

@@ -12,11 +12,12 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from rotary_mae._warnings import warn_caller
-from rotary_mae.data.alignment import align, describe_clock
+from rotary_mae.data.alignment import align, describe_clock, values_of_channels
 from rotary_mae.data.columns import arrow_column, channel_name, open_frame, time_type, times
 from rotary_mae.data.entries import plain_entry
 from rotary_mae.data.sample_values import keys_like
 from rotary_mae.data.schema import Schema
+from rotary_mae.data.scaling import Scaling
 from rotary_mae.data.timestamps import describe_time, localized, zone_of
 from rotary_mae.data.tokens import TokenSet
 from rotary_mae.estimators._predict.batched import TrainedModels, predict_masked
@@ -206,11 +207,11 @@ def _times(column: Any, schema: Schema) -> Array:
     name = column.name
     table = pa.table({name: arrow_column(column)})
     given = replace(schema, times=time_type(table, name))
-    if describe_clock(given) != describe_clock(schema):
+    kind = table[name].type
+    is_text = pa.types.is_string(kind) or pa.types.is_large_string(kind)
+    if is_text or describe_clock(given) != describe_clock(schema):
         expected = describe_clock(schema).removeprefix("times that are ")
-        raise ValueError(
-            f"the model was fitted on times that are {expected}, at has {table[name].type}; give {expected}"
-        )
+        raise ValueError(f"the model was fitted on times that are {expected}, at has {kind}; give {expected}")
     fitted_zone, given_zone = zone_of(schema.times), zone_of(given.times)
     if given_zone is not None and fitted_zone is None:
         raise ValueError(
@@ -258,6 +259,9 @@ def interpolate(trained: TrainedModels, tokens: TokenSet, queries: Queries) -> P
     return PredictiveDistribution(
         mean=mean,
         model_std=np.ones(mean.shape) if std is None else std,
+    if scaling.unobserved:
+        mean = np.where(_is_unobserved(queries, scaling), np.nan, mean)
+        std = None if std is None else np.where(_is_unobserved(queries, scaling), np.nan, std)
         error=_expected_errors(queries, observed, calibration),
         channel=None if axis is None else queries.positions[:, axis].astype(np.int64),
         scaling=scaling,
@@ -267,6 +271,27 @@ def interpolate(trained: TrainedModels, tokens: TokenSet, queries: Queries) -> P
 
 def _with_queries(observed: TokenSet, positions: Array, queries: Queries) -> tuple[TokenSet, npt.NDArray[np.bool_]]:
     """Return the samples with the queries as further tokens at their ends, and a flag of each token that is a query.
+
+def _is_unobserved(queries: Queries, scaling: Scaling) -> npt.NDArray[np.bool_]:
+    """Return True for the predictions (Q, n_predicted) or (1, n_predicted) of channels without a value at fit."""
+    axis = scaling.schema.channel_axis
+    channel = None if axis is None else queries.positions[:, axis]
+    return values_of_channels(scaling.schema, scaling.unobserved, channel)
+
+
+def describe_unobserved(queries: Queries, scaling: Scaling) -> str | None:
+    """Return the text of a warning if channels are predicted that had no value at fit."""
+    axis, schema = scaling.schema.channel_axis, scaling.schema
+    index = queries.positions[:, axis].astype(np.int64) if axis is not None else queries.channel
+    asked = set(schema.channels) if index is None else {schema.channels[i] for i in np.unique(index)}
+    names = [name for name in scaling.unobserved if name in asked]
+    if not names or not len(queries.positions):
+        return None
+    return (
+        f"channels {names} had no value in the training set, so that nothing can be predicted for them: their "
+        "predictions are NaN; fit on samples in which they are observed, or leave them out"
+    )
+
 
     observed: T tokens. positions: (Q, D) of the queries, in scaled units.
     """
