@@ -83,3 +83,15 @@ def test_estimators_accept_astropy_tables() -> None:
 def test_a_missing_column_is_an_error_with_a_suggestion() -> None:
     with pytest.raises(ValueError, match="there is no column 'wen'; did you mean 'when'"):
         rm.from_frame(light_curves(), **{**NAMES, "time": "wen"})
+
+
+def test_columns_that_cannot_be_read_matter_only_if_they_are_used():
+    from astropy.coordinates import SkyCoord
+
+    plain = table.Table({"id": [1, 1], "time": [0.0, 1.0], "value": [1.0, 2.0]})
+    plain["place"] = SkyCoord([1, 2] * units.deg, [1, 2] * units.deg)
+    plain["mixed"] = np.array([1, "a"], object)
+    assert rm.from_frame(plain).lengths.tolist() == [2]
+    for name in ("place", "mixed"):
+        with pytest.raises(ValueError, match=f"column '{name}' cannot be read"):
+            rm.from_frame(plain, static=name)

@@ -12,6 +12,8 @@ import torch
 from torch import Tensor
 
 from rotary_mae.batches.masking import Masking, Strategy, draw_mask, seed_from
+from rotary_mae.data.labels import is_missing
+from rotary_mae.data.sample_values import per_sample
 from rotary_mae.data.scaling import FIRST_POSITION
 from rotary_mae.data.schema import Schema
 from rotary_mae.data.tokens import TokenSet
@@ -78,8 +80,8 @@ class TokenBatch:
         cls,
         tokens: TokenSet,
         *,
-        targets: npt.ArrayLike | None = None,
-        weights: npt.ArrayLike | None = None,
+        targets: Any = None,
+        weights: Any = None,
         keys: npt.ArrayLike | None = None,
     ) -> TokenBatch:
         """Make a batch of all samples of a TokenSet. Values and positions are not changed.
@@ -89,8 +91,8 @@ class TokenBatch:
         tokens : TokenSet
             B samples.
         targets : array, optional
-            (B,) or (B, k). Integers are classes, floats are regression targets. None: the targets of ``tokens`` if
-            they are numbers.
+            (B,) or (B, k), a mapping or a Series keyed by id. Integers are classes, floats are regression targets.
+            None: the targets of ``tokens`` if they are numbers.
         weights : array, optional
             (B,) weights of the samples in the loss. None: equal weights.
         keys : array, optional
@@ -112,6 +114,7 @@ class TokenBatch:
             if given is not None and len(np.asarray(given)) != len(tokens):
                 raise ValueError(f"{name} must have one entry per sample ({len(tokens)}), got {len(np.asarray(given))}")
         labels = tokens.targets if targets is None else np.asarray(targets)
+        targets, weights = (_plain(tokens, *given) for given in (("targets", targets), ("weights", weights)))
         if targets is None and labels is not None and labels.dtype.kind not in "biuf":
             labels = None  # class names have to be encoded as integers first
         return cls(
@@ -292,3 +295,13 @@ def _target_tensor(targets: npt.NDArray[Any]) -> Tensor:
     if targets.dtype.kind == "f":
         return torch.from_numpy(targets.astype(np.float32))
     raise ValueError(f"targets of a batch must be numbers, got {targets.dtype}; encode the classes as 0, 1, ...")
+def _plain(tokens: TokenSet, name: str, given: Any) -> Any:
+    """Return targets or weights as an array in the order of the samples, which those of training are already."""
+    if given is None or type(given) in (np.ndarray, list, tuple):
+        return given
+    array = per_sample(given, len(tokens), name, tokens.ids, max_ndim=2 if name == "targets" else 1)
+    if (missing := is_missing(array)).any():
+        raise ValueError(f"{name} has {int(missing.sum())} missing entries; leave those samples out")
+    return np.array(array.tolist()) if array.dtype.kind == "O" else array
+
+

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from difflib import get_close_matches
 from typing import Any
 
@@ -64,7 +64,7 @@ def select(df: Any, names: Sequence[str]) -> pa.Table:
     ValueError
         If this is no data frame, has no rows, or lacks a column (MissingColumn).
     """
-    frame = open_frame(df)
+    frame = open_frame(df, names)
     known = frame.columns
     outer = [name for name in known if name in names]
     structs = []
@@ -80,10 +80,13 @@ def select(df: Any, names: Sequence[str]) -> pa.Table:
     return pa.table({name: table[column] for name, column in found.items()}).combine_chunks()
 
 
-def open_frame(df: Any) -> nw.DataFrame[Any]:
-    """Return a data frame of any library as narwhals has it; raise ValueError if it is none, or names repeat."""
+def open_frame(df: Any, names: Collection[str] = ()) -> nw.DataFrame[Any]:
+    """Return a data frame of any library as narwhals has it; raise ValueError if it is none, or names repeat.
+
+    names: columns that are used, see ``astropy_to_arrow``.
+    """
     try:
-        frame = nw.from_native(astropy_to_arrow(df) if is_astropy(df) else df)
+        frame = nw.from_native(astropy_to_arrow(df, names) if is_astropy(df) else df)
     except TypeError:
         raise ValueError(
             f"expected a pandas, polars, pyarrow or astropy table, got {type(df).__name__}; arrays go to from_arrays, "
@@ -305,13 +308,15 @@ def is_astropy(df: Any) -> bool:
     return module is not None and isinstance(df, module.Table)
 
 
-def astropy_to_arrow(table: Any) -> pa.Table:
+def astropy_to_arrow(table: Any, required: Collection[str]) -> pa.Table:
     """Convert an astropy table.
 
     Parameters
     ----------
     table : astropy Table, QTable or TimeSeries
         Columns of any kind.
+    required : collection of str
+        Columns that are used; others are left out if they are of a kind that is not read, such as coordinates.
 
     Returns
     -------
@@ -324,8 +329,7 @@ def astropy_to_arrow(table: Any) -> pa.Table:
         try:
             columns[name] = _astropy_column(table[name])
         except (pa.ArrowException, TypeError, ValueError) as error:
-            # coordinates and other objects cannot be read, and need not be
-            if getattr(table[name], "dtype", None) is not None:
+            if name in required:
                 raise ValueError(f"column {name!r} cannot be read: {error}; convert it to text or numbers") from error
     return pa.table(columns)
 

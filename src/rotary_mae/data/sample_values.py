@@ -194,10 +194,11 @@ def _is_by_position(index: Any, keys: list[Any], ids: list[Any], name: str) -> b
 
 
 def _ambiguous(name: str, keys: list[Any], ids: list[Any], n_found: int) -> ValueError:
+    it = name if name.isidentifier() else "it"
     return ValueError(
         f"the index of {name} may mean either: ids, of which it holds {n_found} of {len(ids)}, or rows, in the order "
-        f"of the samples; it starts with {keys[:3]}, the ids with {ids[:3]}: give {name}.to_dict() if the index holds "
-        f"ids, or {name}.to_numpy() if {name} is in the order of the samples"
+        f"of the samples; it starts with {keys[:3]}, the ids with {ids[:3]}: give {it}.to_dict() if the index holds "
+        f"ids, or {it}.to_numpy() if it is in the order of the samples"
     )
 
 

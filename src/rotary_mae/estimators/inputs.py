@@ -16,9 +16,13 @@ from rotary_mae.data.arrays import from_arrays, refuse_labelled
 from rotary_mae.data.columns import MissingColumn, astropy_to_arrow, is_astropy
 from rotary_mae.data.entries import has_masked, split_mask
 from rotary_mae.data.frames import from_frame
+from rotary_mae.data.layout import steps_to_measurements
 from rotary_mae.data.schema import Schema
 from rotary_mae.data.sources import Source, adapt_source
 from rotary_mae.data.tokens import TokenSet
+
+MAX_VALUES = 2048
+"""Mean number of values of a sample up to which interpolators make a token of every value. Not tuned."""
 
 
 def as_source(
@@ -78,6 +82,29 @@ def check_samples(source: Source, schema: Schema) -> None:
         warn_caller(difference)
 
 
+def by_value(source: Source, X: Any) -> Source:
+    """Return samples with a token a value, if they were made from a frame or an array with several channels.
+
+    Parameters
+    ----------
+    source : Source
+        Samples as ``as_source`` read them.
+    X : object
+        The data they were made from. A TokenSet or another Source keeps its layout.
+
+    Returns
+    -------
+    Source
+        The same samples. They keep their time steps if they would have more than ``MAX_VALUES`` tokens on average,
+        because the cost of attention grows with the square of that.
+    """
+    if source is X or not isinstance(source, TokenSet) or source.schema.layout != "steps":
+        return source
+    n_values = len(source.channels) * source.n_tokens / max(len(source), 1)
+    is_series = source.schema.patch is None and len(source.channels) > 1
+    return steps_to_measurements(source) if is_series and n_values <= MAX_VALUES else source
+
+
 def _checked_arrays(X: Any) -> Any:
     """Return arrays as ``from_arrays`` takes them, checked as scikit-learn does; listed series may have any length."""
     if not hasattr(X, "__len__") or isinstance(X, Mapping):
@@ -100,6 +127,11 @@ def has_ids(X: Any) -> bool:
     return isinstance(X, TokenSet) or is_frame(X) or adapt_source(X) is not None
 
 
+def is_source(X: Any) -> bool:
+    """Return True for a TokenSet or another Source, whose tokens have a layout already."""
+    return isinstance(X, TokenSet) or (not is_frame(X) and adapt_source(X) is not None)
+
+
 def is_frame(X: Any) -> bool:
     """Return True for a data frame that narwhals can read, or an astropy table."""
     return nw.dependencies.is_into_dataframe(X) or is_astropy(X)
@@ -110,7 +142,9 @@ def _read_frame(X: Any, columns: Mapping[str, Any] | None, layout: str, schema: 
     known = list(inspect.signature(from_frame).parameters)[1:]
     if unknown := [name for name in arguments if name not in known]:
         raise ValueError(f"columns has no {unknown[0]!r}; it holds arguments of from_frame: {', '.join(known)}")
-    X = astropy_to_arrow(X) if is_astropy(X) else X
+    if is_astropy(X):
+        named = {"id": "id", "time": "time", "value": "value", **arguments}.values()
+        X = astropy_to_arrow(X, {n for names in named for n in ([names] if isinstance(names, str) else names or ())})
     if schema is not None:
         layout = schema.layout
         # labels may be missing in data to predict

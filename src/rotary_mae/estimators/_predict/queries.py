@@ -153,9 +153,10 @@ def frame_queries(at: Any, tokens: TokenSet, schema: Schema, columns: Mapping[st
     """
     if not set(tokens.axes) <= {"time", "channel"}:
         raise ValueError(f"a frame has times and channels, but the axes of the samples are {tokens.axes}: give a list")
-    frame = open_frame(at)
     names = column_names(columns)
-    for name in ["id", "time"] + (["channel"] if "channel" in tokens.axes else []):
+    frame = open_frame(at, names.values())
+    is_times = may_be_times and names["channel"] not in frame.columns
+    for name in ["id", "time"] + (["channel"] if "channel" in tokens.axes and not is_times else []):
         if names[name] not in frame.columns:
             raise ValueError(f"at has no column {names[name]!r} for the {name}; it has {frame.columns}")
     sample = _samples(frame[names["id"]], tokens)
