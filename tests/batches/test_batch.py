@@ -1,6 +1,7 @@
 """Batches: collating, moving to a device, and the origin of positions after masking."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -98,3 +99,12 @@ def test_positions_with_a_global_origin_do_not_move():
     scaled = rm.Scaling.fit(tokens, origin="global").apply(tokens)
     batch = rm.TokenBatch.collate(scaled)
     assert torch.equal(batch.hide(0.5, seed=0).positions, batch.positions)
+
+
+def test_targets_and_weights_of_a_batch_are_read_by_id():
+    tokens = rm.from_arrays(np.ones((3, 1, 2)), ids=["c", "a", "b"])
+    by_id = pd.Series([1.0, 2.0, 3.0], index=["a", "b", "c"])
+    batch = rm.TokenBatch.collate(tokens, targets=by_id, weights=by_id.to_dict())
+    assert batch.targets.flatten().tolist() == batch.weights.tolist() == [3.0, 1.0, 2.0]
+    with pytest.raises(ValueError, match="weights has 1 missing entries"):
+        rm.TokenBatch.collate(tokens, weights=np.ma.array([1.0, 2.0, 3.0], mask=[0, 0, 1]))
