@@ -264,3 +264,96 @@ def test_time_need_not_be_the_first_axis():
     for strategy in ("future", "block", "times", "channel"):
         one, other = (rm.TokenBatch.collate(t).hide(0.5, strategy=strategy, seed=1) for t in (tokens, swapped))
         assert torch.equal(one.is_hidden, other.is_hidden)
+
+
+# -- alternatives -------------------------------------------------------------------------------------------
+
+
+def test_each_sample_draws_one_of_the_alternatives_with_equal_probability():
+    mixed = Masking("uniform", 0.5, alternatives=(Masking("block", 0.5), Masking("future", 0.25)))
+    tokens = some_measurements([24] * 900)
+    masked = by_sample(tokens, hidden_of(tokens, fraction=mixed))
+    each = [
+        by_sample(tokens, hidden_of(tokens, fraction=masking))
+        for masking in (Masking("uniform", 0.5), Masking("block", 0.5), Masking("future", 0.25))
+    ]
+    counts = np.zeros(3, int)
+    for i, mask in enumerate(masked):
+        # a sample is masked as by the alternative alone
+        own = [k for k in range(3) if (mask == each[k][i]).all()]
+        assert own
+        counts[own[0]] += 1
+    assert chisquare(counts).pvalue > 1e-3
+    again = hidden_of(tokens[[7]], keys=[7], fraction=mixed)
+    assert (again == masked[7]).all()
+
+
+def test_a_masking_without_alternatives_has_the_masks_of_its_strategy():
+    tokens = some_measurements()
+    for strategy in STRATEGIES:
+        assert (hidden_of(tokens, fraction=Masking(strategy, 0.5)) == hidden_of(tokens, strategy=strategy)).all()
+
+
+def test_random_cuts_are_uniform_over_the_horizons():
+    n = 40
+    cut = Masking("future", 0.5, least_fraction=0.0)
+    tokens = some_tokens([n] * 2_000)
+    masked = by_sample(tokens, hidden_of(tokens, fraction=cut))
+    n_masked = np.array([mask.sum() for mask in masked])
+    assert set(n_masked) == set(range(1, 21))
+    assert chisquare(np.bincount(n_masked)[1:]).pvalue > 1e-3
+
+
+def test_maskings_are_restored_from_a_dictionary_and_checked():
+    mixed = Masking("uniform", 0.5, alternatives=[Masking("times", 0.5, then=Masking("block", 0.1))])
+    assert TrainingConfig.from_dict({"hiding": dataclasses.asdict(mixed)}).hiding == mixed
+    assert mixed.strategies == {"uniform", "times", "block"}
+    hash(mixed)
+    with pytest.raises(ValueError, match="alternatives must be a list of maskings, got 'times'"):
+        Masking("uniform", 0.5, alternatives="times")
+    with pytest.raises(ValueError, match="alternatives must be a Masking or a dictionary of its settings, got 3"):
+        Masking("uniform", 0.5, alternatives=[3])
+
+
+# -- single values of time steps ----------------------------------------------------------------------------
+
+
+def steps_with_gaps(n=40, times=9, channels=3, seed=0):
+    X = np.random.default_rng(seed).normal(size=(n, channels, times)) + 10.0
+    X[np.random.default_rng(seed + 1).random(X.shape) < 0.2] = np.nan
+    return rm.from_arrays(X, layout="steps")
+
+
+def test_cells_mask_a_fraction_of_the_observed_values_of_steps():
+    tokens = steps_with_gaps()
+    batch = rm.TokenBatch.collate(tokens)
+    masked = batch.hide(0.3, strategy="cells", seed=0)
+    flags, hidden = tokens.schema.columns("observed"), masked.is_hidden.numpy()
+    observed = masked.values[:, flags].numpy() > 0
+    sample = masked.sample_idx.numpy()
+    before = np.bincount(tokens.sample_idx, weights=(tokens.values[:, flags] > 0).sum(1))
+    visible = np.bincount(sample, weights=observed.sum(1) * ~hidden)
+    targets = np.bincount(sample, weights=observed.sum(1) * hidden)
+    assert (visible + targets == before).all()
+    assert (targets == np.ceil(np.round(0.3 * before, 9))).all()
+    # every observed value is in one part, with its number; the other part has 0 there
+    values = np.zeros(tokens.values.shape)
+    np.add.at(values, masked.token_idx.numpy(), masked.values.numpy())
+    np.testing.assert_array_equal(values.astype(np.float32), tokens.values)
+    assert (masked.values.numpy()[:, : tokens.schema.n_predicted][~observed] == 0).all()
+    assert (masked.positions.numpy() == batch.positions.numpy()[masked.token_idx]).all()
+
+
+def test_cells_are_masked_alike_in_any_batch():
+    tokens = steps_with_gaps(6)
+    together = rm.TokenBatch.collate(tokens).hide(0.5, strategy="cells", seed=4)
+    ends = np.cumsum(together.lengths.numpy())[:-1]
+    alone = rm.TokenBatch.collate(tokens[[3]], keys=[3]).hide(0.5, strategy="cells", seed=4)
+    assert torch.equal(torch.from_numpy(np.split(together.values.numpy(), ends)[3]), alone.values)
+    assert (np.split(together.is_hidden.numpy(), ends)[3] == alone.is_hidden.numpy()).all()
+
+
+def test_cells_are_single_tokens_where_there_are_no_flags():
+    tokens = some_measurements()
+    assert (hidden_of(tokens, strategy="cells") == hidden_of(tokens, strategy="uniform")).all()
+    assert rm.TokenBatch.collate(tokens).hide(0.5, strategy="cells", seed=1).token_idx is None

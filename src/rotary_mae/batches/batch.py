@@ -63,6 +63,9 @@ class TokenBatch:
         (T,) bool, True for masked tokens. Always on the CPU. None if no token is masked.
     token_targets : Tensor, optional
         (T, k) targets of tokens.
+    token_idx : Tensor, optional
+        (T,) index of each token in the batch before masking, where masking divided tokens. Always on the CPU. None if
+        tokens are as before.
     """
 
     values: Tensor
@@ -74,6 +77,7 @@ class TokenBatch:
     keys: Tensor | None = None
     is_hidden: Tensor | None = None
     token_targets: Tensor | None = None
+    token_idx: Tensor | None = None
 
     @classmethod
     def collate(
@@ -200,7 +204,7 @@ class TokenBatch:
             Fraction of each sample to mask, in [0, 1], or complete settings, which include the strategy.
         is_hidden : array or Tensor, optional
             Used instead of ``fraction``: (T,) bool, True for masked tokens. Every sample needs a visible token.
-        strategy : {"uniform", "block", "future", "channel", "times"}
+        strategy : {"uniform", "block", "future", "channel", "times", "cells"}
             Tokens to mask; see ``Masking``.
         generator : torch.Generator or numpy.random.Generator, optional
             Source of the random mask. None: the global generator of torch.
@@ -211,7 +215,8 @@ class TokenBatch:
         Returns
         -------
         TokenBatch
-            The same tokens, with ``is_hidden``.
+            The same tokens, with ``is_hidden``. A step of which "cells" masks some values is divided: a visible token
+            without them, and a masked token of them alone at the end of the sample.
 
         Raises
         ------
@@ -226,7 +231,11 @@ class TokenBatch:
             raise ValueError("hide takes either generator= or seed= and epoch=, got both")
         if is_hidden is None and fraction is not None:
             hiding = fraction if isinstance(fraction, Masking) else Masking(strategy, fraction)
-            drawn = self._draw(hiding, seed_from(generator) if seed is None else seed, epoch)
+            seed = seed_from(generator) if seed is None else seed
+            if "cells" in hiding.strategies and self.schema.flags:
+                divided = self._hide_cells(hiding, seed, epoch)
+                return divided._anchor() if self.schema.anchored else divided
+            drawn = self._draw(hiding, seed, epoch)
         else:
             drawn = np.asarray(is_hidden.cpu() if isinstance(is_hidden, Tensor) else is_hidden)
             self._check_hidden(drawn)
@@ -246,6 +255,47 @@ class TokenBatch:
             np.arange(len(self)) if self.keys is None else self.keys.numpy(),
             seed,
             epoch,
+        )
+
+    def _hide_cells(self, hiding: Masking, seed: int, epoch: int) -> TokenBatch:
+        """Mask single values of steps, each as if it was a token, and divide the steps of which a part is masked."""
+        observed = self.schema.columns("observed")
+        values, sample_idx = self.values.cpu(), self.sample_idx.cpu()
+        is_observed: npt.NDArray[np.bool_] = (values[:, observed] > 0).numpy()
+        token, column = np.nonzero(is_observed)
+        sample = sample_idx.numpy()[token]
+        is_masked = np.zeros(is_observed.shape, bool)
+        is_masked[token, column] = draw_mask(
+            hiding,
+            np.bincount(sample, minlength=len(self)),
+            self.positions[:, self.schema.time_axis].cpu().numpy()[token],
+            column.astype(np.float64),
+            None,
+            np.arange(len(self)) if self.keys is None else self.keys.numpy(),
+            seed,
+            epoch,
+        )
+        is_visible = is_observed & ~is_masked
+        has_masked, has_visible = np.any(is_masked, axis=1), np.any(is_visible, axis=1)
+        is_hidden: npt.NDArray[np.bool_] = has_masked & ~has_visible
+        added = np.flatnonzero(has_masked & has_visible)
+        order = np.argsort(np.concatenate([sample_idx.numpy(), sample_idx.numpy()[added]]), kind="stable")
+        token_idx = np.concatenate([np.arange(len(values)), added])[order]
+        # masked tokens have their own values alone, visible ones the others
+        is_kept = np.concatenate([np.where(is_hidden[:, None], is_masked, is_visible), is_masked[added]])[order]
+        divided = values[torch.from_numpy(token_idx)]
+        kept = torch.from_numpy(is_kept)
+        divided[:, observed] = kept.to(divided.dtype)
+        divided[:, : self.schema.n_predicted] *= kept
+        index = torch.from_numpy(token_idx)
+        return replace(
+            self,
+            values=_to_device(divided, self.device),
+            positions=self.positions[index.to(self.device)],
+            lengths=torch.from_numpy(np.bincount(sample_idx.numpy()[token_idx], minlength=len(self))),
+            token_targets=None if self.token_targets is None else self.token_targets[index.to(self.device)],
+            is_hidden=torch.from_numpy(np.concatenate([is_hidden, np.ones(len(added), bool)])[order]),
+            token_idx=index,
         )
 
     def _is_static(self, positions: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_] | None:

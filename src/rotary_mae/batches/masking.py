@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from rotary_mae._settings import as_settings, check_types
+from rotary_mae._settings import as_settings, check_types, is_sequence
 from rotary_mae.batches.keyed_random import keyed_uniform
 
 VALIDATION_EPOCH = 2**40
 """Epoch number of masks for validation: the same masks every time, and not those of any training epoch."""
 
-Strategy = Literal["uniform", "block", "future", "channel", "times"]
+Strategy = Literal["uniform", "block", "future", "channel", "times", "cells"]
 
 STRATEGIES: tuple[str, ...] = get_args(Strategy)
 
@@ -27,6 +27,9 @@ _NEXT_SEED = 0x9E3779B9
 _FRACTION_KEY, _BLOCK_KEY, _FIRST_TOKEN_KEY = 0, 1, 2
 """Last keys of the random numbers of a sample: for its fraction, its block, and its tokens from the first on."""
 
+_CHOICE_KEY = -1
+"""Key of the draw between a masking and its alternatives; the keys of fractions and tokens are 0 and above."""
+
 
 @dataclass(frozen=True)
 class Masking:
@@ -34,9 +37,10 @@ class Masking:
 
     Parameters
     ----------
-    strategy : {"uniform", "block", "future", "channel", "times"}
+    strategy : {"uniform", "block", "future", "channel", "times", "cells"}
         Tokens to mask: any tokens (the paper), a run of consecutive tokens in time, the last tokens, all tokens of some
-        channels, or all tokens of some times.
+        channels, or all tokens of some times. "cells" masks single values of time steps, where steps have flags of
+        observed values: what is left of the step stays visible. It is "uniform" where a token has no such flags.
     fraction : float
         Fraction to mask, in [0, 1]: ceil(fraction * n) of the n tokens of a sample, but never all of them. For
         "channel", n is the number of channels in the sample; for "times", the number of different times.
@@ -44,6 +48,9 @@ class Masking:
         If given, the fraction of each sample is drawn uniformly between this and ``fraction``.
     then : Masking, optional
         Second mask, on the tokens that the first leaves visible.
+    alternatives : sequence of Masking
+        Other maskings. Each sample draws one of them or this one, all with the same probability, and is masked by it
+        alone. A masking that is listed twice is drawn twice as often.
 
     Raises
     ------
@@ -55,9 +62,14 @@ class Masking:
     fraction: float = 0.75
     least_fraction: float | None = None
     then: Masking | None = None
+    alternatives: tuple[Masking, ...] = ()
 
     def __post_init__(self) -> None:
         check_types(self)
+        if not is_sequence(self.alternatives):
+            raise ValueError(f"alternatives must be a list of maskings, got {self.alternatives!r}")
+        alternatives = tuple(as_settings(Masking, given, "alternatives") for given in self.alternatives)
+        object.__setattr__(self, "alternatives", alternatives)
         if self.then is not None:
             object.__setattr__(self, "then", as_settings(Masking, self.then, "then"))
         if self.strategy not in STRATEGIES:
@@ -68,6 +80,12 @@ class Masking:
             raise ValueError(
                 f"least_fraction must be between 0 and fraction = {self.fraction}, got {self.least_fraction}"
             )
+
+    @property
+    def strategies(self) -> frozenset[str]:
+        """Names of all strategies that samples are masked with: those of second masks and of alternatives too."""
+        others = (*self.alternatives, *filter(None, [self.then]))
+        return frozenset({self.strategy}).union(*(other.strategies for other in others))
 
 
 def draw_mask(
@@ -111,6 +129,12 @@ def draw_mask(
     """
     if hiding.strategy == "channel" and channels is None:
         raise ValueError("masking by channel needs a channel axis: use layout='measurements' or another strategy")
+    if hiding.alternatives:
+        each = (replace(hiding, alternatives=()), *hiding.alternatives)
+        masks = [draw_mask(one, lengths, times, channels, is_fixed, sample_keys, seed, epoch) for one in each]
+        draw = keyed_uniform(seed, epoch, np.asarray(sample_keys, np.int64), _CHOICE_KEY)
+        chosen = np.repeat((draw * len(each)).astype(np.int64), lengths)
+        return np.stack(masks)[chosen, np.arange(len(times))]
     can_mask = np.ones(len(times), bool) if is_fixed is None else ~is_fixed
     sample, keys = np.repeat(np.arange(len(lengths)), lengths)[can_mask], np.asarray(sample_keys, np.int64)
     unit = _units(hiding.strategy, sample, times[can_mask], None if channels is None else channels[can_mask])
