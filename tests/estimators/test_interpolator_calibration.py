@@ -20,7 +20,7 @@ def mask_half(tokens: rm.TokenSet, **how: Any) -> tuple[rm.TokenSet, rm.TokenSet
 @pytest.mark.parametrize(
     ("n", "settings", "held_out", "n_series"),
     [
-        (60, {}, "series", 10),
+        (60, {}, "series", 15),
         (24, {}, "series", 6),
         (12, {}, "values", 11),
         (24, {"validation_fraction": 0.0}, "nothing", 24),

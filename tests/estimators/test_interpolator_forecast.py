@@ -1,5 +1,6 @@
 """Forecasts: predictions after the last observation of each sample."""
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,8 @@ import polars as pl
 import pytest
 
 import rotary_mae as rm
+from rotary_mae.estimators._predict.forecast_window import limit_history
+from rotary_mae.evaluation.query_groups import AFTER
 from tests.estimators.small import COLUMNS, light_curves, quick
 
 DAY = pd.Timedelta(days=1)
@@ -102,3 +105,70 @@ def test_linear_trends_are_continued() -> None:
     # of 0.1, three of which are allowed
     coverage = np.mean((low <= held.values[:, 0]) & (held.values[:, 0] <= high))
     assert coverage == pytest.approx(0.8, abs=0.3)
+
+
+# -- histories and horizons ---------------------------------------------------------------------------------
+
+
+def regular(n: int = 40, length: int = 24, start: float = 0.0, seed: int = 0) -> rm.TokenSet:
+    rng = np.random.default_rng(seed)
+    time = start + np.arange(length, dtype=float)
+    values = np.sin(0.5 * time + rng.uniform(0, 6, (n, 1))) + 0.05 * rng.normal(size=(n, length))
+    return rm.TokenSet(values.reshape(-1), np.tile(time, n), np.full(n, length), channels=("x",))
+
+
+@pytest.fixture(scope="module")
+def forecaster() -> rm.RoMAEInterpolator:
+    return rm.RoMAEInterpolator(hiding="future", **quick(epochs=1)).fit(regular())
+
+
+def test_forecasts_are_trained_and_calibrated_from_random_cuts(forecaster: rm.RoMAEInterpolator) -> None:
+    drawn = rm.Masking("future", 0.5, least_fraction=0.0)
+    assert forecaster.masking_ == rm.Masking("future", 0.5, alternatives=(drawn,))
+    calibration = forecaster.calibration_
+    # 24 steps, of which at most 12 are masked
+    assert (calibration.reach, calibration.horizon, calibration.farthest[AFTER]) == (23.0, 12.0, 12.0)
+    assert [len(knots) > 0 for knots in calibration.knots] == [kind == AFTER for kind in range(5)]
+    assert calibration.knots[AFTER][0] == 1.0
+
+
+def test_a_masking_that_is_given_keeps_its_draws() -> None:
+    fixed = rm.RoMAEInterpolator(hiding=rm.Masking("future", 0.25), **quick(epochs=1)).fit(regular())
+    assert fixed.masking_ == rm.Masking("future", 0.25)
+    assert fixed.calibration_.horizon == 6.0
+
+
+def test_the_history_of_a_forecast_leaves_room_for_its_horizon(forecaster: rm.RoMAEInterpolator) -> None:
+    samples = forecaster.scaling_.apply(regular(2))
+    last = samples.positions[:, 0].max()
+    # horizons of 1, 3, 6 and 12 steps share histories of 23 less 1.5, 3, 6 and 12 steps
+    times, sample = last + np.array([1.0, 3.0, 12.0, 40.0, -2.5]), np.array([0, 0, 0, 1, 1])
+    windowed, index = limit_history(samples, times, sample, forecaster.calibration_)
+    spans = [np.ptp(windowed[int(i)].positions[:, 0]) for i in index]
+    assert spans == [21.0, 20.0, 11.0, 11.0, 23.0]
+    assert windowed.ids[index].tolist() == sample.tolist()
+
+
+def test_a_forecast_depends_neither_on_other_horizons_nor_on_what_is_left_out(
+    forecaster: rm.RoMAEInterpolator,
+) -> None:
+    whole = regular(5, seed=3)
+    at = [np.array([[24.0], [26.0], [35.0]])] * 5
+    together = np.stack(forecaster.forecast(whole, at))
+    for k in range(3):
+        alone = np.stack(forecaster.forecast(whole, [a[[k]] for a in at]))
+        np.testing.assert_allclose(alone[:, 0], together[:, k], atol=1e-5)
+    # at the longest horizon, a whole series is forecast like its second half
+    cut = whole.select_tokens(whole.positions[:, 0] >= 12)
+    np.testing.assert_allclose(np.stack(forecaster.forecast(cut, at))[:, 2], together[:, 2], atol=1e-5)
+
+
+def test_forecasts_beyond_the_trained_horizon_warn(forecaster: rm.RoMAEInterpolator) -> None:
+    tokens = regular(3)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        forecaster.forecast(tokens, [[[30.0], [35.0]]] * 3, return_std=True)
+    with pytest.warns(UserWarning, match="3 of 6 predictions are up to 17 after the last measurement .* at most 12"):
+        forecaster.forecast(tokens, [[[30.0], [40.0]]] * 3)
+    with pytest.warns(UserWarning, match="from the nearest measurement .* none there"):
+        forecaster.predict(tokens, [[[10.5]]] * 3)

@@ -21,7 +21,7 @@ from rotary_mae.data.sources import Source
 from rotary_mae.data.summary import summarise
 from rotary_mae.estimators.classifier import RoMAEClassifier
 from rotary_mae.estimators.estimator import RoMAEEstimator
-from rotary_mae.estimators.inputs import as_source
+from rotary_mae.estimators.inputs import as_source, by_value
 from rotary_mae.estimators.labels import labels_for
 from rotary_mae.estimators.regressor import RoMAERegressor
 
@@ -56,6 +56,7 @@ def read_source(
     layout: str = "auto",
     schema: Schema | None = None,
     are_numbers: bool = False,
+    is_by_value: bool = False,
 ) -> Source:
     """Read samples from a file or cache folder, and print what was read.
 
@@ -71,6 +72,8 @@ def read_source(
         Schema of a trained model; the samples are laid out in the same way.
     are_numbers : bool, default=False
         True if ``target`` names numbers. In a CSV file labels are else text as it is written.
+    is_by_value : bool
+        True to make a token of every value of a table, if ``layout`` is "auto" (see ``by_value``).
 
     Returns
     -------
@@ -90,6 +93,7 @@ def read_source(
         raise ValueError(f"{path} contains samples with their labels; remove the flag that names the label column")
     try:
         source = as_source(data, columns, layout, schema)
+        source = by_value(source, data) if is_by_value and layout == "auto" and schema is None else source
     except MissingColumn as missing:
         flag = flag_for_column(missing.name, columns)
         raise ValueError(f"{path}: {missing}; name the column with {flag}") from missing

@@ -21,6 +21,7 @@ from rotary_mae.data.files import column_names
 from rotary_mae.data.sources import Source, Subset
 from rotary_mae.estimators.estimator import RoMAEEstimator
 from rotary_mae.estimators.held_out import predict_held_out
+from rotary_mae.estimators.interpolator import RoMAEInterpolator
 from rotary_mae.estimators.loading import load
 from rotary_mae.estimators.regressor import RoMAERegressor
 from rotary_mae.evaluation.held_out import HeldOutPredictions
@@ -78,7 +79,9 @@ def fit_run(
     names = with_default_columns(data, given)
     are_numbers = issubclass(estimator_class, RoMAERegressor)
     table_columns = {name: column for name, column in names.items() if labels is None or name != "target"}
-    source = read_source(data, table_columns, settings.layout, are_numbers=are_numbers)
+    # with --init the layout is that of the model
+    is_by_value = issubclass(estimator_class, RoMAEInterpolator) and settings.init is None
+    source = read_source(data, table_columns, settings.layout, are_numbers=are_numbers, is_by_value=is_by_value)
     y = None if labels is None else read_label_file(labels, source, names["id"], target, are_numbers)
     if y is None and estimator_class.predicts_targets and source.targets is None:
         flag = "--target" if TRAINING_COMMANDS[estimator_class.__name__] == "regress" else "--label"

@@ -123,7 +123,7 @@ def fit_interpolator(
     out: Path,
     columns: ColumnFlags,
     settings: TrainingFlags,
-    hiding: Literal["uniform", "times", "block", "future", "channel"] = "uniform",
+    hiding: Literal["auto", "uniform", "times", "block", "future", "channel"] = "auto",
     hiding_fraction: float = 0.5,
     n_estimators: int = 1,
     resume: bool = False,
@@ -140,12 +140,12 @@ def fit_interpolator(
         columns of a table.
     settings : TrainingFlags
         settings of the model and of the training.
-    hiding : {"uniform", "times", "block", "future", "channel"}
+    hiding : {"auto", "uniform", "times", "block", "future", "channel"}
         which values are masked in training; choose the strategy that resembles the later predictions: single values
-        (uniform), all channels at some times (times), gaps (block), the end of a series (future), or whole channels
-        (channel).
+        (uniform), all channels at some times (times), both where channels are measured at the same times (auto), gaps
+        (block), the end of a series (future), or whole channels (channel).
     hiding_fraction : float
-        fraction of the values of each series that is masked.
+        fraction of the values of each series that is masked; for future the largest.
     n_estimators : int
         number of ensemble members, trained with different seeds; their predictions are combined into one, whose
         standard deviation is larger where the members differ.

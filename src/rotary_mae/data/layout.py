@@ -291,3 +291,39 @@ def _check_statics(about: SampleInfo) -> None:
             f"({int(is_missing.any(axis=1).sum())} such ids); layout='steps' needs it for every id: fill it "
             "in, or use layout='measurements', where a missing covariate is no token"
         )
+
+
+def steps_to_measurements(tokens: TokenSet) -> TokenSet:
+    """Return the samples with a token a measurement instead of a token a time step.
+
+    Parameters
+    ----------
+    tokens : TokenSet
+        Samples in the layout "steps", with named channels.
+
+    Returns
+    -------
+    TokenSet
+        The observed values, sorted by token and then by channel. Static covariates come first, at the first time.
+    """
+    schema, columns = tokens.schema, tokens.schema.columns
+    is_observed = np.ones((tokens.n_tokens, schema.n_predicted), bool)
+    if flags := columns("observed"):
+        is_observed = tokens.values[:, flags] > 0
+    cells = np.zeros(tokens.values.shape, bool)
+    cells[:, columns("value")] = is_observed
+    cells[tokens.starts[:, None], columns("static")] = True
+    token, column = np.nonzero(cells)
+    # the columns of covariates are the last, their channels follow those of the values
+    is_static = column >= schema.n_predicted
+    channel = np.where(is_static, column - len(schema.roles) + len(schema.statics) + len(schema.channels), column)
+    sample = tokens.sample_idx[token]
+    order = np.lexsort((channel, token, ~is_static, sample))
+    return TokenSet(
+        tokens.values[token, column][order],
+        np.column_stack([tokens.positions[token, schema.time_axis], channel])[order],
+        np.bincount(sample, minlength=len(tokens)),
+        ids=tokens.ids,
+        targets=tokens.targets,
+        schema=Schema(("time", "channel"), schema.channels, ("value",), schema.statics, schema.times),
+    )

@@ -40,7 +40,8 @@ def evaluate(estimator: RoMAEEstimator, tokens: Any, y: Any = None) -> dict[str,
     -------
     dict of str to float
         Metrics by name. Classifiers: accuracy, balanced_accuracy and macro_f1. Regressors: mse, in the units of the
-        targets, and r2. Embedders and interpolators, on values that are masked as in training, in scaled units: mse,
+        targets, and r2. Embedders and interpolators, on values that are masked as in training (a tenth for an interpolator
+        with ``hiding="auto"``), in scaled units: mse,
         and mse_mean, mse_linear and mse_last of the baselines (mean of the channel, linear interpolation, last value);
         with a predictive distribution also log_likelihood, log_likelihood_mean and coverage_90, the fraction inside
         the central 90 % interval; and n_hidden, the number of masked values.
@@ -76,7 +77,9 @@ def evaluate(estimator: RoMAEEstimator, tokens: Any, y: Any = None) -> dict[str,
         return prediction_metrics(estimator.predict(known.source).reshape(len(targets), -1), targets)
     if isinstance(estimator, RoMAEEmbedder | RoMAEInterpolator):
         warn_of_merged(source, estimator.scaling_)
-        return reconstruction_metrics(estimator.trained_models, source, estimator.hiding_of_training)
+        is_embedder = isinstance(estimator, RoMAEEmbedder)
+        masking = estimator.hiding_of_training if is_embedder else estimator.hiding_of_evaluation
+        return reconstruction_metrics(estimator.trained_models, source, masking)
     raise TypeError(f"expected one of the four estimators of this library, got {type(estimator).__name__}")
 
 

@@ -10,7 +10,6 @@ import numpy as np
 import pyarrow as pa
 
 from rotary_mae._warnings import warn_caller
-from rotary_mae.batches.masking import Masking
 from rotary_mae.data.alignment import align, values_of_channels
 from rotary_mae.data.tokens import TokenSet
 from rotary_mae.estimators._predict.anomalies import anomaly_scores, root_mean_square
@@ -26,7 +25,7 @@ from rotary_mae.estimators._predict.queries import (
     read_queries,
 )
 from rotary_mae.estimators.estimator import RoMAEEstimator
-from rotary_mae.estimators.inputs import is_frame
+from rotary_mae.estimators.inputs import is_frame, is_source
 from rotary_mae.evaluation.conformal import Calibration
 
 
@@ -65,8 +64,9 @@ class Interpolation(RoMAEEstimator):
             Observations of B samples, as in ``fit``.
         at : list of array, or DataFrame
             The positions. A list has one array (q, D) a sample, with the axes and units of the tokens, a channel as its
-            index in ``channels``. A frame has columns id, time and channel, named by ``columns``; without a channel the
-            prediction of steps has all channels.
+            index in ``channels``. A frame has columns id, time and channel, named by ``columns``. Steps, wide frames
+            and arrays may be queried by times alone, (q,) or (q, 1) or without a column channel: the prediction then
+            has all channels.
         return_std : bool
             True to return the standard deviation too. It is that of the normal distribution whose central 90 % interval
             is as wide as the calibrated one.
@@ -80,7 +80,7 @@ class Interpolation(RoMAEEstimator):
         Returns
         -------
         list of array, tuple of two such lists, or list of such lists
-            For a list of positions: arrays (q, V), V the channels as at fit (1 where channels are an axis). With
+            For a list of positions: arrays (q, V), V the channels as at fit (1 where queries name their channel). With
             ``return_std`` a pair, values and standard deviations; with ``quantiles`` one list a quantile.
         DataFrame
             For a frame: the same frame with columns ``value`` and ``std``, or ``q05`` and so on; for several channels
@@ -98,7 +98,7 @@ class Interpolation(RoMAEEstimator):
         statistics = Statistics(return_std, quantiles, of)
         source = self._source(X)
         tokens = source[np.arange(len(source))]
-        queries = read_queries(at, tokens, self.scaling_.schema, self.columns)
+        queries = self._queries(at, tokens, X)
         return self._predicted(tokens, queries, statistics)
 
     def forecast(
@@ -136,14 +136,19 @@ class Interpolation(RoMAEEstimator):
         statistics = Statistics(return_std, quantiles, of)
         source = self._source(X)
         tokens = source[np.arange(len(source))]
-        queries = read_queries(at, tokens, self.scaling_.schema, self.columns)
+        queries = self._queries(at, tokens, X)
         check_future(queries, tokens)
-        if not _hides_the_future(self.hiding_of_training):
+        if "future" not in self.hiding_of_training.strategies:
             warn_caller(
                 "this model was not trained to forecast, and its intervals are not calibrated for forecasts; fit one "
                 "with hiding='future'"
             )
         return self._predicted(tokens, queries, statistics)
+
+    def _queries(self, at: Any, tokens: TokenSet, X: Any) -> Queries:
+        """Return the queries; of wide frames and arrays that were read value by value they may be times alone."""
+        is_wide = self.layout == "auto" and not is_source(X) and not (self.columns or {}).get("channel")
+        return read_queries(at, tokens, self.scaling_.schema, self.columns, may_be_times=is_wide)
 
     def _predicted(self, tokens: TokenSet, queries: Queries, statistics: Statistics) -> Any:
         """Return the statistics at the queries, in the form of the queries."""
@@ -239,7 +244,3 @@ class Interpolation(RoMAEEstimator):
                 "standard deviations and quantiles are those of the model, not calibrated: no value could be masked at "
                 "fit, or the fit was stopped before its end (resume it)"
             )
-
-
-def _hides_the_future(hiding: Masking) -> bool:
-    return hiding.strategy == "future" or (hiding.then is not None and _hides_the_future(hiding.then))

@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
 
-from rotary_mae._settings import as_settings
 from rotary_mae.batches.masking import Masking, Strategy
 from rotary_mae.data.alignment import without_channels
 from rotary_mae.data.sources import Source, Subset
+from rotary_mae.estimators._fit.default_masking import (
+    EVALUATED_FRACTION,
+    calibration_masking,
+    given_masking,
+    is_open,
+    masking_for,
+)
 from rotary_mae.estimators._fit.defaults import INTERPOLATE
 from rotary_mae.estimators._fit.initialization import scaling_for
 from rotary_mae.estimators._fit.restore import restore_on_failure
 from rotary_mae.estimators._fit.split import TrainValidationSplit, split_validation
 from rotary_mae.estimators._predict.batched import length_sorted_batches
 from rotary_mae.estimators._predict.masked import masked_summary, reconstruction_metrics
+from rotary_mae.estimators.inputs import by_value
 from rotary_mae.estimators.interpolation import Interpolation
 from rotary_mae.estimators.labels import groups_for
 from rotary_mae.evaluation.conformal import Calibration, HeldOut, count_channels
@@ -30,7 +36,7 @@ Array = npt.NDArray[Any]
 
 # Calibration needs at least this many series, because fewer do not determine the width of intervals; but at most this
 # fraction of all. Not tuned.
-MIN_CALIBRATION_SERIES, MAX_CALIBRATION_FRACTION = 10, 0.25
+MIN_CALIBRATION_SERIES, MAX_CALIBRATION_FRACTION = 40, 0.25
 
 
 class RoMAEInterpolator(Interpolation):
@@ -44,8 +50,9 @@ class RoMAEInterpolator(Interpolation):
     columns : mapping, optional
         Names of the columns of data frames: arguments of ``from_frame``, such as ``dict(id="object_id", time="mjd")``.
     layout : {"auto", "measurements", "steps"}, default="auto"
-        Layout of the tokens that are made from frames and arrays (see ``from_frame``). Later data have the layout of
-        the fit.
+        Layout of the tokens that are made from frames and arrays (see ``from_frame``). "auto" makes a token of every
+        value, so that single values can be masked and predicted; if that are more than 2048 tokens a sample on average,
+        one of every time step. Later data have the layout of the fit.
     unit : float or "auto", default="auto"
         Distance in time, in the unit of the data, that becomes 1 in the model. "auto" takes the typical distance
         between measurements.
@@ -73,12 +80,14 @@ class RoMAEInterpolator(Interpolation):
         Peak learning rate. Default: chosen from the width of the model, and lower with ``init``.
     batch_size : int, optional
         Samples in a batch. Default: chosen from number and length of the samples.
-    hiding : str, Masking, or mapping, default="uniform"
-        Masking of training: the strategy ("uniform", "times", "block", "future" or "channel"), or a ``Masking`` or a
-        mapping of its fields, whose fraction replaces ``hiding_fraction``. Choose what prediction will meet: "future"
-        for forecasts, "block" for gaps.
+    hiding : str, Masking, or mapping, default="auto"
+        Masking of training. Choose what prediction will meet. "uniform": single values. "times": all values of some
+        times. "auto": single values; if channels are measured at the same times, half of the samples have "times"
+        instead, and half draw the fraction that is masked. "block": gaps. "channel": whole channels. "future":
+        forecasts; half of the samples draw where their forecast starts, within the last ``hiding_fraction`` of their
+        tokens, the others have the longest. A ``Masking`` or a mapping of its fields replaces ``hiding_fraction`` too.
     hiding_fraction : float, default=0.5
-        Fraction of the tokens that are masked if ``hiding`` is a strategy, in (0, 1].
+        Fraction of the tokens that are masked if ``hiding`` is a text, in (0, 1]; for "future" the largest.
     n_estimators : int, default=1
         Number of models, trained from different seeds on the same training set. They predict the mixture of their
         normal distributions, which is wider where they disagree.
@@ -109,11 +118,11 @@ class RoMAEInterpolator(Interpolation):
     Attributes
     ----------
     calibration_ : Calibration
-        Quantiles of standardised errors of each channel on values that were masked as in training. ``held_out`` names
-        those values: "series" is the validation set, of at least 10 series up to a quarter of all. It is not used in
-        training, except for early stopping from 100 series on. "values" is a seventh of the values of each series,
-        without a validation set. "nothing" is the training set, if ``validation_fraction`` is 0: intervals are too
-        narrow where the model has learned these series by heart.
+        Quantiles of standardised errors of each channel, and of queries with similar surroundings, on values that were
+        masked as in training. ``held_out`` names those values: "series" is the validation set, of at least 40 series up
+        to a quarter of all. It is not used in training, except for early stopping from 100 series on. "values" is a
+        seventh of the values of each series, without a validation set. "nothing" is the training set, if
+        ``validation_fraction`` is 0: intervals are too narrow where the model has learned these series by heart.
     model_ : RoMAEForPreTraining
         The trained model; of an ensemble the first.
     models_ : list of RoMAEForPreTraining
@@ -126,8 +135,11 @@ class RoMAEInterpolator(Interpolation):
         Weights that were copied from ``init``; None without ``init``. Not saved.
     validation_idx_ : array of int, shape (n_validation,)
         Indices of the validation samples among the samples of ``fit``. Not saved.
+    masking_ : Masking
+        Masking of training that ``hiding`` led to.
     summary_ : FitSummary
-        Scores on the validation set; see ``compare_with_baselines``.
+        Scores on the validation set; see ``compare_with_baselines``. For ``hiding="auto"`` a tenth of the values is
+        masked there, and else as in training.
     profile_ : DataProfile or None
         Typical units, time steps and channels of the samples of ``fit``. Data to predict that differ cause a
         ``DataShiftWarning``.
@@ -152,11 +164,12 @@ class RoMAEInterpolator(Interpolation):
     # calibration masks the validation set up to eight times
     _n_evaluations_after_training: ClassVar[int] = 10
 
-    hiding: Strategy | Masking | Mapping[str, Any]
+    hiding: Strategy | Literal["auto"] | Masking | Mapping[str, Any]
     hiding_fraction: float
     model_: RoMAEForPreTraining
     models_: list[RoMAEForPreTraining]
     calibration_: Calibration
+    masking_: Masking
 
     def __init__(
         self,
@@ -176,7 +189,7 @@ class RoMAEInterpolator(Interpolation):
         epochs: int | None = None,
         learning_rate: float | None = None,
         batch_size: int | None = None,
-        hiding: Strategy | Masking | Mapping[str, Any] = "uniform",
+        hiding: Strategy | Literal["auto"] | Masking | Mapping[str, Any] = "auto",
         hiding_fraction: float = 0.5,
         n_estimators: int = 1,
         early_stopping: bool = True,
@@ -247,6 +260,8 @@ class RoMAEInterpolator(Interpolation):
             If training was interrupted. The estimator is then as before, and ``out`` can be resumed.
         """
         source, initial = self._start_fit(X)
+        if self.layout == "auto" and (initial is None or initial.scaling is None):
+            source = by_value(source, X)
         groups = groups_for(source, X, groups)
         seed = self._draw_seed()
         split = split_validation(len(source), self._calibration_fraction(len(source)), seed, groups=groups)
@@ -259,10 +274,11 @@ class RoMAEInterpolator(Interpolation):
         config = self._model_config(scaling, initial, queries="independent", distribution="gaussian")
         model = self._new_model(lambda: RoMAEForPreTraining(config), seed, initial)
         self.calibration_ = Calibration.uncalibrated(count_channels(scaling.schema))
-        hiding = self.hiding_of_training
+        hiding = given_masking(self.hiding, self.hiding_fraction, self.training)
+        self.masking_ = hiding = masking_for(hiding, Subset(source, split.training)) if self._is_open else hiding
         self._train(model, training, split, scaling, INTERPOLATE, seed, initial=initial, hiding=hiding)
         self._calibrate(source, split, is_withheld, seed)
-        self._finish(masked_summary(self.trained_models, source, split.validation, hiding))
+        self._finish(masked_summary(self.trained_models, source, split.validation, self.hiding_of_evaluation))
         return self
 
     def _calibration_fraction(self, n_samples: int) -> float:
@@ -281,7 +297,8 @@ class RoMAEInterpolator(Interpolation):
             tokens = without_channels(tokens, self.scaling_.unobserved)
         if not len(tokens):
             return
-        scaled, hiding, trained = self.scaling_.apply(tokens), self.hiding_of_training, self.trained_models
+        scaled, trained = self.scaling_.apply(tokens), self.trained_models
+        hiding = calibration_masking(self.masking_) if self._is_open else self.masking_
         with trained.predictor() as predictor:
             self.calibration_ = fit_on_masked_values(
                 predictor,
@@ -296,17 +313,21 @@ class RoMAEInterpolator(Interpolation):
 
     @property
     def hiding_of_training(self) -> Masking:
-        """Masking of training: ``hiding`` and ``hiding_fraction``, replaced by ``training["hiding"]``."""
-        if not 0.0 < self.hiding_fraction <= 1.0:
-            raise ValueError(f"hiding_fraction must be above 0 and at most 1, got {self.hiding_fraction}")
-        hiding: Any = self.hiding
-        if isinstance(hiding, str):
-            hiding = {"strategy": hiding, "fraction": self.hiding_fraction}
-        given = (self.training or {}).get("hiding", {})
-        if isinstance(given, Mapping):
-            # fields that are not given stay
-            given = {**asdict(as_settings(Masking, hiding, "hiding")), **given}
-        return as_settings(Masking, given, "training['hiding']")
+        """Masking of training: ``masking_``, or before the fit that of ``hiding`` and ``training["hiding"]``."""
+        if hasattr(self, "masking_"):
+            return self.masking_
+        return given_masking(self.hiding, self.hiding_fraction, self.training)
+
+    @property
+    def _is_open(self) -> bool:
+        return is_open(self.hiding, self.training)
+
+    @property
+    def hiding_of_evaluation(self) -> Masking:
+        """Masking of the summary and of scores: that of training, or single values if ``hiding`` is "auto"."""
+        if not self._is_open:
+            return self.hiding_of_training
+        return Masking(self.hiding_of_training.strategy, EVALUATED_FRACTION)
 
     def score(self, X: Any, y: Any = None) -> float:
         """Return the fraction of the variance of masked values that their predictions explain.
@@ -314,7 +335,7 @@ class RoMAEInterpolator(Interpolation):
         Parameters
         ----------
         X : TokenSet, Source, data frame, array, or list of arrays
-            B samples, as in ``fit``. They are masked as in training, in the same way at each call.
+            B samples, as in ``fit``. They are masked as for ``summary_``, in the same way at each call.
         y : object, optional
             Ignored; scikit-learn passes it.
 
@@ -325,5 +346,5 @@ class RoMAEInterpolator(Interpolation):
             as the mean; higher is better.
         """
         source = self._source(X)
-        metrics = reconstruction_metrics(self.trained_models, source, self.hiding_of_training)
+        metrics = reconstruction_metrics(self.trained_models, source, self.hiding_of_evaluation)
         return 1.0 - metrics["mse"] / metrics["mse_mean"]

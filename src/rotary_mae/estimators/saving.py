@@ -13,6 +13,7 @@ import numpy.typing as npt
 from sklearn.base import BaseEstimator
 
 from rotary_mae._atomic import replacing_file, replacing_folder
+from rotary_mae.batches.masking import Masking
 from rotary_mae.estimators._fit.ensemble import member_folder
 from rotary_mae.estimators.data_shift import DataProfile
 from rotary_mae.evaluation.conformal import Calibration
@@ -46,6 +47,8 @@ class FittedEstimator:
         True if a regressor was fitted to one number a sample.
     calibration : Calibration or None
         Calibration of an interpolator.
+    masking : Masking or None
+        Masking of an interpolator's training.
     profile : DataProfile or None
         Profile of the samples of the fit.
     summary : FitSummary or None
@@ -60,6 +63,7 @@ class FittedEstimator:
     std_factor: Array | None = None
     is_single: bool | None = None
     calibration: Calibration | None = None
+    masking: Masking | None = None
     profile: DataProfile | None = None
     summary: FitSummary | None = None
 
@@ -92,6 +96,8 @@ class FittedEstimator:
             fitted["is_single"] = self.is_single
         if self.calibration is not None:
             fitted["calibration"] = self.calibration.to_dict()
+        if self.masking is not None:
+            fitted["masking"] = asdict(self.masking)
         content = {"estimator": self.kind, "parameters": encode_value(self.parameters), "fitted": fitted}
         if self.profile is not None:
             content["profile"] = self.profile.to_json()
@@ -114,6 +120,8 @@ class FittedEstimator:
             state["is_single"] = bool(fitted["is_single"])
         if "calibration" in fitted:
             state["calibration"] = Calibration.from_dict(fitted["calibration"])
+        if "masking" in fitted:
+            state["masking"] = Masking(**fitted["masking"])
         if "summary" in content:
             state["summary"] = FitSummary.from_json(content["summary"])
         state["profile"] = DataProfile.from_json(content.get("profile"))

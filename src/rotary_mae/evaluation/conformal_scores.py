@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,8 @@ from rotary_mae.data.indexing import token_indices
 from rotary_mae.data.sources import Source
 from rotary_mae.data.tokens import TokenSet
 from rotary_mae.evaluation.conformal import Calibration, HeldOut, count_channels, fit_calibration
+from rotary_mae.evaluation.conformal_groups import fit_groups
+from rotary_mae.evaluation.query_groups import QueryFeatures, masked_features
 from rotary_mae.evaluation.reconstruction import observed_targets
 
 Array = npt.NDArray[Any]
@@ -84,23 +87,69 @@ def fit_on_masked_values(
     errors = _channel_errors(scaled, count_channels(scaled.schema))
     parts: list[dict[str, Array]] = []
     # with a fixed fraction of the future, every draw masks the same values
-    is_fixed = hiding.strategy == "future" and hiding.least_fraction is None and hiding.then is None
+    is_fixed = hiding == Masking("future", hiding.fraction)
     for draw in range(1 if is_fixed else MAX_DRAWS):
         for indices, batch in batches():
             masked = batch.hide(hiding, seed=seed, epoch=VALIDATION_EPOCH + 1 + draw)
             tokens = token_indices(scaled.starts[indices], scaled.lengths[indices])
+            tokens = tokens if masked.token_idx is None else tokens[masked.token_idx.numpy()]
             is_counted = np.ones(len(tokens), bool) if is_scored is None else is_scored[tokens]
-            parts.append(_masked_scores(predictor, masked, tokens, errors, is_counted, is_normalized))
+            features = batch_features(batch, masked)
+            parts.append(_masked_scores(predictor, masked, features, tokens, errors, is_counted, is_normalized))
         if sum(len(part["score"]) for part in parts) >= ENOUGH_SCORES:
             break
     scores = {name: np.concatenate([part[name] for part in parts]) for name in ("score", "channel", "series", "value")}
     has_own_std = held_out == "series" and all(part["has_std"] for part in parts)
-    return fit_calibration(
+    calibration = fit_calibration(
         **scores,
         errors=errors,
         held_out=held_out,
         min_series_no_shrinkage=MIN_SERIES_NO_SHRINKAGE if has_own_std else 0,
     )
+    if scaled.schema.patch is None:
+        features = QueryFeatures(*(np.concatenate([part[name] for part in parts]) for name in ("kind", "distance")))
+        calibration = fit_groups(calibration, **scores, features=features)
+    if "future" not in hiding.strategies:
+        return calibration
+    return replace(calibration, reach=_longest_span(scaled), horizon=float(max(part["horizon"] for part in parts)))
+
+
+def batch_features(batch: TokenBatch, masked: TokenBatch) -> QueryFeatures | None:
+    """Return the features of the masked values of a batch (see ``masked_features``).
+
+    Parameters
+    ----------
+    batch : TokenBatch
+        The batch before masking.
+    masked : TokenBatch
+        The same batch with masked tokens.
+    """
+    is_masked = np.zeros(len(masked.values), bool)
+    is_masked[masked.split.hidden_idx.cpu().numpy()] = True
+    # positions before masking, which moves the origin
+    positions = batch.positions if masked.token_idx is None else batch.positions.cpu()[masked.token_idx]
+    values, sample_idx = masked.values.cpu().numpy(), masked.sample_idx.cpu().numpy()
+    return masked_features(batch.schema, values, positions.cpu().numpy(), sample_idx, is_masked)
+
+
+def _longest_span(scaled: TokenSet) -> float:
+    """Return the longest time between the first and the last measurement of a sample, in scaled units."""
+    is_measured, axis = ~scaled.is_static, scaled.schema.time_axis
+    first, last = np.full(len(scaled), np.inf), np.full(len(scaled), -np.inf)
+    np.minimum.at(first, scaled.sample_idx[is_measured], scaled.positions[is_measured, axis])
+    np.maximum.at(last, scaled.sample_idx[is_measured], scaled.positions[is_measured, axis])
+    return float(np.maximum(last - first, 0.0).max())
+
+
+def _longest_horizon(batch: TokenBatch) -> float:
+    """Return the longest time from the last visible to a masked token of a sample; 0 if no later one is masked."""
+    time = batch.positions[:, batch.schema.time_axis].cpu().numpy().astype(np.float64)
+    sample, visible, masked = (
+        index.cpu().numpy() for index in (batch.sample_idx, batch.split.visible_idx, batch.split.hidden_idx)
+    )
+    last = np.full(len(batch), -np.inf)
+    np.maximum.at(last, sample[visible], time[visible])
+    return float((time[masked] - last[sample[masked]]).max(initial=0.0))
 
 
 def calibration_series(source: Source, indices: Ints) -> TokenSet:
@@ -126,6 +175,7 @@ def withhold_values(tokens: TokenSet, seed: int) -> npt.NDArray[np.bool_]:
 def _masked_scores(
     predictor: Predictor,
     batch: TokenBatch,
+    features: QueryFeatures | None,
     tokens: Ints,
     errors: Array,
     is_scored: npt.NDArray[np.bool_],
@@ -133,6 +183,7 @@ def _masked_scores(
 ) -> dict[str, Array]:
     """Return score, channel, series and value (N,) of each scored value, and has_std, a single bool.
 
+    With features also their kind and distance, (N,) each; and horizon, a single number. features: of all masked values.
     tokens: (T,) identities of the tokens. is_scored: (T,) True for tokens that have a score when they are masked.
     """
     truth, is_known, channel = observed_targets(batch, is_normalized)
@@ -150,8 +201,12 @@ def _masked_scores(
         std = np.hypot(std, expected_error[:, None])
     is_counted = (is_known & is_scored[:, None])[masked]
     series = np.arange(len(batch)) if batch.keys is None else batch.keys.numpy()
+    grouped = {} if features is None else {"kind": features.kind, "distance": features.distance}
+    grouped = {name: column.reshape(is_counted.shape)[is_counted] for name, column in grouped.items()}
     return {
+        **grouped,
         "has_std": np.array(model_std is not None),
+        "horizon": np.array(_longest_horizon(batch)),
         "score": ((truth[masked] - mean.numpy()) / std)[is_counted],
         "channel": channel[masked][is_counted],
         "series": np.broadcast_to(series[sample[masked]][:, None], is_counted.shape)[is_counted],

@@ -36,7 +36,8 @@ class HeldOutPredictions:
     masked : pyarrow.Table or None
         One row a masked value: sample (its row in ``samples``), channel, time, truth, answer (the prediction), mean and
         scale (mean and standard deviation of the channel), line (linear interpolation between visible neighbours, with
-        one axis in time), and for a model with a predictive distribution the quantiles q0, q1, ... of
+        one axis in time), kind and distance (what is visible around the value, see ``query_groups``; the distance in
+        the unit of the times), and for a model with a predictive distribution the quantiles q0, q1, ... of
         ``about["quantiles"]``.
     visible : pyarrow.Table or None
         One row a visible value of the samples that can be drawn: sample, channel, time, value.

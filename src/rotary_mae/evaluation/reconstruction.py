@@ -162,7 +162,8 @@ class ReconstructionMetrics:
         Parameters
         ----------
         calibration : Calibration, optional
-            Calibration of the intervals that ``coverage_90`` counts; None for the model's own intervals.
+            Calibration of the intervals that ``coverage_90`` counts; None for the model's own intervals. Values that
+            were added with a column ``place`` are in those groups of it.
 
         Returns
         -------
@@ -206,7 +207,8 @@ class ReconstructionMetrics:
         channel_variance = np.maximum(squares / count - np.square(total / count), 1e-12)[channel]
         calibration = calibration or Calibration.uncalibrated(count_channels(self.schema))
         calibrated_channel = np.zeros_like(channel) if self.schema.patch is not None else channel
-        low, high = (calibration.standard_quantile(p)[calibrated_channel] for p in (0.05, 0.95))
+        place = rows.get("place")
+        low, high = (calibration.quantile_of_queries(p, calibrated_channel, place) for p in (0.05, 0.95))
         score = (truth - rows["prediction"]) / np.sqrt(variance)
         return {
             "log_likelihood": _log_likelihood(truth, rows["prediction"], variance),

@@ -12,6 +12,7 @@ from rotary_mae.batches.masking import order_in_time
 from rotary_mae.data.tokens import TokenSet
 from rotary_mae.estimators._predict.batched import TrainedModels, predict_masked
 from rotary_mae.evaluation.conformal import Calibration, count_channels
+from rotary_mae.evaluation.query_groups import masked_features
 from rotary_mae.evaluation.reconstruction import observed_targets
 
 Array = npt.NDArray[Any]
@@ -37,13 +38,18 @@ def anomaly_scores(trained: TrainedModels, scaled: TokenSet, n_folds: int) -> Ar
         NaN where nothing was observed, for static covariates, and for the only token of a sample.
     """
     schema, fold = scaled.schema, _folds(scaled, n_folds)
+    calibration = trained.calibration or Calibration.uncalibrated(count_channels(schema))
     mean, std = np.full((scaled.n_tokens, schema.n_predicted), np.nan), np.ones((scaled.n_tokens, schema.n_predicted))
+    place = np.zeros(mean.shape) if calibration.knots else None
     for k in range(n_folds):
         is_masked = fold == k
         fold_mean, fold_std = predict_masked(trained, scaled, is_masked)
         mean[is_masked] = fold_mean
         if fold_std is not None:
             std[is_masked] = fold_std
+        features = masked_features(schema, scaled.values, scaled.positions, scaled.sample_idx, is_masked)
+        if place is not None and (places := calibration.places(features)) is not None:
+            place[is_masked] = places.reshape(-1, schema.n_predicted)
     if column := schema.columns("error"):
         std = np.hypot(std, scaled.values[:, column])
     batch = TokenBatch.collate(scaled.with_targets(None))
@@ -53,9 +59,9 @@ def anomaly_scores(trained: TrainedModels, scaled: TokenSet, n_folds: int) -> Ar
         channel = np.zeros_like(channel)
     is_scored = is_observed & (fold >= 0)[:, None]
     residual = ((truth - mean) / std)[is_scored]
-    calibration = trained.calibration or Calibration.uncalibrated(count_channels(schema))
     scores = np.full(truth.shape, np.nan)
-    scores[is_scored] = calibration.to_standard_normal(residual, channel[is_scored])
+    place_of_scored = None if place is None else place[is_scored]
+    scores[is_scored] = calibration.to_standard_normal(residual, channel[is_scored], place_of_scored)
     return scores
 
 

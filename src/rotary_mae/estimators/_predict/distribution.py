@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -42,6 +43,8 @@ class PredictiveDistribution:
         Scaling from the user's units.
     calibration : Calibration
         Calibrated quantiles of standardised residuals.
+    place : array of shape (Q, n_predicted), or None
+        Places of the predictions among the groups of the calibration; None if it has no groups.
     """
 
     mean: Array
@@ -50,6 +53,7 @@ class PredictiveDistribution:
     channel: npt.NDArray[np.int64] | None
     scaling: Scaling
     calibration: Calibration
+    place: Array | None = None
 
     def value(self) -> Array:
         """Return the predicted values (Q, n_predicted) in the user's units."""
@@ -60,24 +64,28 @@ class PredictiveDistribution:
 
         It is that of the normal distribution whose central 90 % interval is as wide as the calibrated one.
         """
-        calibrated = self._scaled_std(of) * self._by_query(self.calibration.scale)
+        calibrated = self._scaled_std(of) * self._by_query(self.calibration.scale_of_queries)
         return self.scaling.undo(calibrated, channel=self.channel, is_std=True)
 
     def quantile(self, probability: float, of: Of) -> Array:
         """Return the calibrated quantile (Q, n_predicted) in the user's units."""
-        distance = self._scaled_std(of) * self._by_query(self.calibration.standard_quantile(probability))
-        return self.scaling.undo(self.mean + distance, channel=self.channel)
+        distance = self._by_query(partial(self.calibration.quantile_of_queries, probability))
+        return self.scaling.undo(self.mean + self._scaled_std(of) * distance, channel=self.channel)
 
     def _scaled_std(self, of: Of) -> Array:
         return self.model_std if of == "value" else np.hypot(self.model_std, self.error[:, None])
 
-    def _by_query(self, by_channel: Array) -> Array:
-        """Return numbers (C,) of the channels as an array that broadcasts with (Q, n_predicted)."""
+    def _by_query(self, calibrated: Callable[[npt.NDArray[np.int64], Array | None], Array]) -> Array:
+        """Return numbers (Q, n_predicted) that a function returns for calibrated channels (N,) and places (N,)."""
         n_predicted = self.mean.shape[1]
         if self.channel is not None:
-            return by_channel.reshape(-1, n_predicted)[self.channel]
+            channel = self.channel[:, None] * n_predicted + np.arange(n_predicted)
+        else:
+            channel = np.broadcast_to(np.arange(n_predicted), self.mean.shape)
         # all values of a patch of an image are one channel
-        return np.broadcast_to(by_channel, (n_predicted,))
+        channel = np.minimum(channel, len(self.calibration.table) - 1)
+        place = None if self.place is None else self.place.ravel()
+        return calibrated(channel.ravel(), place).reshape(self.mean.shape)
 
 
 @dataclass(frozen=True)

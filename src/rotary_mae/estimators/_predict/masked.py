@@ -16,7 +16,9 @@ from rotary_mae.data.sources import Source, Subset
 from rotary_mae.data.tokens import TokenSet
 from rotary_mae.estimators._predict.batched import TrainedModels, length_sorted_batches, predict_masked
 from rotary_mae.estimators._predict.queries import Queries, interpolate
+from rotary_mae.evaluation.conformal_scores import batch_features
 from rotary_mae.evaluation.fit_summary import NOT_VALIDATED, FitSummary
+from rotary_mae.evaluation.query_groups import KINDS, masked_features
 from rotary_mae.evaluation.reconstruction import ReconstructionMetrics
 
 Array = npt.NDArray[Any]
@@ -26,6 +28,9 @@ QUANTILES = (0.025, 0.05, 0.1, 0.25, 0.75, 0.9, 0.95, 0.975)
 
 MAX_VALIDATION_SAMPLES = 1_000
 """Validation samples that the summary of a fit is computed on, at most; not tuned."""
+
+EVALUATED_FRACTION = 0.5
+"""Fraction of the values that an evaluation predicts, in several draws if fewer are masked at once; not tuned."""
 
 LINEAR_INTERPOLATION, CHANNEL_MEAN = "linear interpolation", "mean of the channel"
 
@@ -45,7 +50,7 @@ class MaskedPredictions:
     Attributes
     ----------
     is_masked : array of bool, shape (T,)
-        True for masked tokens.
+        True for masked tokens; of steps that masking divides, T counts the parts.
     visible : TokenSet
         The samples without the masked tokens.
     quantiles : tuple of float
@@ -56,6 +61,8 @@ class MaskedPredictions:
         self.scaling = trained.scaling
         scaled = self.scaling.apply(tokens).with_targets(None)
         batch = TokenBatch.collate(scaled).hide(masking, seed=0, epoch=VALIDATION_EPOCH)
+        if batch.token_idx is not None:
+            tokens, scaled = (_divided(samples, batch) for samples in (tokens, scaled))
         self.is_masked = np.zeros(tokens.n_tokens, bool)
         self.is_masked[batch.split.hidden_idx.numpy()] = True
         self.visible = tokens.select_tokens(~self.is_masked)
@@ -70,6 +77,12 @@ class MaskedPredictions:
             mean, std, columns = self._interpolated(trained, tokens)
         for name, of_token in (("sample", tokens.sample_idx), ("time", tokens.positions[:, tokens.schema.time_axis])):
             columns[name] = np.repeat(of_token[self.is_masked, None], mean.shape[1], 1)
+        values, positions = scaled.values, scaled.positions
+        features = masked_features(scaled.schema, values, positions, scaled.sample_idx, self.is_masked)
+        if features is not None:
+            unit = self.scaling.unit[scaled.schema.time_axis]
+            columns |= {"kind": features.kind.reshape(mean.shape), "distance": features.distance.reshape(mean.shape)}
+            columns["distance"] = columns["distance"] * unit
         self._values = ReconstructionMetrics(self.scaling.schema, trained.is_normalized)
         self._values.add(batch, mean, std, columns)
 
@@ -113,6 +126,8 @@ class MaskedPredictions:
         if "linear" in rows:
             stored["line"] = np.where(np.isnan(rows["linear"]), rows["mean"], rows["linear"])
         columns |= {name: self._in_units(values, channel) for name, values in stored.items()}
+        if "kind" in rows:
+            columns |= {"kind": np.asarray(KINDS, object)[rows["kind"]], "distance": rows["distance"]}
         columns["scale"] = self._in_units(np.ones(len(channel)), channel, is_std=True)
         return pa.table(columns | {f"q{k}": rows[f"q{k}"] for k in range(len(self.quantiles))})
 
@@ -125,10 +140,26 @@ class MaskedPredictions:
         return values
 
 
+def _divided(tokens: TokenSet, batch: TokenBatch) -> TokenSet:
+    """Return samples with the tokens of a batch whose masking divided time steps."""
+    assert batch.token_idx is not None
+    token_idx, flags = batch.token_idx.numpy(), tokens.schema.columns("observed")
+    values = tokens.values[token_idx]
+    values[:, flags] = batch.values[:, flags].numpy()
+    return TokenSet(values, tokens.positions[token_idx], batch.lengths.numpy(), ids=tokens.ids, schema=tokens.schema)
+
+
+def n_draws(masking: Masking) -> int:
+    """Return how often samples are masked to evaluate a model: several times if few values are masked at once."""
+    is_plain = masking == Masking(masking.strategy, masking.fraction)
+    return max(1, round(EVALUATED_FRACTION / masking.fraction)) if is_plain and masking.fraction > 0 else 1
+
+
 def reconstruction_metrics(trained: TrainedModels, source: Source, masking: Masking, seed: int = 0) -> dict[str, float]:
     """Return metrics of the predictions of masked values, beside baselines.
 
-    All are in scaled units, so that channels count alike. The same values are masked every time.
+    All are in scaled units, so that channels count alike. The same values are masked every time. A small fraction is
+    masked in several draws, so that as many predictions are counted.
 
     Parameters
     ----------
@@ -146,16 +177,21 @@ def reconstruction_metrics(trained: TrainedModels, source: Source, masking: Mask
     dict of str to float
         See ``ReconstructionMetrics.metrics``.
     """
-    metrics = ReconstructionMetrics(trained.scaling.schema, trained.is_normalized)
+    metrics, title = ReconstructionMetrics(trained.scaling.schema, trained.is_normalized), "mask and predict"
     source = observed_at_fit(source, trained.scaling)
     if not len(source):
         raise ValueError("no sample has a value of a channel that had values in the training set; give other samples")
-    batches = length_sorted_batches(source, trained.scaling, title="mask and predict", show_progress=trained.verbose)
     with trained.predictor() as predict:
-        for _, batch in batches:
-            masked = batch.hide(masking, seed=seed, epoch=VALIDATION_EPOCH)
-            mean, std = predict(masked)
-            metrics.add(masked, mean.numpy(), None if std is None else std.numpy())
+        for draw in range(n_draws(masking)):
+            batches = length_sorted_batches(source, trained.scaling, title=title, show_progress=trained.verbose)
+            for _, batch in batches:
+                masked = batch.hide(masking, seed=seed, epoch=VALIDATION_EPOCH + draw)
+                mean, std = predict(masked)
+                extra = None
+                if (calibration := trained.calibration) is not None:
+                    places = calibration.places(batch_features(batch, masked))
+                    extra = None if places is None else {"place": places.reshape(mean.shape)}
+                metrics.add(masked, mean.numpy(), None if std is None else std.numpy(), extra)
     return metrics.metrics(trained.calibration)
 
 

@@ -16,15 +16,17 @@ from rotary_mae.data.alignment import align, describe_clock, values_of_channels
 from rotary_mae.data.columns import arrow_column, channel_name, open_frame, time_type, times
 from rotary_mae.data.entries import plain_entry
 from rotary_mae.data.sample_values import keys_like
-from rotary_mae.data.schema import Schema
 from rotary_mae.data.scaling import Scaling
+from rotary_mae.data.schema import Schema
 from rotary_mae.data.timestamps import describe_time, localized, zone_of
 from rotary_mae.data.tokens import TokenSet
 from rotary_mae.estimators._predict.batched import TrainedModels, predict_masked
 from rotary_mae.estimators._predict.distribution import PredictiveDistribution, Statistics
+from rotary_mae.estimators._predict.forecast_window import limit_history, warn_if_beyond
 from rotary_mae.estimators.inputs import is_frame
 from rotary_mae.evaluation.conformal import Calibration, count_channels
 from rotary_mae.evaluation.conformal_scores import typical_errors
+from rotary_mae.evaluation.query_groups import masked_features
 
 Array = npt.NDArray[Any]
 
@@ -47,6 +49,8 @@ class Queries:
         Row of the frame that each query came from.
     channel : array of int, shape (Q,), or None
         The only channel that is returned for each query, where tokens are steps; None returns all channels.
+    n_together : int
+        Number of consecutive positions, one per channel, that were given as one time; 1 if they name their channel.
     """
 
     positions: Array
@@ -54,6 +58,7 @@ class Queries:
     frame: nw.DataFrame[Any] | None = None
     order: Ints | None = None
     channel: Ints | None = None
+    n_together: int = 1
 
     @property
     def sample_idx(self) -> Ints:
@@ -61,7 +66,9 @@ class Queries:
         return np.repeat(np.arange(len(self.lengths)), self.lengths)
 
 
-def read_queries(at: Any, tokens: TokenSet, schema: Schema, columns: Mapping[str, Any] | None) -> Queries:
+def read_queries(
+    at: Any, tokens: TokenSet, schema: Schema, columns: Mapping[str, Any] | None, may_be_times: bool = False
+) -> Queries:
     """Return the queries of a list or a frame.
 
     Parameters
@@ -74,22 +81,34 @@ def read_queries(at: Any, tokens: TokenSet, schema: Schema, columns: Mapping[str
         Schema of the model.
     columns : mapping of str to str, or None
         Names of the columns id, time and channel in the frame.
+    may_be_times : bool
+        True if queries may be times although channels are an axis. Each then asks for all channels of the model.
 
     Raises
     ------
     ValueError
         If the queries do not fit the samples or the model.
     """
-    return frame_queries(at, tokens, schema, columns) if is_frame(at) else list_queries(at, tokens, schema)
+    may_be_times = may_be_times and tokens.axes == ("time", "channel") and schema.n_predicted == 1
+    if is_frame(at):
+        return frame_queries(at, tokens, schema, columns, may_be_times)
+    return list_queries(at, tokens, schema, may_be_times)
+
+
+def _of_all_channels(queries: Queries, n_channels: int) -> Queries:
+    """Return queries of times (Q, 1) as positions (Q * C, 2), each time in every channel."""
+    channel = np.tile(np.arange(n_channels), len(queries.positions))
+    positions = np.column_stack([np.repeat(queries.positions[:, 0], n_channels), channel.astype(np.float64)])
+    return replace(queries, positions=positions, lengths=queries.lengths * n_channels, n_together=n_channels)
 
 
 # -- lists --------------------------------------------------------------------------------------------------
 
 
-def list_queries(at: Sequence[npt.ArrayLike], tokens: TokenSet, schema: Schema) -> Queries:
+def list_queries(at: Sequence[npt.ArrayLike], tokens: TokenSet, schema: Schema, may_be_times: bool = False) -> Queries:
     """Return the queries of a list with one array (q, D) a sample; (q,) is read as (q, 1) where there is one axis.
 
-    Channels are indices of ``tokens.channels``; ``schema`` is that of the model.
+    Channels are indices of ``tokens.channels``; ``schema`` is that of the model. For ``may_be_times`` see above.
     """
     if tokens.axes != schema.axes or not set(tokens.channels) <= set(schema.channels):
         align(tokens[:1], schema)  # raises an error that names the difference
@@ -101,12 +120,17 @@ def list_queries(at: Sequence[npt.ArrayLike], tokens: TokenSet, schema: Schema) 
     if not len(at):
         raise ValueError("there are no samples to predict for; give at least one")
     arrays = [_as_numbers(array, i, tokens) for i, array in enumerate(at)]
+    is_times = may_be_times and all(array.ndim == 1 or array.shape[1:] == (1,) for array in arrays if array.size)
+    n_axes = 1 if is_times else n_axes
     arrays = [array[:, None] if array.ndim == 1 and (n_axes == 1 or not array.size) else array for array in arrays]
     for i, array in enumerate(arrays):
         if array.size and (array.ndim != 2 or array.shape[1] != n_axes):
             raise ValueError(f"at[{i}] must be (q, {n_axes}) for the axes {tokens.axes}, got shape {array.shape}")
     positions = np.concatenate([array.reshape(-1, n_axes) for array in arrays])
     _check_finite(positions)
+    if is_times:
+        lengths = np.array([len(array) for array in arrays], np.int64)
+        return _of_all_channels(Queries(positions, lengths), len(schema.channels))
     axis = schema.channel_axis
     if axis is not None:
         _check_channels(positions[:, axis], tokens)
@@ -145,11 +169,13 @@ def _check_channels(channel: Array, tokens: TokenSet) -> None:
 # -- frames -------------------------------------------------------------------------------------------------
 
 
-def frame_queries(at: Any, tokens: TokenSet, schema: Schema, columns: Mapping[str, Any] | None) -> Queries:
+def frame_queries(
+    at: Any, tokens: TokenSet, schema: Schema, columns: Mapping[str, Any] | None, may_be_times: bool = False
+) -> Queries:
     """Return the queries of a frame with columns id, time and, if channels are an axis, channel.
 
     A step has several channels at one time: with a column channel a row is a query of that channel, without it a query
-    of all channels. ``columns`` names the columns, ``schema`` is that of the model.
+    of all channels. ``columns`` names the columns, ``schema`` is that of the model. For ``may_be_times`` see above.
     """
     if not set(tokens.axes) <= {"time", "channel"}:
         raise ValueError(f"a frame has times and channels, but the axes of the samples are {tokens.axes}: give a list")
@@ -162,13 +188,14 @@ def frame_queries(at: Any, tokens: TokenSet, schema: Schema, columns: Mapping[st
     sample = _samples(frame[names["id"]], tokens)
     order, channel = np.argsort(sample, kind="stable"), None
     by_axis = {"time": _times(frame[names["time"]], tokens.schema)}
-    if "channel" in tokens.axes:
+    if "channel" in tokens.axes and not is_times:
         by_axis["channel"] = _channels(frame[names["channel"]], schema).astype(np.float64)
     elif len(schema.channels) > 1 and names["channel"] in frame.columns:
         channel = _channels(frame[names["channel"]], schema)[order]
-    positions = np.stack([by_axis[axis] for axis in tokens.axes], axis=1)
+    positions = np.stack([by_axis[axis] for axis in tokens.axes if axis in by_axis], axis=1)
     _check_finite(positions)
-    return Queries(positions[order], np.bincount(sample, minlength=len(tokens)), frame, order, channel)
+    queries = Queries(positions[order], np.bincount(sample, minlength=len(tokens)), frame, order, channel)
+    return _of_all_channels(queries, len(schema.channels)) if is_times else queries
 
 
 def column_names(columns: Mapping[str, Any] | None) -> dict[str, str]:
@@ -207,8 +234,8 @@ def _channels(column: Any, schema: Schema) -> Ints:
 def _times(column: Any, schema: Schema) -> Array:
     name = column.name
     table = pa.table({name: arrow_column(column)})
-    given = replace(schema, times=time_type(table, name))
     kind = table[name].type
+    given = replace(schema, times=time_type(table, name))
     is_text = pa.types.is_string(kind) or pa.types.is_large_string(kind)
     if is_text or describe_clock(given) != describe_clock(schema):
         expected = describe_clock(schema).removeprefix("times that are ")
@@ -253,25 +280,30 @@ def interpolate(trained: TrainedModels, tokens: TokenSet, queries: Queries) -> P
     aligned = scaling.align(tokens)
     observed = scaling.apply(aligned)
     positions = scaling.apply_positions(queries.positions, queries.lengths, scaling.starts(aligned))
-    together, is_query = _with_queries(observed, positions, queries)
-    mean, std = predict_masked(trained, together, is_query, show_progress=trained.verbose)
     calibration = trained.calibration or Calibration.uncalibrated(count_channels(schema))
-    axis = schema.channel_axis
+    samples, sample_idx, axis = observed, queries.sample_idx, schema.channel_axis
+    if calibration.reach:
+        samples, sample_idx = limit_history(observed, positions[:, schema.time_axis], sample_idx, calibration)
+    order = np.argsort(sample_idx, kind="stable")
+    together, is_query = _with_queries(samples, positions[order], sample_idx[order])
+    mean, std = predict_masked(trained, together, is_query, show_progress=trained.verbose)
+    features = masked_features(schema, together.values, together.positions, together.sample_idx, is_query)
+    if features is not None and calibration.knots:
+        warn_if_beyond(features, calibration, scaling)
+    place, shape, rank = calibration.places(features), mean.shape, np.argsort(order)
+    mean, std = mean[rank], np.ones(shape) if std is None else std[rank]
+    if scaling.unobserved:
+        mean, std = (np.where(_is_unobserved(queries, scaling), np.nan, column) for column in (mean, std))
     return PredictiveDistribution(
         mean=mean,
-        model_std=np.ones(mean.shape) if std is None else std,
-    if scaling.unobserved:
-        mean = np.where(_is_unobserved(queries, scaling), np.nan, mean)
-        std = None if std is None else np.where(_is_unobserved(queries, scaling), np.nan, std)
+        model_std=std,
         error=_expected_errors(queries, observed, calibration),
         channel=None if axis is None else queries.positions[:, axis].astype(np.int64),
         scaling=scaling,
         calibration=calibration,
+        place=None if place is None else place.reshape(shape)[rank],
     )
 
-
-def _with_queries(observed: TokenSet, positions: Array, queries: Queries) -> tuple[TokenSet, npt.NDArray[np.bool_]]:
-    """Return the samples with the queries as further tokens at their ends, and a flag of each token that is a query.
 
 def _is_unobserved(queries: Queries, scaling: Scaling) -> npt.NDArray[np.bool_]:
     """Return True for the predictions (Q, n_predicted) or (1, n_predicted) of channels without a value at fit."""
@@ -294,15 +326,19 @@ def describe_unobserved(queries: Queries, scaling: Scaling) -> str | None:
     )
 
 
-    observed: T tokens. positions: (Q, D) of the queries, in scaled units.
+def _with_queries(observed: TokenSet, positions: Array, sample_idx: Ints) -> tuple[TokenSet, npt.NDArray[np.bool_]]:
+    """Return the samples with the queries as further tokens at their ends, and a flag of each token that is a query.
+
+    observed: T tokens. positions: (Q, D) of the queries, in scaled units. sample_idx: (Q,) samples of the queries.
     """
     empty = np.zeros((len(positions), observed.values.shape[1]), np.float32)
-    order = np.argsort(np.concatenate([observed.sample_idx, queries.sample_idx]), kind="stable")
+    order = np.argsort(np.concatenate([observed.sample_idx, sample_idx]), kind="stable")
     together = TokenSet(
         np.concatenate([observed.values, empty])[order],
         np.concatenate([observed.positions, positions])[order],
-        observed.lengths + queries.lengths,
+        observed.lengths + np.bincount(sample_idx, minlength=len(observed)),
         schema=observed.schema,
+        ids=observed.ids,
         copy=False,
     )
     return together, order >= observed.n_tokens
@@ -330,10 +366,12 @@ def format_predictions(
     distribution: PredictiveDistribution, queries: Queries, statistics: Statistics, schema: Schema
 ) -> Any:
     """Return statistics of the distribution in the form of the queries (see ``RoMAEInterpolator.predict``)."""
-    arrays = statistics.compute(distribution)
+    # the channels of one time are its values
+    n_values, n_together = distribution.mean.shape[1], queries.n_together
+    arrays = [array.reshape(-1, n_together * n_values) for array in statistics.compute(distribution)]
     if queries.frame is not None:
         return _as_frame(queries, dict(zip(statistics.names, arrays, strict=True)), schema)
-    ends = np.cumsum(queries.lengths)
+    ends = np.cumsum(queries.lengths // queries.n_together)
     lists = [np.split(array, ends[:-1]) for array in arrays]
     if statistics.quantiles is not None:
         return lists
@@ -352,7 +390,8 @@ def _as_frame(queries: Queries, arrays: dict[str, Array], schema: Schema) -> Any
         rows[queries.order] = values
         for i in range(rows.shape[1]):
             # the values of one channel have no names
-            suffix = str(i + 1) if schema.channel_axis is not None else schema.channels[i]
+            has_names = schema.channel_axis is None or queries.n_together > 1
+            suffix = schema.channels[i] if has_names else str(i + 1)
             column = name if rows.shape[1] == 1 else f"{name}_{suffix}"
             columns.append(nw.new_series(column, rows[:, i], backend=frame.implementation))
     return frame.with_columns(*columns).to_native()
