@@ -19,6 +19,9 @@ N_DRAWS = 1_000
 N_AUC_DRAWS = 200
 """Fewer, because the area under the curve is computed once per draw and class; not tuned."""
 
+N_DISTANCE_GROUPS = 5
+"""Groups of distances whose coverage is shown; not tuned."""
+
 METHOD_NAMES = {"answer": "the model", "line": "linear interpolation", "mean": "mean of the channel"}
 """Predictions of masked values, by their column in ``HeldOutPredictions.masked``."""
 
@@ -43,6 +46,27 @@ class Estimate:
     def interval(self) -> str:
         """The interval as text, such as "0.812 to 0.874"."""
         return f"{format_number(self.low)} to {format_number(self.high)}"
+
+
+@dataclass(frozen=True)
+class DistanceGroup:
+    """Masked values at similar distances from the nearest visible value of their channel.
+
+    Attributes
+    ----------
+    nearest, median, farthest : float
+        Distances, in the unit of the times.
+    n_values : int
+        Number of masked values.
+    coverage : Estimate
+        Fraction of them inside of the 90 % interval.
+    """
+
+    nearest: float
+    median: float
+    farthest: float
+    n_values: int
+    coverage: Estimate
 
 
 def format_number(value: float) -> str:
@@ -211,6 +235,45 @@ def coverage(values: pa.Table, quantiles: Sequence[float]) -> dict[float, Estima
         is_inside = ((low <= truth) & (truth <= high)).astype(np.float64)
         # the difference of two levels carries rounding errors
         found[round(quantiles[mirror] - quantiles[k], 9)] = _by_sample(is_inside, sample)
+    return found
+
+
+def coverage_by_distance(
+    values: pa.Table, quantiles: Sequence[float], n_groups: int = N_DISTANCE_GROUPS
+) -> list[DistanceGroup]:
+    """Return the fraction of masked values inside the 90 % interval, by distance to the nearest visible value.
+
+    Parameters
+    ----------
+    values : pyarrow.Table
+        ``HeldOutPredictions.masked``, with a column q0, q1, ... per quantile.
+    quantiles : sequence of float
+        Levels of the quantiles, with 0.05 and 0.95.
+    n_groups : int
+        Groups of about equally many values. There are fewer if many values have the same distance.
+
+    Returns
+    -------
+    list of DistanceGroup
+        From near to far; empty if the table has no distances or no such interval.
+    """
+    if "distance" not in values.column_names or not {0.05, 0.95} <= set(quantiles):
+        return []
+    distance, truth, sample = (values[name].to_numpy() for name in ("distance", "truth", "sample"))
+    low, high = (values[f"q{list(quantiles).index(level)}"].to_numpy() for level in (0.05, 0.95))
+    is_inside = ((low <= truth) & (truth <= high)).astype(np.float64)
+    finite = distance[np.isfinite(distance)]
+    if not len(finite):
+        return []
+    edges = np.unique(np.quantile(finite, np.linspace(0, 1, n_groups + 1)[1:-1], method="inverted_cdf"))
+    # a value at an edge belongs to the nearer group; those without any visible value to none
+    group = np.where(np.isfinite(distance), np.searchsorted(edges, distance), -1)
+    found = []
+    for g in np.unique(group[group >= 0]):
+        is_own = group == g
+        estimate = _by_sample(is_inside[is_own], sample[is_own])
+        own = distance[is_own]
+        found.append(DistanceGroup(float(own.min()), float(np.median(own)), float(own.max()), len(own), estimate))
     return found
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rotary_mae.report.bootstrap import Estimate, format_number
+from rotary_mae.report.bootstrap import DistanceGroup, Estimate, format_number
 from rotary_mae.report.page import Chart, plain
 
 Array = npt.NDArray[Any]
@@ -181,6 +181,16 @@ def coverage_chart(found: Mapping[float, Estimate]) -> Chart:
         "hovertemplate": "nominal %{x:.0%}, observed %{y:.1%}<extra></extra>",
     }
     return Chart([_diagonal(), points], _unit_square("nominal coverage", "observed coverage"))
+
+
+def distance_coverage_chart(groups: Sequence[DistanceGroup]) -> Chart:
+    """Draw the observed coverage of 90 % intervals against the distance to the nearest visible value."""
+    chart = coverage_chart({group.median: group.coverage for group in groups})
+    ideal, points = chart.traces
+    ideal = {**ideal, "x": [groups[0].median, groups[-1].median], "y": [0.9, 0.9]}
+    points = {**points, "hovertemplate": "distance %{x:.3g}, observed %{y:.1%}<extra></extra>"}
+    axis = {"title": {"text": "time to the nearest visible value"}}
+    return Chart([ideal, points], {**chart.layout, "xaxis": axis})
 
 
 def channel_error_chart(errors: Mapping[str, Mapping[str, float]]) -> Chart:

@@ -13,10 +13,12 @@ from sklearn.decomposition import PCA
 from rotary_mae.evaluation.held_out import HeldOutPredictions
 from rotary_mae.report.bootstrap import (
     METHOD_NAMES,
+    DistanceGroup,
     Estimate,
     channel_errors,
     classification_estimates,
     coverage,
+    coverage_by_distance,
     format_number,
     reconstruction_estimates,
     regression_estimates,
@@ -25,6 +27,7 @@ from rotary_mae.report.charts import (
     channel_error_chart,
     confusion_chart,
     coverage_chart,
+    distance_coverage_chart,
     embedding_chart,
     learning_curve_chart,
     regression_chart,
@@ -209,7 +212,8 @@ def reconstruction_sections(
         sections.append(_single_samples_section(charts, has_curves=predictions.curves is not None))
     if about["quantiles"]:
         found = coverage(predictions.masked, list(about["quantiles"]))
-        sections.append(_coverage_section(found, is_calibration_set=about["part"] == "validation"))
+        by_distance = coverage_by_distance(predictions.masked, list(about["quantiles"]))
+        sections.append(_coverage_section(found, by_distance, is_calibration_set=about["part"] == "validation"))
     return sections, errors
 
 
@@ -234,7 +238,9 @@ def _single_samples_section(charts: Sequence[Chart], has_curves: bool) -> Sectio
     return Section("Predictions for single samples", [how] if len(charts) > 1 else [], figures=[figure])
 
 
-def _coverage_section(found: Mapping[float, Estimate], is_calibration_set: bool) -> Section:
+def _coverage_section(
+    found: Mapping[float, Estimate], by_distance: Sequence[DistanceGroup], is_calibration_set: bool
+) -> Section:
     table = [["interval", "masked values inside", "95 % interval"]]
     table += [[f"{level:.0%}", f"{e.value:.1%}", f"{e.low:.1%} to {e.high:.1%}"] for level, e in found.items()]
     caption = (
@@ -246,8 +252,19 @@ def _coverage_section(found: Mapping[float, Estimate], is_calibration_set: bool)
             "The intervals were calibrated on these samples, so their coverage is close to nominal here. romae report "
             "RUN --data DATA measures it on other samples."
         )
-    figure = Figure("coverage", [coverage_chart(found)], caption)
-    return Section("Coverage of the prediction intervals", texts, table=table, figures=[figure])
+    figures = [Figure("coverage", [coverage_chart(found)], caption)]
+    if len(by_distance) > 1:
+        table += [["90 %, distance to the nearest visible value of the channel", "", ""]]
+        for group in by_distance:
+            name = f"{format_number(group.nearest)} to {format_number(group.farthest)} ({group.n_values:,} values)"
+            estimate = group.coverage
+            table.append([name, f"{estimate.value:.1%}", f"{estimate.low:.1%} to {estimate.high:.1%}"])
+        caption = (
+            "Coverage of the 90 % interval by the time between a masked value and the nearest visible value of its "
+            "channel. It should be near the dashed line at all distances."
+        )
+        figures.append(Figure("coverage_by_distance", [distance_coverage_chart(by_distance)], caption))
+    return Section("Coverage of the prediction intervals", texts, table=table, figures=figures)
 
 
 def embedding_section(predictions: HeldOutPredictions, label_name: str = "label") -> Section | None:
