@@ -53,8 +53,13 @@ def alone(ensemble, i):
 def test_probabilities_are_the_mean_of_the_members(three):
     X, _ = series(7, seed=3)
     clf = three[rm.RoMAEClassifier]
-    each = [alone(clf, i).predict_proba(X) for i in range(3)]
-    np.testing.assert_allclose(clf.predict_proba(X), np.mean(each, axis=0), atol=1e-6)
+    members = [alone(clf, i) for i in range(3)]
+    for member in members:
+        member.temperature_ = 1.0
+    each = [member.predict_proba(X) for member in members]
+    # the temperature is that of the mean, so that the class is that of the mean
+    scaled = np.mean(each, axis=0) ** (1.0 / clf.temperature_)
+    np.testing.assert_allclose(clf.predict_proba(X), scaled / scaled.sum(axis=1, keepdims=True), atol=1e-6)
     np.testing.assert_array_equal(clf.predict(X), clf.classes_[np.mean(each, axis=0).argmax(1)])
     assert (np.sign(clf.decision_function(X)) == np.sign(np.mean(each, axis=0)[:, 1] - 0.5)).all()
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from sklearn.exceptions import NotFittedError
-from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score, r2_score
+from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score, log_loss, r2_score
 
 import rotary_mae as rm
 from tests.estimators.small import COLUMNS, labels_of, light_curves, quick, series
@@ -18,8 +18,11 @@ def test_metrics_of_a_classifier_are_those_of_scikit_learn(fitted):
         "accuracy": accuracy_score(labels, predicted),
         "balanced_accuracy": balanced_accuracy_score(labels, predicted),
         "macro_f1": f1_score(labels, predicted, average="macro"),
+        "log_loss": log_loss(labels, classifier.predict_proba(FRESH)),
     }
-    assert rm.evaluate(classifier, FRESH) == pytest.approx(expected)
+    found = rm.evaluate(classifier, FRESH)
+    assert 0.0 <= found.pop("ece") <= 1.0
+    assert found == pytest.approx(expected)
 
 
 def test_metrics_of_a_regressor_are_in_the_units_of_the_targets(fitted):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import balanced_accuracy_score, f1_score, mean_squared_error, r2_score
 
-from rotary_mae.evaluation.metrics import HIGHER_IS_BETTER, is_better, prediction_metrics
+from rotary_mae.evaluation.metrics import HIGHER_IS_BETTER, is_better, prediction_metrics, probability_metrics
 
 
 def test_metrics_of_classes_are_those_of_scikit_learn():
@@ -56,6 +56,33 @@ def test_better_is_higher_or_lower_as_the_table_says(metric):
 
 def test_the_table_has_all_metrics_of_predictions_and_an_unknown_one_is_an_error():
     classes, numbers = prediction_metrics(np.eye(2), np.arange(2)), prediction_metrics(np.eye(2), np.eye(2))
-    assert {"loss", *classes, *numbers} == set(HIGHER_IS_BETTER)
+    probabilities = probability_metrics(np.eye(2), np.arange(2))
+    assert {"loss", *classes, *numbers, *probabilities} == set(HIGHER_IS_BETTER)
     with pytest.raises(KeyError, match="acuracy"):
         is_better("acuracy", 1.0, than=None)
+
+
+def test_classes_of_predictions_that_are_not_finite_have_no_accuracy():
+    metrics = prediction_metrics(np.array([[np.nan, 1.0], [0.0, 1.0]]), np.array([0, 1]))
+    assert np.isnan(list(metrics.values())).all()
+
+
+def test_log_loss_and_calibration_error_are_those_computed_by_hand():
+    probabilities = np.array([[0.95, 0.05], [0.92, 0.08], [0.35, 0.65], [0.62, 0.38]])
+    metrics = probability_metrics(probabilities, np.array([0, 1, 1, 1]))
+    assert metrics["log_loss"] == pytest.approx(-np.log([0.95, 0.08, 0.65, 0.38]).mean())
+    # two samples in the bin from 0.9, one of them right; two in the bin from 0.6, one of them right
+    assert metrics["ece"] == pytest.approx(0.5 * abs(0.935 - 0.5) + 0.5 * abs(0.635 - 0.5))
+
+
+def test_a_probability_of_one_is_in_the_last_bin_and_of_zero_has_a_finite_loss():
+    metrics = probability_metrics(np.array([[1.0, 0.0], [1.0, 0.0]]), np.array([0, 1]))
+    assert metrics["ece"] == pytest.approx(0.5)
+    assert metrics["log_loss"] == pytest.approx(-np.log(1e-12) / 2)
+
+
+def test_calibrated_probabilities_have_a_small_calibration_error():
+    rng = np.random.default_rng(0)
+    probability = rng.random(50_000)
+    classes = (rng.random(50_000) < probability).astype(int)
+    assert probability_metrics(np.column_stack([1 - probability, probability]), classes)["ece"] < 0.01

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score, log_loss, r2_score, roc_auc_score
 
+from rotary_mae.evaluation.metrics import probability_metrics
 from rotary_mae.report.bootstrap import (
     bootstrap,
     channel_errors,
@@ -34,6 +35,7 @@ def test_classification_metrics_are_those_of_scikit_learn(n_classes: int) -> Non
         "macro F1": f1_score(truth, guess, average="macro"),
         "AUC": area,
         "log loss": log_loss(truth, probabilities),
+        "calibration error": probability_metrics(probabilities, truth)["ece"],
     }
     assert {name: estimate.value for name, estimate in found.items()} == pytest.approx(expected)
     assert all(estimate.low < estimate.value < estimate.high for estimate in found.values())

@@ -20,19 +20,20 @@ from rotary_mae.data.sources import Source, Subset
 from rotary_mae.estimators._fit.defaults import CLASSIFY, mean_length
 from rotary_mae.estimators._fit.initialization import pretrain, scaling_for
 from rotary_mae.estimators._fit.restore import restore_on_failure
-from rotary_mae.estimators._fit.split import loss_weights, split_validation, without_validation
+from rotary_mae.estimators._fit.split import loss_weights, split_validation, weights_of, without_validation
 from rotary_mae.estimators._predict.batched import predict_batched
 from rotary_mae.estimators.embedder import RoMAEEmbedder
 from rotary_mae.estimators.estimator import RoMAEEstimator
 from rotary_mae.estimators.labels import LabelledSubset, groups_for, required_labels, values_for
 from rotary_mae.evaluation.baselines import BaselineComparison
 from rotary_mae.evaluation.fit_summary import NOT_VALIDATED, FitSummary
-from rotary_mae.evaluation.metrics import prediction_metrics
+from rotary_mae.evaluation.metrics import prediction_metrics, probability_metrics
+from rotary_mae.evaluation.temperature import fit_temperature
 from rotary_mae.models.predictor import RoMAEForPrediction
 
 Array = npt.NDArray[Any]
 
-# Scores of the summary; the first decides whether a baseline is better.
+# Scores of the summary besides those of probabilities; the first decides whether a baseline is better.
 SUMMARY_METRICS = ("balanced_accuracy", "accuracy")
 
 
@@ -78,7 +79,8 @@ class RoMAEClassifier(ClassifierMixin, RoMAEEstimator):
     batch_size : int, optional
         Samples in a batch. Default: chosen from number and length of the samples.
     class_weight : mapping, "balanced", or None, default=None
-        Weight of each class in the loss. "balanced" gives all classes the same total weight.
+        Weight of each class in the loss. "balanced" gives all classes the same total weight. Probabilities are then
+        those of a population in which each class is as frequent as its weight makes it (see docs/uncertainty.md).
     n_estimators : int, default=1
         Number of models, trained from different seeds on the same training set. Their probabilities are averaged.
     early_stopping : bool, default=True
@@ -109,6 +111,9 @@ class RoMAEClassifier(ClassifierMixin, RoMAEEstimator):
     ----------
     classes_ : array, shape (n_classes,)
         Labels of the classes in ascending order.
+    temperature_ : float
+        Divisor of the logits, fitted on the validation set so that probabilities are calibrated (see
+        ``fit_temperature``). 1 without a validation set: label smoothing then leaves probabilities too close to equal.
     model_ : RoMAEForPrediction
         The trained model; of an ensemble the first.
     models_ : list of RoMAEForPrediction
@@ -148,6 +153,7 @@ class RoMAEClassifier(ClassifierMixin, RoMAEEstimator):
     model_: RoMAEForPrediction
     models_: list[RoMAEForPrediction]
     classes_: Array
+    temperature_: float = 1.0
 
     def __init__(
         self,
@@ -238,14 +244,14 @@ class RoMAEClassifier(ClassifierMixin, RoMAEEstimator):
         """
         all_samples, initial = self._start_fit(X)
         labels = required_labels(all_samples, X, y, "classifier")
+        groups = groups_for(all_samples, X, groups)
+        sample_weight = values_for(all_samples, X, sample_weight, "sample_weight")
         labelled = LabelledSubset.of(all_samples, labels, sample_weight, groups)
         source, seed = labelled.source, self._draw_seed()
         _check_labels(labelled.labels)
         self.classes_, class_idx = np.unique(labelled.labels, return_inverse=True)
         if len(self.classes_) < 2:
             raise ValueError(f"a classifier needs at least two classes, got one class: {self.classes_[0]}")
-        groups = groups_for(all_samples, X, groups)
-        sample_weight = values_for(all_samples, X, sample_weight, "sample_weight")
         split = split_validation(len(source), self.validation_fraction, seed, class_idx, labelled.groups)
         if labelled.n_missing and initial is None:
             others = without_validation(all_samples, labelled.indices[split.validation], groups)
@@ -255,6 +261,7 @@ class RoMAEClassifier(ClassifierMixin, RoMAEEstimator):
         config = self._model_config(scaling, initial, mean_length(training), distribution="point")
         model = self._new_model(lambda: RoMAEForPrediction(config, outputs=len(self.classes_)), seed, initial)
         weights = loss_weights(self.class_weight, self.classes_, class_idx, split.training, labelled.weights)
+        self.temperature_ = 1.0
         self._train(
             model,
             Subset(source, np.arange(len(source)), class_idx),
@@ -269,17 +276,26 @@ class RoMAEClassifier(ClassifierMixin, RoMAEEstimator):
             ),
         )
         self.validation_idx_ = labelled.indices[split.validation]
-        self._finish(self._validation_summary(Subset(source, split.validation), class_idx[split.validation]))
+        validation, of_validation = Subset(source, split.validation), weights_of(weights, split.validation)
+        self._finish(self._validation_summary(validation, class_idx[split.validation], of_validation))
         return self
 
-    def _validation_summary(self, validation: Source, class_idx: npt.NDArray[np.int64]) -> FitSummary:
+    def _validation_summary(
+        self, validation: Source, class_idx: npt.NDArray[np.int64], weights: Array | None
+    ) -> FitSummary:
+        """Fit ``temperature_`` to the validation set, and return the scores on it."""
         if not len(validation):
             return NOT_VALIDATED
-        metrics = prediction_metrics(self._log_probabilities(validation), class_idx)
-        return FitSummary(len(validation), {name: metrics[name] for name in SUMMARY_METRICS})
+        logits = self._log_probabilities(validation)
+        smoothing = (self.training or {}).get("label_smoothing", CLASSIFY.label_smoothing)
+        self.temperature_ = fit_temperature(logits, class_idx, weights, smoothing)
+        metrics = prediction_metrics(logits, class_idx)
+        scores = {name: metrics[name] for name in SUMMARY_METRICS}
+        probabilities = softmax(logits.astype(np.float64) / self.temperature_, axis=1)
+        return FitSummary(len(validation), scores | probability_metrics(probabilities, class_idx))
 
     def decision_function(self, X: Any) -> npt.NDArray[np.float32]:
-        """Return the logits of samples.
+        """Return the logits of samples, of which the softmax is ``predict_proba``.
 
         Parameters
         ----------
@@ -298,15 +314,17 @@ class RoMAEClassifier(ClassifierMixin, RoMAEEstimator):
         return difference
 
     def _log_probabilities(self, source: Source) -> npt.NDArray[np.float32]:
-        """Return the (B, n_classes) logits; of an ensemble the logarithms of the mean probabilities."""
+        """Return the (B, n_classes) logits over ``temperature_``; of an ensemble those of the mean probabilities."""
         logits = [
             predict_batched(model, source, self.scaling_, _logits_of(model), self.device, bool(self.verbose))
             for model in self.models_
         ]
-        if len(logits) == 1:
-            return logits[0]
-        probabilities = np.mean([softmax(member.astype(np.float64), axis=1) for member in logits], axis=0)
-        return np.log(np.maximum(probabilities, np.finfo(np.float32).tiny)).astype(np.float32)
+        log_probabilities = logits[0]
+        if len(logits) > 1:
+            probabilities = np.mean([softmax(member.astype(np.float64), axis=1) for member in logits], axis=0)
+            log_probabilities = np.log(np.maximum(probabilities, np.finfo(np.float32).tiny))
+        scaled: npt.NDArray[np.float32] = (log_probabilities / self.temperature_).astype(np.float32)
+        return scaled
 
     def predict_proba(self, X: Any) -> npt.NDArray[np.float64]:
         """Return the probabilities of the classes; of an ensemble the mean of its members.

@@ -17,7 +17,7 @@ from rotary_mae.estimators.inputs import as_source, check_samples
 from rotary_mae.estimators.interpolator import RoMAEInterpolator
 from rotary_mae.estimators.labels import LabelledSubset, labels_for, values_for
 from rotary_mae.estimators.regressor import RoMAERegressor
-from rotary_mae.evaluation.metrics import prediction_metrics
+from rotary_mae.evaluation.metrics import prediction_metrics, probability_metrics
 
 __all__ = ["class_indices", "evaluate", "labelled_subset", "reconstruction_metrics"]
 
@@ -39,12 +39,13 @@ def evaluate(estimator: RoMAEEstimator, tokens: Any, y: Any = None) -> dict[str,
     Returns
     -------
     dict of str to float
-        Metrics by name. Classifiers: accuracy, balanced_accuracy and macro_f1. Regressors: mse, in the units of the
-        targets, and r2. Embedders and interpolators, on values that are masked as in training (a tenth for an interpolator
-        with ``hiding="auto"``), in scaled units: mse,
-        and mse_mean, mse_linear and mse_last of the baselines (mean of the channel, linear interpolation, last value);
-        with a predictive distribution also log_likelihood, log_likelihood_mean and coverage_90, the fraction inside
-        the central 90 % interval; and n_hidden, the number of masked values.
+        Metrics by name. Classifiers: accuracy, balanced_accuracy, macro_f1, and of the probabilities log_loss and ece
+        (expected calibration error, of 10 bins). Regressors: mse, in the units of the targets, and r2. Embedders and
+        interpolators, on values that are masked as in training (a tenth of them for an interpolator with
+        ``hiding="auto"``), in scaled units: mse, and mse_mean, mse_linear and mse_last of the baselines (mean of the
+        channel, linear interpolation, last value); with a predictive distribution also log_likelihood,
+        log_likelihood_mean and coverage_90, the fraction inside the central 90 % interval; and n_hidden, the number of
+        masked values.
 
     Raises
     ------
@@ -61,7 +62,7 @@ def evaluate(estimator: RoMAEEstimator, tokens: Any, y: Any = None) -> dict[str,
     >>> tokens = rm.simulate_light_curves(40)
     >>> classifier = rm.RoMAEClassifier(size="tiny-shallow", epochs=1, random_state=0).fit(tokens[:30])
     >>> sorted(rm.evaluate(classifier, tokens[30:]))
-    ['accuracy', 'balanced_accuracy', 'macro_f1']
+    ['accuracy', 'balanced_accuracy', 'ece', 'log_loss', 'macro_f1']
     """
     if not isinstance(estimator, RoMAEEstimator):
         raise TypeError(f"expected a fitted estimator of this library, got {type(estimator).__name__}")
@@ -70,7 +71,8 @@ def evaluate(estimator: RoMAEEstimator, tokens: Any, y: Any = None) -> dict[str,
     check_samples(source, estimator.scaling_.schema)
     if isinstance(estimator, RoMAEClassifier):
         known = labelled_subset(source, y, tokens)
-        return prediction_metrics(estimator.predict_proba(known.source), class_indices(estimator, known.labels))
+        probabilities, class_idx = estimator.predict_proba(known.source), class_indices(estimator, known.labels)
+        return prediction_metrics(probabilities, class_idx) | probability_metrics(probabilities, class_idx)
     if isinstance(estimator, RoMAERegressor):
         known = labelled_subset(source, y, tokens)
         targets = known.labels.astype(np.float64)

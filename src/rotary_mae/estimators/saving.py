@@ -45,8 +45,10 @@ class FittedEstimator:
         Fitted attributes of the same names with an underscore; None if the estimator does not have them.
     is_single : bool or None
         True if a regressor was fitted to one number a sample.
+    temperature : float or None
+        Temperature of a classifier.
     calibration : Calibration or None
-        Calibration of an interpolator.
+        Calibration of an interpolator or a regressor.
     masking : Masking or None
         Masking of an interpolator's training.
     profile : DataProfile or None
@@ -62,6 +64,7 @@ class FittedEstimator:
     target_scale: Array | None = None
     std_factor: Array | None = None
     is_single: bool | None = None
+    temperature: float | None = None
     calibration: Calibration | None = None
     masking: Masking | None = None
     profile: DataProfile | None = None
@@ -94,6 +97,8 @@ class FittedEstimator:
                 fitted[name] = numbers.tolist()
         if self.is_single is not None:
             fitted["is_single"] = self.is_single
+        if self.temperature is not None:
+            fitted["temperature"] = self.temperature
         if self.calibration is not None:
             fitted["calibration"] = self.calibration.to_dict()
         if self.masking is not None:
@@ -116,8 +121,13 @@ class FittedEstimator:
         for name in ("target_mean", "target_scale", "std_factor"):
             if name in fitted:
                 state[name] = np.asarray(fitted[name])
+        for name in ("target_mean", "target_scale", "std_factor", "temperature"):
+            if not np.isfinite(fitted.get(name, 0.0)).all():
+                raise ValueError(f"its {name} must be finite, got {fitted[name]}")
         if "is_single" in fitted:
             state["is_single"] = bool(fitted["is_single"])
+        if "temperature" in fitted:
+            state["temperature"] = float(fitted["temperature"])
         if "calibration" in fitted:
             state["calibration"] = Calibration.from_dict(fitted["calibration"])
         if "masking" in fitted:
@@ -148,7 +158,7 @@ class FittedEstimator:
         path = folder / DESCRIPTION
         try:
             return cls.from_json(json.loads(path.read_text()))
-        except (json.JSONDecodeError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError) as error:
             raise ValueError(f"{path} cannot be read: {error!r}") from error
 
 

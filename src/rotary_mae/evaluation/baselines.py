@@ -141,7 +141,11 @@ class BaselineComparison:
 
     def add_to(self, summary: FitSummary) -> FitSummary:
         """Return the summary with the metrics of the baselines; trains them if ``evaluate`` was not called before."""
-        baselines = {name: {key: scores[key] for key in summary.scores} for name, scores in self.evaluate().items()}
+        # baselines predict classes without probabilities
+        baselines = {
+            name: {key: scores[key] for key in summary.scores if key in scores}
+            for name, scores in self.evaluate().items()
+        }
         return replace(summary, baselines=baselines, note=self.note or summary.note)
 
 

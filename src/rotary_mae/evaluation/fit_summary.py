@@ -10,6 +10,9 @@ from rotary_mae.evaluation.metrics import is_better
 DECIDING_METRICS = ("balanced_accuracy", "r2", "mse")
 """Metrics that decide whether a baseline is better, by priority: the first of them that was measured."""
 
+TITLES = {"ece": "calibration error"}
+"""Titles of metrics whose names are abbreviations that few know."""
+
 Scores = dict[str, float]
 
 
@@ -90,4 +93,4 @@ NOT_VALIDATED = FitSummary(
 
 
 def _format_scores(scores: Scores) -> str:
-    return ", ".join(f"{name.replace('_', ' ')} {value:.3f}" for name, value in scores.items())
+    return ", ".join(f"{TITLES.get(name, name.replace('_', ' '))} {value:.3f}" for name, value in scores.items())

@@ -18,8 +18,17 @@ HIGHER_IS_BETTER = {
     "r2": True,
     "mse": False,
     "loss": False,
+    "log_loss": False,
+    "ece": False,
 }
 """Direction of every metric that a model is chosen by or compared by."""
+
+
+N_BINS = 10
+"""Number of bins of the expected calibration error, as is usual."""
+
+MIN_PROBABILITY = 1e-12
+"""Smallest probability in the log loss, so that it is finite. Not tuned."""
 
 
 def is_better(metric: str, value: float, than: float | None) -> bool:
@@ -61,9 +70,12 @@ def prediction_metrics(predictions: Array, targets: Array) -> dict[str, float]:
     -------
     dict of str to float
         For integer targets accuracy, balanced_accuracy and macro_f1; for others mse and r2, over all outputs
-        together. r2 is NaN where all targets are equal.
+        together. r2 is NaN where all targets are equal. All are NaN if a prediction is not finite.
     """
     if targets.dtype.kind in "iu":
+        if not np.isfinite(predictions).all():
+            # the largest of several NaN would be the first class
+            return dict.fromkeys(("accuracy", "balanced_accuracy", "macro_f1"), float("nan"))
         predicted_class = predictions.argmax(1)
         return {
             "accuracy": float(accuracy_score(targets, predicted_class)),
@@ -77,6 +89,55 @@ def prediction_metrics(predictions: Array, targets: Array) -> dict[str, float]:
         "mse": float(errors.mean()),
         "r2": float(1.0 - errors.mean() / variance) if variance > 0 else float("nan"),
     }
+
+
+def probability_metrics(probabilities: Array, class_idx: npt.NDArray[np.int64]) -> dict[str, float]:
+    """Return the metrics of predicted probabilities of classes.
+
+    Parameters
+    ----------
+    probabilities : array of float, shape (N, K)
+        Probabilities that add up to 1.
+    class_idx : array of int, shape (N,)
+        True classes.
+
+    Returns
+    -------
+    dict of str to float
+        log_loss, the mean negative logarithm of the probability of the true class; and ece, the expected calibration
+        error.
+    """
+    of_truth = probabilities[np.arange(len(class_idx)), class_idx]
+    gaps = calibration_gaps(probabilities, class_idx)
+    return {
+        "log_loss": float(-np.log(np.maximum(of_truth, MIN_PROBABILITY)).mean()),
+        "ece": float(np.abs(gaps.mean(axis=0)).sum()),
+    }
+
+
+def calibration_gaps(probabilities: Array, class_idx: npt.NDArray[np.int64]) -> Array:
+    """Return how much each sample adds to the calibration error of its bin.
+
+    The expected calibration error is the sum over the bins of the absolute mean of these (Naeini et al. 2015): the mean
+    difference between the probability of the predicted class and the accuracy, with weights by number of samples. Few
+    samples make it larger, because the accuracy of a bin is then partly chance.
+
+    Parameters
+    ----------
+    probabilities : array of float, shape (N, K)
+        Predicted probabilities.
+    class_idx : array of int, shape (N,)
+        True classes.
+
+    Returns
+    -------
+    array of float, shape (N, 10)
+        Probability of the predicted class, less 1 if it is the true class, in the bin of that probability; 0 in the
+        other bins, which have equal width.
+    """
+    confidence, is_correct = probabilities.max(axis=1), probabilities.argmax(axis=1) == class_idx
+    bins = np.minimum((confidence * N_BINS).astype(np.int64), N_BINS - 1)
+    return np.eye(N_BINS)[bins] * (confidence - is_correct)[:, None]
 
 
 def _mean_recall(targets: Array, predicted_class: Array) -> float:

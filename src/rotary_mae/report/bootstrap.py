@@ -11,6 +11,8 @@ import numpy.typing as npt
 import pyarrow as pa
 from sklearn.metrics import roc_auc_score
 
+from rotary_mae.evaluation.metrics import calibration_gaps
+
 Array = npt.NDArray[Any]
 
 N_DRAWS = 1_000
@@ -115,8 +117,8 @@ def classification_estimates(truth: Array, probabilities: Array) -> dict[str, Es
     Returns
     -------
     dict
-        Accuracy, balanced accuracy, macro F1, AUC (only if every class occurs) and log loss. As in scikit-learn, the
-        means over classes take the classes that occur.
+        Accuracy, balanced accuracy, macro F1, AUC (only if every class occurs), log loss and expected calibration
+        error. As in scikit-learn, the means over classes take the classes that occur.
     """
     n, n_classes = probabilities.shape
     predicted = probabilities.argmax(1)
@@ -142,7 +144,11 @@ def classification_estimates(truth: Array, probabilities: Array) -> dict[str, Es
     }
     if len(present) == n_classes:
         estimates["AUC"] = bootstrap(lambda w: _auc(truth, probabilities, w), n, N_AUC_DRAWS)
-    return estimates | {"log loss": bootstrap(lambda w: w @ log_loss / w.sum(1), n)}
+    gaps = calibration_gaps(probabilities, truth)
+    return estimates | {
+        "log loss": bootstrap(lambda w: w @ log_loss / w.sum(1), n),
+        "calibration error": bootstrap(lambda w: np.abs(w @ gaps).sum(1) / w.sum(1), n),
+    }
 
 
 def _auc(truth: Array, probabilities: Array, weights: Array) -> Array:

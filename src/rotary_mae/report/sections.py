@@ -41,7 +41,12 @@ Array = npt.NDArray[Any]
 N_CHANNELS = 12
 """Maximum number of channels in the chart of errors by channel; more bars cannot be read. Not tuned."""
 
-METRIC_TITLES = {"mse": "mean squared error", "r2": "R²", "coverage_90": "coverage of the 90 % interval"}
+METRIC_TITLES = {
+    "mse": "mean squared error",
+    "r2": "R²",
+    "coverage_90": "coverage of the 90 % interval",
+    "ece": "expected calibration error",
+}
 """Titles of metrics whose names are abbreviations."""
 
 BOOTSTRAP_NOTE = (
@@ -114,7 +119,9 @@ def classification_sections(predictions: HeldOutPredictions) -> tuple[list[Secti
         "reliability",
         [reliability_chart(probability, is_correct.astype(np.float64), axis)],
         "Calibration: on the dashed line a predicted 80 % is correct 8 times in 10. Below it the model is "
-        "overconfident, above it underconfident. Every dot has the same number of samples; bars are 95 % intervals.",
+        "overconfident, above it underconfident. Every dot has the same number of samples; bars are 95 % intervals. "
+        "The calibration error in the table above is the mean distance from the line, with ten bins of equal width; "
+        "with few samples part of it is chance.",
     )
     table = [["metric", "value", "95 % interval"], *_rows(estimates)]
     return [
