@@ -223,3 +223,18 @@ def _with_own_type(labels: Array, had_missing: bool = False) -> Array:
         return np.array(labels.tolist())
     is_whole = had_missing and labels.dtype.kind == "f" and bool((labels == np.round(labels)).all())
     return labels.astype(np.int64) if is_whole else labels
+
+
+def numeric_targets(labels: Array) -> npt.NDArray[np.float64]:
+    """Return the targets of a regressor; raise ValueError for text, times, and numbers that are not finite."""
+    if labels.dtype.kind in "mM":
+        raise ValueError(f"targets must be numbers, got {labels.dtype}; convert times to numbers, days since some date")
+    try:
+        targets = np.asarray(labels, np.float64)
+    except ValueError as error:
+        raise ValueError(f"targets must be numbers: {error}; for names of classes train a classifier") from error
+    if not np.isfinite(targets).all():
+        raise ValueError(
+            f"targets must be finite, {int((~np.isfinite(targets)).sum())} of them are not; leave those samples out"
+        )
+    return targets

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
@@ -14,6 +14,7 @@ from sklearn.base import RegressorMixin
 from sklearn.metrics import r2_score
 from torch import Tensor
 
+from rotary_mae._warnings import warn_caller
 from rotary_mae.batches.batch import TokenBatch
 from rotary_mae.data.sources import Source, Subset
 from rotary_mae.estimators._fit.defaults import REGRESS, mean_length
@@ -21,25 +22,24 @@ from rotary_mae.estimators._fit.initialization import pretrain, scaling_for
 from rotary_mae.estimators._fit.restore import restore_on_failure
 from rotary_mae.estimators._fit.split import split_validation, weights_of, without_validation
 from rotary_mae.estimators._predict.batched import predict_batched
-from rotary_mae.estimators._predict.distribution import mixture_moments
+from rotary_mae.estimators._predict.distribution import Statistics, mixture_moments
 from rotary_mae.estimators.embedder import RoMAEEmbedder
 from rotary_mae.estimators.estimator import RoMAEEstimator
 from rotary_mae.estimators.labels import (
     LabelledSubset,
     groups_for,
+    numeric_targets,
     required_labels,
     values_for,
 )
 from rotary_mae.evaluation.baselines import BaselineComparison
+from rotary_mae.evaluation.conformal import Calibration
+from rotary_mae.evaluation.conformal_residuals import NOT_CALIBRATED, fit_on_residuals
 from rotary_mae.evaluation.fit_summary import NOT_VALIDATED, FitSummary
 from rotary_mae.evaluation.metrics import prediction_metrics
 from rotary_mae.models.predictor import RoMAEForPrediction
 
 Array = npt.NDArray[Any]
-
-# The factor of predicted standard deviations is shrunk towards 1, as if this many more validation samples had errors
-# of exactly the predicted size: a few samples determine it poorly. Not tuned.
-STD_PRIOR_SAMPLES = 5
 
 
 class RoMAERegressor(RegressorMixin, RoMAEEstimator):
@@ -115,8 +115,11 @@ class RoMAERegressor(RegressorMixin, RoMAEEstimator):
         Mean of the targets, weighted by ``sample_weight``.
     target_scale_ : array of float, shape (k,)
         Standard deviation of the targets; 1 where they are all equal.
+    calibration_ : Calibration
+        Quantiles of the standardised errors on the validation set, number by number. Without a validation set standard
+        deviations and quantiles are NaN. None if an earlier version saved the estimator.
     std_factor_ : array of float, shape (k,)
-        Factor of the predicted standard deviations, so that they fit the errors on the validation set.
+        Factor of the standard deviations of the model, so that their 90 % intervals are the calibrated ones.
     is_single_ : bool
         True if ``y`` had shape (n,).
     model_ : RoMAEForPrediction
@@ -160,6 +163,7 @@ class RoMAERegressor(RegressorMixin, RoMAEEstimator):
     models_: list[RoMAEForPrediction]
     target_mean_: Array
     target_scale_: Array
+    calibration_: Calibration | None = None
     std_factor_: Array
     is_single_: bool
 
@@ -250,12 +254,12 @@ class RoMAERegressor(RegressorMixin, RoMAEEstimator):
         """
         all_samples, initial = self._start_fit(X)
         labels = required_labels(all_samples, X, y, "regressor")
-        labelled = LabelledSubset.of(all_samples, labels, sample_weight, groups)
-        source, seed = labelled.source, self._draw_seed()
-        targets = _as_numbers(labelled.labels)
-        self.is_single_ = targets.ndim == 1
         groups = groups_for(all_samples, X, groups)
         sample_weight = values_for(all_samples, X, sample_weight, "sample_weight")
+        labelled = LabelledSubset.of(all_samples, labels, sample_weight, groups)
+        source, seed = labelled.source, self._draw_seed()
+        targets = numeric_targets(labelled.labels)
+        self.is_single_ = targets.ndim == 1
         targets = targets.reshape(len(targets), -1)
         split = split_validation(len(source), self.validation_fraction, seed, groups=labelled.groups)
         scaled_targets = self._scale_targets(targets, split.training, labelled.weights)
@@ -292,21 +296,21 @@ class RoMAERegressor(RegressorMixin, RoMAEEstimator):
         self.target_mean_ = np.average(fitted, 0, weights)
         std = np.sqrt(np.average(np.square(fitted - self.target_mean_), 0, weights))
         self.target_scale_ = np.where(std > 0, std, 1.0)
+        self.calibration_ = Calibration.uncalibrated(targets.shape[1])
         self.std_factor_ = np.ones(targets.shape[1])
         return ((targets - self.target_mean_) / self.target_scale_).astype(np.float32)
 
     def _validation_summary(self, validation: Source, targets: Array, weights: Array | None) -> FitSummary:
-        """Fit ``std_factor_`` to the errors on the validation set, and return the scores on it."""
+        """Calibrate on the errors on the validation set, and return the scores on it."""
         if not len(validation):
             return NOT_VALIDATED
-        n = len(validation)
         mean, std = self._mean_and_std(validation)
         if self._predicts_std:
-            squared = np.average(np.square((targets - mean) / std), 0, weights)
-            self.std_factor_ = np.sqrt((n * squared + STD_PRIOR_SAMPLES) / (n + STD_PRIOR_SAMPLES))
-        return FitSummary(n, prediction_metrics(mean, targets))
+            self.calibration_ = fit_on_residuals(targets - mean, std, weights)
+            self.std_factor_ = self.calibration_.scale
+        return FitSummary(len(validation), prediction_metrics(mean, targets))
 
-    def predict(self, X: Any, return_std: bool = False) -> Any:
+    def predict(self, X: Any, return_std: bool = False, *, quantiles: Sequence[float] | None = None) -> Any:
         """Predict the numbers of samples.
 
         Parameters
@@ -314,27 +318,39 @@ class RoMAERegressor(RegressorMixin, RoMAEEstimator):
         X : TokenSet, Source, data frame, array, or list of arrays
             B samples, as in ``fit``.
         return_std : bool, default=False
-            Return standard deviations too.
+            Return standard deviations too: of normal distributions with the calibrated central 90 % intervals.
+        quantiles : sequence of float, optional
+            Probabilities in (0, 1) of the quantiles to return instead. They are calibrated on the validation set.
 
         Returns
         -------
-        array of float64, shape (B,) or (B, k), or tuple of two such arrays
-            Predictions in the units and the shape of ``y``; with ``return_std`` predictions and standard deviations.
+        array of float64, shape (B,) or (B, k), tuple of two such arrays, or list of them
+            Predictions in the units and the shape of ``y``; with ``return_std`` predictions and standard deviations;
+            with ``quantiles`` one array for each. Without a validation set the latter are NaN, with a warning.
 
         Raises
         ------
         ValueError
-            If ``return_std`` is True and the regressor was fitted with ``model=dict(distribution="point")``.
+            If ``quantiles`` are not valid, or the regressor was fitted with ``model=dict(distribution="point")``.
         """
-        mean, std = self._mean_and_std(self._source(X))
-        if return_std and not self._predicts_std:
+        statistics = Statistics(return_std, quantiles)
+        if statistics.are_calibrated and not self._predicts_std:
             raise ValueError(
-                "this regressor was fitted with distribution='point' and predicts no standard deviation; fit one with "
+                "this regressor was fitted with distribution='point', without standard deviation; fit one with "
                 "distribution='gaussian', the default"
             )
-        if self.is_single_:
-            mean, std = mean[:, 0], std[:, 0]
-        return (mean, std) if return_std else mean
+        mean, std = self._mean_and_std(self._source(X))
+        calibration = self.calibration_ or Calibration.uncalibrated(mean.shape[1])
+        if statistics.are_calibrated and self.calibration_ is not None and not any(calibration.n_values):
+            warn_caller(NOT_CALIBRATED)
+            std = np.full(std.shape, np.nan)
+        if quantiles is not None:
+            unit = std / calibration.scale  # the standard deviation that the model predicts
+            return self._in_shape_of_y([mean + unit * calibration.standard_quantile(q) for q in quantiles])
+        return tuple(self._in_shape_of_y([mean, std])) if return_std else self._in_shape_of_y([mean])[0]
+
+    def _in_shape_of_y(self, predictions: list[Array]) -> list[Array]:
+        return [predicted[:, 0] for predicted in predictions] if self.is_single_ else predictions
 
     @property
     def _predicts_std(self) -> bool:
@@ -372,20 +388,6 @@ class RoMAERegressor(RegressorMixin, RoMAEEstimator):
         labelled = LabelledSubset.of(source, labels, values_for(source, X, sample_weight, "sample_weight"), None)
         mean, _ = self._mean_and_std(labelled.source)
         return float(r2_score(labelled.labels, mean.reshape(labelled.labels.shape), sample_weight=labelled.weights))
-
-
-def _as_numbers(labels: Array) -> npt.NDArray[np.float64]:
-    if labels.dtype.kind in "mM":
-        raise ValueError(f"targets must be numbers, got {labels.dtype}; convert times to numbers, days since some date")
-    try:
-        targets = np.asarray(labels, np.float64)
-    except ValueError as error:
-        raise ValueError(f"targets must be numbers: {error}; for names of classes train a classifier") from error
-    if not np.isfinite(targets).all():
-        raise ValueError(
-            f"targets must be finite, {int((~np.isfinite(targets)).sum())} of them are not; leave those samples out"
-        )
-    return targets
 
 
 def _moments_of(model: RoMAEForPrediction) -> Callable[[TokenBatch], Tensor]:
