@@ -50,8 +50,8 @@ def _set_full_precision(before: ExitStack) -> None:
         given = torch.get_float32_matmul_precision()
     except RuntimeError:
         # the caller chose precisions by backend, which torch then cannot express as one name
-        backends: list[Any] = [torch.backends.cuda.matmul, torch.backends.mkldnn.matmul]
-        for backend in backends:
+        backends: Any = torch.backends
+        for backend in (backends.cuda.matmul, backends.mkldnn.matmul):
             before.callback(setattr, backend, "fp32_precision", backend.fp32_precision)
             backend.fp32_precision = "ieee"
         return

@@ -53,7 +53,7 @@ def test_masked_and_visible_values_are_those_of_the_data(filled: HeldOutPredicti
     both = both.set_index(keys)["flux"].sort_index()
     drawn = data[data.index.get_level_values(0).isin(ids[visible["sample"].unique()])]
     assert both.index.equals(drawn.index)
-    np.testing.assert_allclose(both, drawn, rtol=1e-5)
+    np.testing.assert_allclose(both, drawn, rtol=1e-5, atol=1e-5)
     # half of each sample is masked
     n_masked = masked.groupby("object_id").size()
     assert (n_masked == np.ceil(data.groupby(level=0).size() / 2)).all()

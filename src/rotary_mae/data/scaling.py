@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from rotary_mae._atomic import replacing_file, user_path
 from rotary_mae.data.alignment import align
+from rotary_mae.data.overflow import describe_too_large, is_too_large
 from rotary_mae.data.resolution import describe_merged
 from rotary_mae.data.scaling_statistics import ValueScaling, fit_centers_and_scales, fit_spans, fit_units, tail_fraction
 from rotary_mae.data.schema import Schema
@@ -173,7 +174,7 @@ class Scaling:
         Raises
         ------
         ValueError
-            As for ``align``, and for tokens that are scaled already.
+            As for ``align``, and for tokens that are scaled already or too large once scaled.
         """
         if tokens.schema.anchored and not self.schema.anchored:
             raise ValueError("these tokens are scaled already; give them as they were before scaling")
@@ -193,6 +194,8 @@ class Scaling:
             # one error a value, or one for all values of a token
             values[:, errors] /= scale if len(errors) == n else scale[:, :1]
         positions = self.apply_positions(tokens.positions, tokens.lengths, self.starts(tokens))
+        if is_too_large(values) or is_too_large(positions):
+            raise ValueError(describe_too_large(tokens, values, positions))
         anchored = schema.continuous_axes if self.origin == "first" else ()
         return tokens.replace(values=values, positions=positions, schema=replace(schema, anchored=anchored), copy=False)
 

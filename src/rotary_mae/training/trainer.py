@@ -23,6 +23,7 @@ from rotary_mae.training.checkpointing import Checkpointer
 from rotary_mae.training.config import TrainingConfig
 from rotary_mae.training.dataloader import BatchReader, load_batches
 from rotary_mae.training.distributed import any_process
+from rotary_mae.training.divergence import likely_cause
 from rotary_mae.training.losses import compute_loss
 from rotary_mae.training.lr_schedule import TrainingSchedule, validation_batches
 from rotary_mae.training.optimizer import make_optimizer
@@ -319,8 +320,8 @@ class Trainer:
         if any_process(not is_finite, self.accelerator):
             raise FloatingPointError(
                 f"the loss or a weight became infinite or NaN in epoch {self.counters.epoch + 1} (update "
-                f"{self.counters.step}, mean loss {_mean(self.loss)}): lower learning_rate, or set a smaller clip; "
-                "earlier checkpoints were not changed"
+                f"{self.counters.step}, mean loss {_mean(self.loss)}): {likely_cause(self.reader)}; earlier "
+                "checkpoints were not changed"
             )
 
     def _save(self) -> None:

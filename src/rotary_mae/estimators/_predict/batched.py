@@ -13,12 +13,14 @@ import torch
 from torch import Tensor
 
 from rotary_mae._torch_state import standard_torch
+from rotary_mae._warnings import warn_caller
 from rotary_mae.batches.batch import TokenBatch
 from rotary_mae.data.indexing import budget_slices, token_indices
 from rotary_mae.data.scaling import Scaling
 from rotary_mae.data.sources import Source
 from rotary_mae.data.tokens import TokenSet
 from rotary_mae.estimators._predict.distribution import mixture_moments
+from rotary_mae.estimators._predict.finite import describe_not_finite, is_finite
 from rotary_mae.evaluation.conformal import Calibration
 from rotary_mae.evaluation.conformal_scores import Predictor
 from rotary_mae.models.pretrained import Pretrained
@@ -206,13 +208,16 @@ def predict_batched(
     Raises
     ------
     ValueError
-        If there are no samples, or the device is not available.
+        If there are no samples, the device is not available, or a prediction is not finite.
     """
     torch_device = pick_device(device)
     with standard_torch(), evaluation_mode(model.to(torch_device)):
         batches = length_sorted_batches(source, scaling, show_progress=show_progress)
         pieces = ((indices, forward(batch.to(torch_device)).float().cpu().numpy()) for indices, batch in batches)
-        return in_order(pieces, len(source))
+        rows = in_order(pieces, len(source))
+    if not (finite := is_finite(rows)).all():
+        raise ValueError(describe_not_finite([model], source, scaling, np.flatnonzero(~finite)))
+    return rows
 
 
 def predict_masked(
@@ -223,7 +228,7 @@ def predict_masked(
     title: str = "predict",
     show_progress: bool = False,
 ) -> tuple[Array, Array | None]:
-    """Predict masked tokens from the visible ones of their samples.
+    """Predict masked tokens from the visible ones of their samples; NaN, with a warning, if that is not finite.
 
     Parameters
     ----------
@@ -259,4 +264,8 @@ def predict_masked(
 
     with trained.predictor() as predict:
         rows = in_order(pieces(predict), n_masked).astype(np.float64)
+    if not (finite := is_finite(rows)).all():
+        samples = np.unique(scaled.sample_idx[is_masked][~finite])
+        warn_caller(describe_not_finite(trained.models, scaled, None, samples))
+        rows[~finite] = np.nan
     return rows[:, :n_predicted], rows[:, n_predicted:] if rows.shape[1] > n_predicted else None

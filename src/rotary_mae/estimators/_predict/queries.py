@@ -15,6 +15,7 @@ from rotary_mae._warnings import warn_caller
 from rotary_mae.data.alignment import align, describe_clock, values_of_channels
 from rotary_mae.data.columns import arrow_column, channel_name, open_frame, time_type, times
 from rotary_mae.data.entries import plain_entry
+from rotary_mae.data.overflow import describe_too_far, is_too_large
 from rotary_mae.data.sample_values import keys_like
 from rotary_mae.data.scaling import Scaling
 from rotary_mae.data.schema import Schema
@@ -280,6 +281,8 @@ def interpolate(trained: TrainedModels, tokens: TokenSet, queries: Queries) -> P
     aligned = scaling.align(tokens)
     observed = scaling.apply(aligned)
     positions = scaling.apply_positions(queries.positions, queries.lengths, scaling.starts(aligned))
+    if is_too_large(positions):
+        raise ValueError(describe_too_far(queries.positions, positions, np.repeat(aligned.ids, queries.lengths)))
     calibration = trained.calibration or Calibration.uncalibrated(count_channels(schema))
     samples, sample_idx, axis = observed, queries.sample_idx, schema.channel_axis
     if calibration.reach:
