@@ -159,11 +159,22 @@ def test_spans_are_those_of_long_samples_in_the_models_units():
     assert rm.Scaling.fit(in_channels([0.0, 3.0, 9.0, -90.0], [0, 0, 1, 2])).span == (3.0, 0.0)
 
 
-def test_a_scaling_that_was_saved_without_spans_is_loaded():
+def test_gaps_between_channels_are_at_least_a_quarter_of_those_within_one():
+    within = np.repeat(np.arange(6) * 8.0, 2)
+    for offset, expected in ((0.0, 1.0), (4.0, 0.5), (0.01, 0.25)):
+        tokens = in_channels(within + np.tile([0.0, offset], 6), np.tile([0, 1], 6))
+        scaling = rm.Scaling.fit(tokens)
+        assert scaling.unit == (8.0, 1.0)
+        assert scaling.gap == pytest.approx((expected, 0.0))
+    # with a unit that is too large the gaps are small
+    assert rm.Scaling.fit(in_channels([0.0, 2.0, 4.0], [0, 0, 0]), unit=100.0).gap == pytest.approx((0.02, 0.0))
+
+
+def test_a_scaling_that_was_saved_without_gaps_and_spans_is_loaded():
     scaling = rm.Scaling.fit(some_measurements())
     fields = json.loads(json.dumps(asdict(scaling)))
-    del fields["span"]
-    assert rm.Scaling.from_dict(fields) == replace(scaling, span=())
+    del fields["gap"], fields["span"]
+    assert rm.Scaling.from_dict(fields) == replace(scaling, gap=(), span=())
 
 
 def test_the_default_unit_is_the_typical_distance_of_distinct_positions():

@@ -15,7 +15,7 @@ from rotary_mae._atomic import replacing_file, user_path
 from rotary_mae.data.alignment import align
 from rotary_mae.data.overflow import describe_too_large, is_too_large
 from rotary_mae.data.resolution import describe_merged
-from rotary_mae.data.scaling_statistics import ValueScaling, fit_centers_and_scales, fit_spans, fit_units, tail_fraction
+from rotary_mae.data.scaling_statistics import ValueScaling, fit_centers_and_scales, fit_gaps, fit_units, tail_fraction
 from rotary_mae.data.schema import Schema
 from rotary_mae.data.sources import MinimalSource
 from rotary_mae.data.tokens import TokenSet
@@ -47,12 +47,12 @@ class Scaling:
         Global origin, one an axis, in the user's units; 0 on index axes.
     tails : float
         Fraction of the fitted values that are more than 10 scales from their centre; 0 for a normal distribution.
-    span : tuple of float
-        Distance between the first and the last position of a long sample, one an axis, in the model's units; 0 on index
-        axes. Empty if it was not measured.
-    """
+    gap, span : tuple of float
+        Typical gap between tokens of any channel, and distance between the first and the last token of a long sample,
+        one an axis, in the model's units; 0 on index axes. Empty if they were not measured.
     unobserved : tuple of str
         Channels that had no value in the training set, for which nothing can be predicted.
+    """
 
     schema: Schema
     center: tuple[float, ...]
@@ -61,9 +61,10 @@ class Scaling:
     unit: tuple[float, ...]
     start: tuple[float, ...]
     tails: float = 0.0
+    gap: tuple[float, ...] = ()
     span: tuple[float, ...] = ()
-
     unobserved: tuple[str, ...] = ()
+
     @classmethod
     def fit(
         cls,
@@ -120,7 +121,7 @@ class Scaling:
         if values == "auto":
             values = "robust" if schema.patch is None else "standard"
         center, scale = fit_centers_and_scales(sample, values)
-        units, starts = fit_units(sample, unit), np.zeros(len(schema.axes))
+        units, (gaps, spans), starts = fit_units(sample, unit), fit_gaps(sample), np.zeros(len(schema.axes))
         if origin == "global":
             for axis in schema.continuous_axes:
                 starts[axis] = sample.positions[:, axis].min()
@@ -131,7 +132,8 @@ class Scaling:
             origin,
             tuple(units.tolist()),
             tuple(starts.tolist()),
-            span=tuple((fit_spans(sample) / units).tolist()),
+            gap=tuple((gaps / units).tolist()),
+            span=tuple((spans / units).tolist()),
         )
         return replace(fitted, tails=tail_fraction(fitted.apply(sample)))
 

@@ -182,6 +182,20 @@ def test_index_axes_keep_their_rotations_beside_timescales_of_time():
     assert len(channel) == len(time)
 
 
+def test_the_fastest_rotation_resolves_the_gaps_between_channels():
+    times = np.repeat(np.arange(20) * 8.0, 2) + np.tile([0.0, 4.0], 20)
+    positions = np.column_stack([times, np.tile([0, 1], 20)])
+    tokens = rm.TokenSet(np.zeros(40), positions, [40], axes=("time", "channel"), channels=("g", "r"))
+    config = model_config(rm.Scaling.fit(tokens), None, size="tiny-shallow", is_gpu=False, given={})
+    time, channel = config.timescales
+    assert time[0] == pytest.approx(0.5)
+    assert time[-1] == pytest.approx(channel[-1])
+    assert channel[0] == 1.0
+    # channels that are measured together need no faster rotation than one channel
+    together = tokens.replace(positions=np.column_stack([np.repeat(np.arange(20) * 8.0, 2), np.tile([0, 1], 20)]))
+    assert model_config(rm.Scaling.fit(together), None, size=None, is_gpu=False, given={}).timescales is None
+
+
 def test_rotations_that_the_user_sets_or_init_has_stay():
     assert config_for(1e6, rope_base=500.0).timescales is None
     assert config_for(1e6, timescales=((1.0, 7.0),)).timescales == ((1.0, 7.0),)

@@ -240,7 +240,9 @@ def model_config(
     if initial is None:
         size = size or default_size(is_gpu)
         config = RoMAEConfig.from_dict({**_config_from_data(scaling, length, size), **fixed, **given})
-        return config if ROTATION_FIELDS & set(given) else replace(config, timescales=span_timescales(scaling, config))
+        if ROTATION_FIELDS & set(given):
+            return config
+        return replace(config, timescales=gap_to_span_timescales(scaling, config))
     if size is not None and size != initial.config.size:
         raise ValueError(f"size {size!r} does not go with an init of size {initial.config.size!r}; leave size out")
     return RoMAEConfig.from_dict({**initial.config.to_dict(), **fixed, **given})
@@ -270,29 +272,32 @@ def _config_from_data(scaling: Scaling, length: float, size: str) -> dict[str, A
     }
 
 
-def span_timescales(scaling: Scaling, config: RoMAEConfig) -> tuple[tuple[float, ...], ...] | None:
-    """Return timescales of each axis with which the slowest rotation makes at most half a turn over a long sample.
+def gap_to_span_timescales(scaling: Scaling, config: RoMAEConfig) -> tuple[tuple[float, ...], ...] | None:
+    """Return timescales of each axis that resolve the gaps of its tokens and reach over the span of long samples.
 
-    Longer distances would look like shorter ones to all rotations. An axis on which the timescales that the
-    configuration has by itself are long enough keeps them.
+    They start at the typical gap between tokens of any channel, if that is below 1 (the gap within a channel). They end
+    where the slowest rotation makes half a turn over the span, because longer distances would look like shorter ones to
+    all rotations. An axis for which the timescales that the configuration has by itself do both keeps them.
 
     Parameters
     ----------
     scaling : Scaling
-        Scaling of the data, with their spans.
+        Scaling of the data, with their gaps and spans.
     config : RoMAEConfig
         Configuration of a new model.
 
     Returns
     -------
     tuple of tuple of float, or None
-        Timescales from the typical gap, 1, to the span / pi. None if all axes keep theirs.
+        Timescales in geometric progression; None if all axes keep theirs.
     """
     axis_width = min(stack.width // stack.heads // config.n_axes for stack in (config, config.decoder))
     own = [1.0 / f for f in rope_frequencies(axis_width, config.rope_base, config.rope_fraction).tolist() if f > 0]
-    slowest = [span / np.pi for span in scaling.span]
-    if config.positions != "rope" or len(own) < 2 or max(slowest, default=0.0) <= own[-1]:
+    if config.positions != "rope" or len(own) < 2:
         return None
-    return tuple(
-        tuple(np.geomspace(1.0, needed, len(own)).tolist()) if needed > own[-1] else tuple(own) for needed in slowest
-    )
+    timescales = []
+    for gap, span in zip(scaling.gap, scaling.span, strict=True):
+        first, last = min(own[0], gap or own[0]), max(own[-1], span / np.pi)
+        is_own = (first, last) == (own[0], own[-1])
+        timescales.append(tuple(own if is_own else np.geomspace(first, last, len(own)).tolist()))
+    return None if all(axis == tuple(own) for axis in timescales) else tuple(timescales)
