@@ -156,7 +156,7 @@ class RoMAEEstimator(BaseEstimator):
         """Return samples to predict on, in the layout of the fit; warn if they differ from the samples of the fit."""
         check_is_fitted(self)
         source = X if isinstance(X, TokenSet) else as_source(X, self.columns, self.layout, self.scaling_.schema)
-        check_samples(source, self.scaling_.schema)
+        check_samples(len(source), source.schema, self.scaling_.schema)
         if (difference := describe_shift(self.profile_, source)) is not None:
             warn_caller(difference, DataShiftWarning)
         warn_of_merged(source, self.scaling_)

@@ -68,7 +68,7 @@ def evaluate(estimator: RoMAEEstimator, tokens: Any, y: Any = None) -> dict[str,
         raise TypeError(f"expected a fitted estimator of this library, got {type(estimator).__name__}")
     check_is_fitted(estimator)
     source = as_source(tokens, estimator.columns, estimator.layout, estimator.scaling_.schema)
-    check_samples(source, estimator.scaling_.schema)
+    check_samples(len(source), source.schema, estimator.scaling_.schema)
     if isinstance(estimator, RoMAEClassifier):
         known = labelled_subset(source, y, tokens)
         probabilities, class_idx = estimator.predict_proba(known.source), class_indices(estimator, known.labels)

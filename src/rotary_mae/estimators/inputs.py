@@ -71,14 +71,14 @@ def as_source(
     return from_arrays(_checked_arrays(X), layout=layout)  # type: ignore[arg-type]
 
 
-def check_samples(source: Source, schema: Schema) -> None:
-    """Raise ValueError for no samples, and warn if their times have a zone and those of the fit have none.
+def check_samples(n_samples: int, schema: Schema, fitted: Schema) -> None:
+    """Raise ValueError for no samples, and warn if only their times or only those of the fit have a time zone.
 
-    schema: that of the fitted model.
+    schema: that of the samples. fitted: that of the model.
     """
-    if not len(source):
+    if not n_samples:
         raise ValueError("there are no samples to predict for; give at least one")
-    if (difference := describe_zones(source.schema, schema)) is not None:
+    if (difference := describe_zones(schema, fitted)) is not None:
         warn_caller(difference)
 
 
