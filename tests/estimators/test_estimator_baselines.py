@@ -86,7 +86,7 @@ def test_baselines_are_trained_only_if_they_are_asked_for(capsys, monkeypatch, t
     evaluate = BaselineComparison.evaluate
     monkeypatch.setattr(BaselineComparison, "evaluate", lambda self: trained.append(1) or evaluate(self))
     clf = rm.RoMAEClassifier(**quick()).fit(X, y)
-    assert clf.summary_.scores.keys() == {"balanced_accuracy", "accuracy"}
+    assert clf.summary_.scores.keys() == {"balanced_accuracy", "accuracy", "log_loss", "ece"}
     clf.save(tmp_path / "clf")
     assert capsys.readouterr().err == ""
     assert not hasattr(clone(clf), "summary_")

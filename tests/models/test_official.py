@@ -1,10 +1,12 @@
 """Official checkpoints give the official outputs and gradients, to 1e-5 and 1e-4."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 import rotary_mae as rm
 from rotary_mae.nn.rope import rope_angles, rope_frequencies, rotate
@@ -67,3 +69,14 @@ def test_rotation_equals_the_official_one(parity, n_axes, fraction):
     assert (rotate(x.flatten(0, 1), cos, sin) - y.flatten(0, 1)).abs().max() < 1e-5
     if fraction == 0.0:
         assert torch.equal(x, y)
+
+
+def test_official_weights_that_are_not_finite_are_an_error_that_names_the_weight(parity, tmp_path):
+    shutil.copytree(parity / "pretrain-series-1d", tmp_path / "checkpoint")
+    path = tmp_path / "checkpoint" / "model.safetensors"
+    weights = load_file(path)
+    name = next(name for name in weights if name.endswith("attention.wq.weight"))
+    weights[name][0, 0] = float("nan")
+    save_file(weights, path)
+    with pytest.raises(ValueError, match=r"model\.safetensors cannot be used: 1 of .* weight 'decoder.*qkv'"):
+        rm.from_official(tmp_path / "checkpoint")

@@ -16,7 +16,7 @@ from rotary_mae._torch_state import standard_torch
 from rotary_mae.models.autoencoder import RoMAEForPreTraining
 from rotary_mae.models.config import DecoderConfig, RoMAEConfig
 from rotary_mae.models.predictor import RoMAEForPrediction
-from rotary_mae.models.pretrained import read_weights
+from rotary_mae.models.pretrained import check_finite, read_weights
 
 # Entries of a checkpoint that are constants, or weights that the official code does not use.
 _NOT_WEIGHTS = re.compile(r"(attn_pos_embedding\.timescale|decoder_attn_pos_embedding\.timescale|zeros)$")
@@ -90,7 +90,7 @@ def from_official(folder: str | Path) -> RoMAEForPreTraining | RoMAEForPredictio
             model = RoMAEForPreTraining(config)
         else:
             model = RoMAEForPrediction(config, outputs=official["dim_output"])
-        model.load_state_dict(_weights(read_weights(folder)))
+        model.load_state_dict(check_finite(_weights(read_weights(folder)), folder))
     return model.eval()
 
 

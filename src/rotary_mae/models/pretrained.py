@@ -114,7 +114,7 @@ class Pretrained(nn.Module):
         FileNotFoundError
             If there is no such folder or repository.
         ValueError
-            If the folder holds no model, one of another class, or one that cannot be read.
+            If the folder holds no model, one of another class, or one that cannot be read or is not finite.
         """
         path = find_folder(folder)
         description = read_description(path)
@@ -127,7 +127,7 @@ class Pretrained(nn.Module):
         arguments = {k: v for k, v in description.items() if k not in ("format", "model")}
         with standard_torch():
             model = cls(config, **arguments)
-            model.load_state_dict(read_weights(path))
+            model.load_state_dict(check_finite(read_weights(path), path))
         if (path / "scaling.json").exists():
             model.scaling = Scaling.load(path / "scaling.json")
         return model.eval()
@@ -268,18 +268,22 @@ def read_weights(folder: Path) -> dict[str, Tensor]:
     Raises
     ------
     ValueError
-        If the file is missing or damaged, or if a weight is not finite.
+        If the file is missing or damaged.
     """
     path = folder / "model.safetensors"
     try:
-        weights = load_file(path)
+        return load_file(path)
     except (SafetensorError, OSError) as error:
         raise ValueError(f"{path} cannot be read ({error}); it is missing or truncated, copy it again") from error
+
+
+def check_finite(weights: dict[str, Tensor], folder: Path) -> dict[str, Tensor]:
+    """Return the weights of the checkpoint in a folder; raise ValueError that names a weight that is not finite."""
     for name, weight in weights.items():
         if weight.is_floating_point() and (n_bad := int((~weight.isfinite()).sum())):
             raise ValueError(
-                f"{path} cannot be used: {n_bad} of the {weight.numel()} numbers of the weight {name!r} are NaN or "
-                "infinite. The file is damaged, or its training diverged; copy it again, or train again with a lower "
-                "learning rate"
+                f"{folder / 'model.safetensors'} cannot be used: {n_bad} of the {weight.numel()} numbers of the weight "
+                f"{name!r} are NaN or infinite. The file is damaged, or its training diverged; copy it again, or train "
+                "again with a lower learning rate"
             )
     return weights

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from rotary_mae._atomic import recover, replacing_folder
 from rotary_mae.data.sources import Source
-from rotary_mae.models.pretrained import Pretrained, read_weights
+from rotary_mae.models.pretrained import Pretrained, check_finite, read_weights
 from rotary_mae.training.config import TrainingConfig
 from rotary_mae.training.run_folder import RunFolder, fingerprint
 from rotary_mae.training.seeding import random_state, set_random_state
@@ -149,7 +149,8 @@ class Checkpointer:
 
     def best_weights(self) -> dict[str, Tensor] | None:
         """Return the weights that ``save_best`` wrote, for a resumed run; None without a folder."""
-        return None if self.folder is None else read_weights(self.folder.best)
+        folder = self.folder
+        return None if folder is None else check_finite(read_weights(folder.best), folder.best)
 
     def save_best(self) -> None:
         """Replace the best checkpoint by the current weights."""
@@ -248,7 +249,7 @@ def load_state(
         raise ValueError(
             f"{folder} holds no training state to resume from (no training.json); start a new run in another folder"
         )
-    model.load_state_dict(read_weights(folder))
+    model.load_state_dict(check_finite(read_weights(folder), folder))
     tensors = load_file(folder / "training.safetensors")
     names = {p: name for name, p in model.named_parameters()}
     for group in optimizer.param_groups:
