@@ -60,7 +60,7 @@ def test_a_second_file_needs_the_name_of_its_label_column(files: Files) -> None:
 
 def test_columns_with_spaces_and_commas_can_be_named(romae: Romae, tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
-    path.write_text('id, time, value,"a, b",c\n' + "".join(f"{i},{t},{t},{i + t},3\n" for i in "xy" for t in range(3)))
+    path.write_text('id, time, value,"a, b",c\n' + "".join(f"{i},{t},{t},{2 * t},3\n" for i in "xy" for t in range(3)))
     time = ["--time", " time"]
     assert "channels  value;" in romae("info", path, *time, "--value", " value").err
     for value in (["--value", "a, b"], ["--value", '"a, b"']):

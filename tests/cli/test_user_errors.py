@@ -88,7 +88,8 @@ def test_missing_columns_are_reported_with_their_flag(romae: Romae, files: Files
     assert "there is no column 'id'" in result.error
     assert "object_id, mjd, band, flux, flux_err, class, z" in result.error
     assert "name the column with --id" in result.error
-    result = romae("pretrain", files.long_csv, *LONG, "--value", "fluxx", *out)
+    misspelt = [flag.replace("flux", "fluxx") if flag.startswith("--value") else flag for flag in LONG]
+    result = romae("pretrain", files.long_csv, *misspelt, *out)
     assert "did you mean 'flux'" in result.error
     assert "--value" in result.error
     result = romae("classify", files.long_csv, *LONG, "--label", "klass", *out)
@@ -212,7 +213,7 @@ def test_wrong_queries_are_reported(romae: Romae, files: Files, runs: dict[str, 
     ):
         spoiled.to_parquet(tmp_path / "at.parquet")
         assert expected in romae("interpolate", run, data, "--at", tmp_path / "at.parquet", *out).error
-    for at, expected in {"grid:x": "whole number", "grid:1": "at least 2", "none.csv": "no file"}.items():
+    for at, expected in {"grid:x": "integer N", "grid:1": "at least 2", "none.csv": "no file"}.items():
         assert expected in romae("interpolate", run, data, "--at", at, *out).error
     assert [p.name for p in tmp_path.iterdir()] == ["at.parquet"]
 
