@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from rotary_mae import from_arrays, from_frame
+from rotary_mae.data.layout import steps_to_measurements
 from tests.data.same_tokens import assert_same
 
 
@@ -70,3 +71,15 @@ def test_duplicates_in_arrays_are_kept_with_a_warning_by_default(layout: str) ->
     assert np.array_equal(warned.values, kept.values)
     mean = from_arrays(X, times, layout=layout, duplicates="mean")
     assert sorted(mean.values.ravel().tolist()) == [0.5, 2.0, 3.5, 5.0]
+
+
+@pytest.mark.parametrize("static", [(), ("age", "sex")])
+def test_steps_become_the_measurements_that_a_frame_gives(static: tuple[str, ...]) -> None:
+    rng = np.random.default_rng(0)
+    df = pd.DataFrame({"id": np.repeat(list("abc"), 5), "time": np.tile(np.arange(5.0), 3)})
+    df[["x", "y"]] = rng.normal(size=(15, 2))
+    df.loc[[1, 7], "x"] = df.loc[[3, 4], "y"] = np.nan
+    df["age"], df["sex"], df["label"] = df["id"].map({"a": 40.0, "b": 50.0, "c": 60.0}), 1.0, df["id"]
+    kw = {"value": ["x", "y"], "static": static, "target": "label"}
+    steps = from_frame(df, **kw, layout="steps")
+    assert_same(steps_to_measurements(steps), from_frame(df, **kw, layout="measurements"))

@@ -33,7 +33,7 @@ DEFAULTS = {
     "layout": "auto",
     "unit": "auto",
     "validation_fraction": 0.1,
-    "hiding": "uniform",
+    "hiding": "auto",
     "hiding_fraction": 0.5,
     "n_estimators": 1,
     "early_stopping": True,

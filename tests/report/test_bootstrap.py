@@ -1,6 +1,7 @@
 """Metrics are those of scikit-learn, and their intervals have their nominal coverage."""
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score, log_loss, r2_score, roc_auc_score
 
@@ -10,6 +11,7 @@ from rotary_mae.report.bootstrap import (
     channel_errors,
     classification_estimates,
     coverage,
+    coverage_by_distance,
     format_number,
     reconstruction_estimates,
     regression_estimates,
@@ -88,6 +90,24 @@ def test_intervals_of_normal_errors_have_nominal_coverage() -> None:
     for nominal, estimate in found.items():
         assert abs(estimate.value - nominal) < 0.06
         assert estimate.low <= estimate.value <= estimate.high
+
+
+def test_coverage_by_distance_is_that_of_each_group() -> None:
+    masked = interpolator_predictions(n=6).masked
+    assert masked is not None
+    assert coverage_by_distance(masked, QUANTILES) == []
+    n = masked.num_rows
+    distance = np.tile(np.arange(1.0, 11.0), n // 10)
+    # errors ten times as large beyond a distance of 6
+    truth = masked["truth"].to_numpy() * np.where(distance > 6, 10.0, 0.1)
+    masked = masked.set_column(masked.column_names.index("truth"), "truth", pa.array(truth))
+    masked = masked.append_column("distance", pa.array(np.where(np.arange(n) < 10, np.inf, distance)))
+    groups = coverage_by_distance(masked, QUANTILES)
+    assert [(g.nearest, g.farthest) for g in groups] == [(1, 2), (3, 4), (5, 6), (7, 8), (9, 10)]
+    assert [g.n_values for g in groups] == [n // 5 - 2] * 5
+    assert [g.coverage.value == 1.0 for g in groups] == [True, True, True, False, False]
+    assert all(g.coverage.value < 0.3 for g in groups[3:])
+    assert coverage_by_distance(masked, [0.25, 0.75]) == []
 
 
 def test_regression_metrics_are_those_of_scikit_learn() -> None:

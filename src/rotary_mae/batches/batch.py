@@ -114,11 +114,11 @@ class TokenBatch:
         """
         if len(tokens) == 0:
             raise ValueError("a batch needs at least one sample, got none")
+        targets, weights = (_plain(tokens, *given) for given in (("targets", targets), ("weights", weights)))
         for name, given in (("targets", targets), ("weights", weights), ("keys", keys)):
             if given is not None and len(np.asarray(given)) != len(tokens):
                 raise ValueError(f"{name} must have one entry per sample ({len(tokens)}), got {len(np.asarray(given))}")
         labels = tokens.targets if targets is None else np.asarray(targets)
-        targets, weights = (_plain(tokens, *given) for given in (("targets", targets), ("weights", weights)))
         if targets is None and labels is not None and labels.dtype.kind not in "biuf":
             labels = None  # class names have to be encoded as integers first
         return cls(
@@ -339,12 +339,6 @@ def _to_device(tensor: Tensor, device: torch.device | str) -> Tensor:
     return (tensor.pin_memory() if is_upload else tensor).to(device, non_blocking=True)
 
 
-def _target_tensor(targets: npt.NDArray[Any]) -> Tensor:
-    if targets.dtype.kind in "biu":
-        return torch.from_numpy(targets.astype(np.int64))
-    if targets.dtype.kind == "f":
-        return torch.from_numpy(targets.astype(np.float32))
-    raise ValueError(f"targets of a batch must be numbers, got {targets.dtype}; encode the classes as 0, 1, ...")
 def _plain(tokens: TokenSet, name: str, given: Any) -> Any:
     """Return targets or weights as an array in the order of the samples, which those of training are already."""
     if given is None or type(given) in (np.ndarray, list, tuple):
@@ -355,3 +349,9 @@ def _plain(tokens: TokenSet, name: str, given: Any) -> Any:
     return np.array(array.tolist()) if array.dtype.kind == "O" else array
 
 
+def _target_tensor(targets: npt.NDArray[Any]) -> Tensor:
+    if targets.dtype.kind in "biu":
+        return torch.from_numpy(targets.astype(np.int64))
+    if targets.dtype.kind == "f":
+        return torch.from_numpy(targets.astype(np.float32))
+    raise ValueError(f"targets of a batch must be numbers, got {targets.dtype}; encode the classes as 0, 1, ...")

@@ -12,7 +12,7 @@ import pyarrow as pa
 from rotary_mae._warnings import warn_caller
 from rotary_mae.data.alignment import align, values_of_channels
 from rotary_mae.data.tokens import TokenSet
-from rotary_mae.estimators._predict.anomalies import anomaly_scores, root_mean_square
+from rotary_mae.estimators._predict.anomalies import anomaly_scores, by_time_step, root_mean_square
 from rotary_mae.estimators._predict.batched import TrainedModels
 from rotary_mae.estimators._predict.distribution import Of, Statistics
 from rotary_mae.estimators._predict.imputation import ValueCells
@@ -147,8 +147,12 @@ class Interpolation(RoMAEEstimator):
 
     def _queries(self, at: Any, tokens: TokenSet, X: Any) -> Queries:
         """Return the queries; of wide frames and arrays that were read value by value they may be times alone."""
-        is_wide = self.layout == "auto" and not is_source(X) and not (self.columns or {}).get("channel")
-        return read_queries(at, tokens, self.scaling_.schema, self.columns, may_be_times=is_wide)
+        return read_queries(at, tokens, self.scaling_.schema, self.columns, may_be_times=self._is_wide(X))
+
+    def _is_wide(self, X: Any) -> bool:
+        """Return True for wide frames and arrays that are not laid out by ``layout``."""
+        is_laid_out = isinstance(X, TokenSet) or is_source(X)
+        return self.layout == "auto" and not is_laid_out and not (self.columns or {}).get("channel")
 
     def _predicted(self, tokens: TokenSet, queries: Queries, statistics: Statistics) -> Any:
         """Return the statistics at the queries, in the form of the queries."""
@@ -207,8 +211,8 @@ class Interpolation(RoMAEEstimator):
         -------
         list of array
             For ``per="measurement"``: one array (t,) a sample, or (t, V) where a token has several values, in the order
-            of its tokens (from frames and arrays: by time, then channel). NaN is not observed, a static covariate, or
-            the only observation of its sample.
+            of its tokens (from frames: by time, then channel). For arrays of several channels (t, V), by time. NaN is
+            not observed, a static covariate, or the only observation of its sample.
         DataFrame
             For ``per="measurement"`` and a frame: that frame with a column ``anomaly_score`` (wide:
             ``<column>_anomaly_score``).
@@ -236,6 +240,8 @@ class Interpolation(RoMAEEstimator):
             return root_mean_square(scores, tokens.lengths)
         if is_frame(X):
             return ValueCells(X, self.columns, schema, is_empty=False).scored(tokens, scores)
+        if self._is_wide(X) and schema.channel_axis is not None and schema.n_predicted == 1:
+            return by_time_step(tokens, scores)
         return np.split(scores[:, 0] if scores.shape[1] == 1 else scores, tokens.starts[1:])
 
     def _warn_if_not_calibrated(self) -> None:

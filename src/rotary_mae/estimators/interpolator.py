@@ -50,9 +50,8 @@ class RoMAEInterpolator(Interpolation):
     columns : mapping, optional
         Names of the columns of data frames: arguments of ``from_frame``, such as ``dict(id="object_id", time="mjd")``.
     layout : {"auto", "measurements", "steps"}, default="auto"
-        Layout of the tokens that are made from frames and arrays (see ``from_frame``). "auto" makes a token of every
-        value, so that single values can be masked and predicted; if that are more than 2048 tokens a sample on average,
-        one of every time step. Later data have the layout of the fit.
+        Layout of the tokens that are made from frames and arrays (see ``from_frame``). Later data have the layout of
+        the fit.
     unit : float or "auto", default="auto"
         Distance in time, in the unit of the data, that becomes 1 in the model. "auto" takes the typical distance
         between measurements.
@@ -146,6 +145,10 @@ class RoMAEInterpolator(Interpolation):
 
     Notes
     -----
+    With ``layout="auto"`` frames and arrays of several channels have a token for each value, so that single values can
+    be masked and predicted. Samples of more than 2048 values on average have a token for each time step, because of the
+    cost. A TokenSet keeps its layout, and with ``init`` the layout is that of its model.
+
     All methods take samples as a TokenSet or another Source, a data frame (with ``columns``), an array
     (n, channels, times) or (n, times) with NaN for values that were not observed, or a list of arrays
     (channels, times).

@@ -271,7 +271,7 @@ def coverage_by_distance(
     finite = distance[np.isfinite(distance)]
     if not len(finite):
         return []
-    edges = np.unique(np.quantile(finite, np.linspace(0, 1, n_groups + 1)[1:-1], method="inverted_cdf"))
+    edges = np.unique(np.quantile(finite, np.arange(1, n_groups) / n_groups, method="inverted_cdf"))
     # a value at an edge belongs to the nearer group; those without any visible value to none
     group = np.where(np.isfinite(distance), np.searchsorted(edges, distance), -1)
     found = []

@@ -142,10 +142,22 @@ def test_cells_merged_into_one_observation_share_its_score() -> None:
         assert (scored[5] == scored[len(df)]) == (duplicates == "mean")
 
 
+def test_scores_of_arrays_are_those_of_their_tokens_in_the_shape_of_the_array() -> None:
+    X, _ = series(24)
+    X[0, 1, 4] = X[1, :, 2] = np.nan
+    itp = rm.RoMAEInterpolator(**quick(epochs=1)).fit(X)
+    by_array, by_token = itp.anomaly_score(X[:2]), itp.anomaly_score(itp.read(X[:2]))
+    assert [scores.shape for scores in by_array] == [(9, 2), (8, 2)]
+    assert np.argwhere(np.isnan(by_array[0])).tolist() == [[4, 1]]
+    for array, token in zip(by_array, by_token, strict=True):
+        np.testing.assert_array_equal(array[np.isfinite(array)], token)
+
+
 def test_steps_have_one_score_a_value_and_single_observations_none() -> None:
     X, _ = series(24)
-    itp = rm.RoMAEInterpolator(**quick(epochs=1)).fit(X)
-    assert [s.shape for s in itp.anomaly_score(X[:2])] == [(9, 2)] * 2
+    for layout in ("auto", "steps"):
+        itp = rm.RoMAEInterpolator(layout=layout, **quick(epochs=1)).fit(X)
+        assert [s.shape for s in itp.anomaly_score(X[:2])] == [(9, 2)] * 2
     one = rm.RoMAEInterpolator(**quick(epochs=1)).fit(X[:, 0])
     scores = one.anomaly_score([X[0, 0], X[1, 0, :1]])
     assert scores[0].shape == (9,)

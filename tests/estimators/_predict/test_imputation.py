@@ -114,7 +114,7 @@ def test_a_wide_frame_may_lack_a_channel_of_the_model() -> None:
 def test_a_model_fitted_on_complete_steps_fills_gaps() -> None:
     df = wide().assign(hr=80.0 + np.arange(120) % 7, sbp=120.0 + np.arange(120) % 5)
     columns = {"id": "patient", "time": "when", "value": ["hr", "sbp"]}
-    filler = rm.RoMAEInterpolator(columns=columns, random_state=0, **TINY).fit(df)
+    filler = rm.RoMAEInterpolator(columns=columns, layout="steps", random_state=0, **TINY).fit(df)
     gappy = df.assign(hr=df["hr"].where(np.arange(120) % 9 > 0))
     with pytest.warns(UserWarning, match="filled by linear interpolation"):
         filled = filler.impute(gappy)

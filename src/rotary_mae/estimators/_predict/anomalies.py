@@ -78,6 +78,19 @@ def _folds(scaled: TokenSet, n_folds: int) -> npt.NDArray[np.int64]:
     return fold
 
 
+def by_time_step(scaled: TokenSet, scores: Array) -> list[Array]:
+    """Return the scores of measurements (T, 1) as arrays (times, C), one per sample; NaN where nothing was observed."""
+    schema = scaled.schema
+    is_measured = ~scaled.is_static
+    channel = scaled.positions[is_measured, schema.channel_axis].astype(np.int64)
+    time, sample = scaled.positions[is_measured, schema.time_axis], scaled.sample_idx[is_measured]
+    steps, row = np.unique(np.column_stack([sample, time]), axis=0, return_inverse=True)
+    table = np.full((len(steps), len(schema.channels)), np.nan)
+    table[row.ravel(), channel] = scores[is_measured, 0]
+    ends = np.searchsorted(steps[:, 0], np.arange(1, len(scaled)))
+    return np.split(table, ends)
+
+
 def root_mean_square(values: Array, lengths: npt.NDArray[np.int64]) -> Array:
     """Return the root mean square (B,) of the values (T, V) of each sample, without NaN; NaN for a sample of NaN."""
     is_finite = np.isfinite(values)
