@@ -95,7 +95,7 @@ def predict_path() -> list[str]:
 
     tokens = rm.simulate_light_curves(24, seed=0)
     interpolator = rm.RoMAEInterpolator(size="tiny-shallow", epochs=1, random_state=0).fit(tokens)
-    queries = [np.array([[1.0, 0.0]])] * 3
+    queries = [np.array([[sample.positions[:, 0].mean(), 0.0]]) for sample in tokens[:3]]
     return _files_given_samples(lambda: interpolator.predict(tokens[:3], at=queries, return_std=True))
 
 

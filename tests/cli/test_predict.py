@@ -100,7 +100,7 @@ def test_a_grid_of_time_stamps_starts_at_the_first_measurement(
     out = tmp_path / "grid.parquet"
     assert romae("interpolate", runs["gaps"], files.wide_parquet, "--at", "grid:3", "--out", out).code == 0
     table = pd.read_parquet(out)
-    assert len(table) == N_STAYS * 3
+    assert len(table) == N_STAYS * 3 * 2  # each time in both channels
     first = table.groupby("stay")["when"].min()
     assert (first == wide_frame().groupby("stay")["when"].min()).all()
 
@@ -110,7 +110,7 @@ def test_evaluate_prints_and_writes_the_same_metrics(romae: Romae, files: Files,
     assert result.code == 0, result.err
     written = json.loads((tmp_path / "metrics.json").read_text())
     printed = dict(line.split() for line in result.out.splitlines())
-    assert set(printed) == {"accuracy", "balanced_accuracy", "macro_f1"}
+    assert set(printed) == {"accuracy", "balanced_accuracy", "macro_f1", "log_loss", "ece"}
     assert {k: float(v) for k, v in printed.items()} == pytest.approx({k: written[k] for k in printed}, abs=1e-5)
     score = rm.load(runs["classify"]).score(pd.read_parquet(files.long_parquet))
     assert written["accuracy"] == score

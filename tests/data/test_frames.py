@@ -113,7 +113,7 @@ BAD_FRAMES = {
     "infinite time": (at_row("mjd", 1, np.inf), "times must be finite .* got inf in row 1 of id 'a'"),
     "text times": (broken(mjd="yesterday"), "time column 'mjd' holds text, for example 'yesterday'"),
     "text values": (broken(flux="1,5"), "column 'flux' must be numbers, got .*string, for example '1,5'"),
-    "mixed values": (at_row("flux", 1, "n/a"), "not of one plain type"),
+    "mixed values": (at_row("flux", 1, "n/a"), "entries of several types"),
     "infinite value": (
         at_row("flux", 2, -np.inf),
         "each value must be finite .* got -inf for channel .* id 'd' at",

@@ -168,7 +168,7 @@ def test_gaps_of_steps_are_interpolated_for_a_model_without_observed_flags():
     X[0, 0, 0] = 1.0  # before the first observation its value is used
     with pytest.warns(UserWarning, match="filled by linear interpolation"):
         np.testing.assert_allclose(clf.predict_proba(gaps), clf.predict_proba(X), atol=1e-6)
-    interpolator = rm.RoMAEInterpolator(**quick()).fit(series()[0])
+    interpolator = rm.RoMAEInterpolator(layout="steps", **quick()).fit(series()[0])
     with pytest.raises(ValueError, match="fitted on complete steps"):
         interpolator.anomaly_score(gaps)
 

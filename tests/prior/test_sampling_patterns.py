@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import kstest
 
-from rotary_mae.prior import queries, sampling
+from rotary_mae.prior import query_placement, sampling
 from rotary_mae.prior.random_streams import Ints, Streams
 
 G, MAX = 2000, 64
@@ -145,7 +145,7 @@ def placed(streams: Streams, name: str) -> tuple[np.ndarray, np.ndarray, np.ndar
     times = np.sort(streams.uniform("times of the test", shape=(MAX,)), axis=1)
     n_channels = streams.integers("channels of the test", 1, 4)
     channel = np.floor(streams.uniform("channel of the test", shape=(MAX,)) * n_channels[:, None]).astype(np.int64)
-    is_query, new = queries.PLACEMENTS[name][0](streams, times, channel, n_channels)
+    is_query, new = query_placement.PLACEMENTS[name][0](streams, times, channel, n_channels)
     return is_query, new, times, channel
 
 
@@ -181,7 +181,7 @@ def test_every_series_has_a_query_and_a_visible_token(streams: Streams) -> None:
     n_tokens = 2 + np.arange(G) % 5
     times = np.sort(streams.uniform("times of the test", shape=(8,)), axis=1)
     channel = np.zeros((G, 8), np.int64)
-    is_query, new = queries.place_queries(streams, times, channel, np.ones(G, np.int64), n_tokens)
+    is_query, new = query_placement.place_queries(streams, times, channel, np.ones(G, np.int64), n_tokens)
     n_queries = is_query.sum(axis=1)
     assert (n_queries >= 1).all()
     assert (n_queries < n_tokens).all()
@@ -191,6 +191,6 @@ def test_every_series_has_a_query_and_a_visible_token(streams: Streams) -> None:
 
 def test_sorting_keeps_tokens_together() -> None:
     times, label = np.array([[0.5, 0.1, 0.9, 0.0]]), np.array([[5, 1, 9, 0]])
-    ordered, labels = queries.sort_by_time(times, np.array([3]), label)
+    ordered, labels = query_placement.sort_by_time(times, np.array([3]), label)
     np.testing.assert_array_equal(ordered[0, :3], [0.1, 0.5, 0.9])
     np.testing.assert_array_equal(labels[0, :3], [1, 5, 9])

@@ -70,7 +70,6 @@ def select(df: Any, names: Sequence[str]) -> pa.Table:
     structs = []
     if len(outer) < len(names):
         structs = [name for name, kind in frame.schema.items() if kind == nw.Struct]
-    # narwhals turns a named index of pandas into a column
     table = pa.table({name: arrow_column(frame[name]) for name in dict.fromkeys([*outer, *structs])})
     inner = {f"{name}.{field.name}" for name in structs for field in table.schema.field(name).type}
     table = table.flatten() if structs else table
@@ -86,7 +85,7 @@ def open_frame(df: Any, names: Collection[str] = ()) -> nw.DataFrame[Any]:
     names: columns that are used, see ``astropy_to_arrow``.
     """
     try:
-        frame = nw.from_native(astropy_to_arrow(df, names) if is_astropy(df) else df)
+        frame = nw.from_native(astropy_to_arrow(df, names) if is_astropy(df) else _with_index(df, names))
     except TypeError:
         raise ValueError(
             f"expected a pandas, polars, pyarrow or astropy table, got {type(df).__name__}; arrays go to from_arrays, "
@@ -96,6 +95,12 @@ def open_frame(df: Any, names: Collection[str] = ()) -> nw.DataFrame[Any]:
         raise ValueError(f"the columns of a frame need different names: {error}; rename one of them") from error
     opened: nw.DataFrame[Any] = frame.collect() if isinstance(frame, nw.LazyFrame) else frame
     return opened
+
+
+def _with_index(df: Any, names: Collection[str]) -> Any:
+    """Return a pandas frame with the levels of its index as columns, if some of ``names`` are levels; others as is."""
+    levels = [name for name in getattr(getattr(df, "index", None), "names", ()) if name is not None]
+    return df.reset_index() if any(name in names and name not in df.columns for name in levels) else df
 
 
 def arrow_column(column: nw.Series[Any]) -> pa.Array:

@@ -147,7 +147,11 @@ class Interpolation(RoMAEEstimator):
 
     def _queries(self, at: Any, tokens: TokenSet, X: Any) -> Queries:
         """Return the queries; of wide frames and arrays that were read value by value they may be times alone."""
-        return read_queries(at, tokens, self.scaling_.schema, self.columns, may_be_times=self._is_wide(X))
+        named = (self.columns or {}).get("value")
+        # the command line names the columns of a wide file, and gives the tokens that were read from it
+        has_wide_columns = isinstance(named, list | tuple) and len(named) > 1
+        may_be_times = self._is_wide(X) or (has_wide_columns and self.layout == "auto")
+        return read_queries(at, tokens, self.scaling_.schema, self.columns, may_be_times=may_be_times)
 
     def _is_wide(self, X: Any) -> bool:
         """Return True for wide frames and arrays that are not laid out by ``layout``."""
