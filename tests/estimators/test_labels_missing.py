@@ -105,12 +105,12 @@ def test_a_resumed_run_continues_its_pre_training(tmp_path):
     tokens = rm.from_arrays(X, targets=partly)
     settings = quick(epochs=4, batch_size=5, dropout=0.2, validation_fraction=0.0)
     whole = rm.RoMAEClassifier(**settings).fit(tokens)
-    for stop_at in (8, 26):  # in pre-training, and in fine-tuning
+    for stop_at in (8, 32):  # in pre-training, and in fine-tuning
         out = tmp_path / str(stop_at)
         with pytest.raises(KeyboardInterrupt):
             rm.RoMAEClassifier(out=out, **settings).fit(WatchedSource(tokens, stop_at, request_shutdown))
         assert (out / "pretraining" / "run.json").exists()
-        assert (out / "run.json").exists() == (stop_at == 26)
+        assert (out / "run.json").exists() == (stop_at == 32)
         with pytest.raises(FileExistsError):
             rm.RoMAEClassifier(out=out, **settings).fit(tokens)
         resumed = rm.RoMAEClassifier(out=out, resume=True, **settings).fit(tokens)
