@@ -28,6 +28,7 @@ LAYERS = (
     "estimators",
     "datasets",
     "training",
+    "series_model",
     "models",
     "evaluation",
     "nn",

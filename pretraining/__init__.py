@@ -1,1 +1,1 @@
-"""Training of the shipped series model on synthetic series: ``python -m pretraining train | status | evaluate | export``."""
+"""Training of the series model on synthetic series: ``python -m pretraining train | status | evaluate | export``."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -20,8 +20,8 @@ MAX_GRADIENT_NORM = 1.0
 class MuonAdamW:
     """Two optimizers that update all parameters of a model.
 
-    Muon (Jordan et al. 2024) orthogonalises the momentum of each matrix of the layers. Its rate is scaled to the size of
-    AdamW's updates, so that one rate serves both.
+    Muon (Jordan et al. 2024) orthogonalises the momentum of each matrix of the layers. Its rate is scaled to the size
+    of AdamW's updates, so that one rate serves both.
 
     Parameters
     ----------
@@ -32,9 +32,9 @@ class MuonAdamW:
     """
 
     def __init__(self, model: nn.Module, weight_decay: float) -> None:
-        self.names = {parameter: name for name, parameter in model.named_parameters()}
-        matrices = [p for p, name in self.names.items() if p.ndim == 2 and ".blocks." in name]
-        others = [p for p, name in self.names.items() if not (p.ndim == 2 and ".blocks." in name)]
+        self.names: dict[Tensor, str] = {parameter: name for name, parameter in model.named_parameters()}
+        matrices = [p for name, p in model.named_parameters() if p.ndim == 2 and ".blocks." in name]
+        others = [p for name, p in model.named_parameters() if not (p.ndim == 2 and ".blocks." in name)]
         self.optimizers: tuple[torch.optim.Optimizer, ...] = (
             _muon(matrices, weight_decay),
             torch.optim.AdamW(others, lr=0.0, betas=ADAM_BETAS, weight_decay=weight_decay),
@@ -70,7 +70,7 @@ class MuonAdamW:
                     yield parameter, key, value
 
 
-def _muon(matrices: list[Tensor], weight_decay: float) -> torch.optim.Optimizer:
+def _muon(matrices: Sequence[nn.Parameter], weight_decay: float) -> torch.optim.Optimizer:
     if not hasattr(torch.optim, "Muon"):
         raise ImportError(f"training needs torch.optim.Muon, of torch 2.9 or later; this is torch {torch.__version__}")
     optimizer: torch.optim.Optimizer = torch.optim.Muon(

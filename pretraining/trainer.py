@@ -24,9 +24,10 @@ from rotary_mae.series_model.model import SeriesModel
 from rotary_mae.series_model.series_batch import SeriesBatch
 
 BACKGROUND_WEIGHT, BACKGROUND_SCALE = 1e-3, 10.0
-"""Weight, and scale in deviations, of a Cauchy distribution about the level that is added to the predictive distribution in
-the loss alone. One value 1000 deviations away, as after two visible values that happen to be close, would else outweigh
-thousands of others. Not tuned."""
+"""Weight, and scale in deviations, of a Cauchy distribution about the level that is added in the loss alone.
+
+One value 1000 deviations away, as after two visible values that happen to be close, would else outweigh thousands of
+others. Not tuned."""
 
 LOG_STEPS = 100
 """Steps between two lines of the log."""

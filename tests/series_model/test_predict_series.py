@@ -138,7 +138,7 @@ def test_predictions_are_finite_and_positive_around_the_level(model: SeriesModel
 
 
 def test_one_value_has_an_uncertainty_of_its_own_size_and_not_zero(model: SeriesModel) -> None:
-    mean, std = predict_series(model, measurements([0.0], [0], [200.0]), [np.array([[1.0, 0.0]])]).mean_and_std()
+    _, std = predict_series(model, measurements([0.0], [0], [200.0]), [np.array([[1.0, 0.0]])]).mean_and_std()
     assert 1.0 < std.item() < 2000.0
 
 

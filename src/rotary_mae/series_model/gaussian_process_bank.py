@@ -1,15 +1,15 @@
-"""Bank of Gaussian processes with fixed kernels, each conditioned on the predicted channel and weighted by its evidence.
+"""Bank of Gaussian processes with fixed kernels, conditioned on the predicted channel and weighted by their evidence.
 
-Process j has the covariance s² (1 + k_j(|t - t'|) + (noise_j² + e²) [t = t']) of scaled values y at scaled times, where 1
-is an unknown level, e the known error of a value and k_j a Matérn kernel of fixed length in units of time. The amplitude
-s² has an inverse gamma prior with the weight of ``PRIOR_VALUES`` values of variance 1. With C_j the matrix in brackets
-and n values, q_j = yᵀ C_j⁻¹ y + PRIOR_VALUES, the evidence up to a constant is
+Process j has the covariance s² (1 + k_j(|t - t'|) + (noise_j² + e²) [t = t']) of scaled values y at scaled times,
+where 1 is an unknown level, e the known error of a value and k_j a Matérn kernel of fixed length in units of time. The
+amplitude s² has an inverse gamma prior with the weight of ``PRIOR_VALUES`` values of variance 1. With C_j the matrix
+in brackets and n values, q_j = yᵀ C_j⁻¹ y + PRIOR_VALUES, the evidence up to a constant is
 
     -(n + PRIOR_VALUES) / 2 log q_j - 1/2 log det C_j,
 
-and s² is estimated by q_j / (n + PRIOR_VALUES). The weights are the normalised evidences. Mean and standard deviation of
-a query are those of the weighted mixture. They are inputs of the model, which is trained on top of them; the bank itself
-has no trained parameter, and its kernels are not tuned.
+and s² is estimated by q_j / (n + PRIOR_VALUES). The weights are the normalised evidences. Mean and standard deviation
+of a query are those of the weighted mixture. They are inputs of the model, which is trained on top of them; the bank
+itself has no trained parameter, and its kernels are not tuned.
 """
 
 from __future__ import annotations
@@ -114,7 +114,9 @@ def bank_predictions(views: Views, scaled: ScaledViews) -> BankPredictions:
         token, is_value = _places(n_values, rows)
         query, is_query = _places(views.query_lengths, rows)
         padded = _Padded(
-            *(_padded(array, token, is_value) for array in (times, values, errors**2)),
+            _padded(times, token, is_value),
+            _padded(values, token, is_value),
+            _padded(errors**2, token, is_value),
             torch.from_numpy(is_value),
             _padded(scaled.query_times, query, is_query),
         )

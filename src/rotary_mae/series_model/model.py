@@ -102,11 +102,11 @@ class SeriesModelConfig:
 class SeriesModel(nn.Module):
     """Model of any irregular series: a predictive distribution for each query of a view.
 
-    Visible tokens are projected with their local context and the features of the view, and attend to each other. A query
-    attends to the visible tokens and to itself, so that it does not depend on other queries. Its distribution is a
-    mixture of normal distributions around a blend of values: the bank of Gaussian processes, interpolations, neighbours
-    and the mean. Shifts and standard deviations of the components are relative to the standard deviation of the bank;
-    the initial model predicts about as the bank.
+    Visible tokens are projected with their local context and the features of the view, and attend to each other. A
+    query attends to the visible tokens and to itself, so that it does not depend on other queries. Its distribution is
+    a mixture of normal distributions around a blend of values: the bank of Gaussian processes, interpolations,
+    neighbours and the mean. Shifts and standard deviations of the components are relative to the standard deviation of
+    the bank; the initial model predicts about as the bank.
 
     Parameters
     ----------

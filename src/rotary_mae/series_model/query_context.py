@@ -1,7 +1,7 @@
 """Visible values around a query: two neighbours on each side, values to start from, and features.
 
-It is richer than ``rotary_mae.batches.local_context.query_context``, which has one neighbour on each side. All times and
-values are scaled, and all queries and tokens here belong to the predicted channel of their views.
+It is richer than ``rotary_mae.batches.local_context.query_context``, which has one neighbour on each side. All times
+and values are scaled, and all queries and tokens here belong to the predicted channel of their views.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ class QueryContext:
     Attributes
     ----------
     candidates : Tensor, shape (M, 5)
-        Values to start from, in the order of ``CANDIDATES``. Beyond the visible values the interpolations are the nearest
-        value; all are 0, the level, if there is none.
+        Values to start from, in the order of ``CANDIDATES``. Beyond the visible values the interpolations are the
+        nearest value; all are 0, the level, if there is none.
     features : Tensor, shape (M, 16)
         Compressed candidates, closeness to the neighbours, gaps and differences.
     """
@@ -122,7 +122,7 @@ def query_context(
 
 
 def _last_at_or_before(times: Tensor, view_idx: Tensor, query_times: Tensor, query_view: Tensor) -> Tensor:
-    """(M,) index of the last visible token at or before each query among the sorted tokens; it may be of another view."""
+    """(M,) index of the last visible token at or before each query; it may belong to another view."""
     n_visible = len(times)
     all_times, views = torch.cat((times, query_times)), torch.cat((view_idx, query_view))
     # stable: of equal times, visible tokens come first

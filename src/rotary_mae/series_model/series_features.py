@@ -1,11 +1,12 @@
 """Features of a whole view: counts, gaps, roughness of the predicted channel, and its relation to other channels.
 
 Roughness says how well values of the predicted channel are told by their neighbours. Every inner value is left out and
-predicted as the value before it, and by linear interpolation of its two neighbours. With e the mean absolute error over
-that of white noise, shrunk towards 1 with the weight of two values, the features are log e of both and their difference.
+predicted as the value before it, and by linear interpolation of its two neighbours. With e the mean absolute error
+over that of white noise, shrunk towards 1 with the weight of two values, the features are log e of both and their
+difference.
 
-The relation of another channel is the correlation r of its n values with the predicted channel, linearly interpolated at
-their times and constant beyond its ends, shrunk to r n / (n + 4).
+The relation of another channel is the correlation r of its n values with the predicted channel, linearly interpolated
+at their times and constant beyond its ends, shrunk to r n / (n + 4).
 """
 
 from __future__ import annotations

@@ -16,15 +16,17 @@ without values has the median m of all values of the view as level, and the larg
 deviation.
 
 The unit of time is the median gap between distinct times of the predicted channel; if it has fewer than two, that of
-the whole view. It is at least 1/1000 of the time span of the view. If all times of a view are equal no unit is known, and
-queries lie one unit before or after.
+the whole view. It is at least 1/1000 of the time span of the view. If all times of a view are equal no unit is known,
+and queries lie one unit before or after.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from rotary_mae.series_model.views import Bools, Floats, Ints, Views
 
@@ -154,7 +156,7 @@ def _scales(views: Views) -> tuple[Ints, Floats, Floats, Ints]:
     return index, level, deviation, np.bincount(of_view, minlength=n_views)
 
 
-def _deviations(total: Floats, count: Ints) -> Floats:
+def _deviations(total: npt.NDArray[Any], count: Ints) -> Floats:
     """Deviations from the sums of absolute differences from medians, 0 for fewer than two values."""
     correction = np.sqrt(count / np.maximum(count - 1, 1))
     return np.where(count > 1, STD_OF_MEAN_ABSOLUTE * total / np.maximum(count, 1) * correction, 0.0)

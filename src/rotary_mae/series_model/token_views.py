@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -102,7 +103,8 @@ def read_measurements(tokens: TokenSet) -> Measurements:
     if not has_value.all():
         sample = int(np.flatnonzero(~has_value)[0])
         raise ValueError(
-            f"sample {tokens.ids[sample]!r} has no value of any channel, so nothing can be predicted for it; leave it out"
+            f"sample {tokens.ids[sample]!r} has no value of any channel, so nothing can be predicted for it; "
+            "leave it out"
         )
     return measured
 
@@ -226,8 +228,8 @@ def limit_tokens(views: Views, max_tokens: int) -> tuple[Views, Ints]:
     """Replace views of many tokens by windows around their queries.
 
     Half of a window is the tokens of the predicted channel that are nearest in rank, the other half those of other
-    channels; either takes the places that the other does not need. Windows move by ``max_tokens`` / 4 tokens. Each query
-    belongs to one window, by its rank among all visible tokens of its view.
+    channels; either takes the places that the other does not need. Windows move by ``max_tokens`` / 4 tokens. Each
+    query belongs to one window, by its rank among all visible tokens of its view.
 
     Parameters
     ----------
@@ -265,8 +267,7 @@ def limit_tokens(views: Views, max_tokens: int) -> tuple[Views, Ints]:
 def _runs(flags: npt.NDArray[np.bool_]) -> list[tuple[int, int]]:
     """Start and stop of each run of equal flags."""
     edges = np.flatnonzero(np.diff(flags)) + 1
-    bounds = [0, *edges.tolist(), len(flags)]
-    return list(zip(bounds[:-1], bounds[1:], strict=True))
+    return list(pairwise([0, *edges.tolist(), len(flags)]))
 
 
 def _windows(view: Views, max_tokens: int) -> list[tuple[Views, Ints]]:

@@ -1,8 +1,8 @@
 """Views: a series with several channels, seen from the one channel that is predicted.
 
-The channels of the model have no names. A view numbers the predicted channel 0 and the others from 1, and the model only
-uses whether a number is 0 and which tokens share a number. Predictions therefore do not depend on the order of the
-channels. Tokens are sorted, so that predictions do not depend on their order either, to the bit.
+The channels of the model have no names. A view numbers the predicted channel 0 and the others from 1, and the model
+only uses whether a number is 0 and which tokens share a number. Predictions therefore do not depend on the order of
+the channels. Tokens are sorted, so that predictions do not depend on their order either, to the bit.
 """
 
 from __future__ import annotations
@@ -69,9 +69,17 @@ class Views:
         """Return the views of the given indices, in their order."""
         tokens = token_indices((np.cumsum(self.lengths) - self.lengths)[rows], self.lengths[rows])
         queries = token_indices((np.cumsum(self.query_lengths) - self.query_lengths)[rows], self.query_lengths[rows])
-        taken = [getattr(self, name)[tokens] for name in ("values", "errors", "times", "channels")]
-        asked = [getattr(self, name)[queries] for name in ("query_times", "targets", "target_errors")]
-        return Views(*taken, self.lengths[rows], *asked, self.query_lengths[rows])
+        return Views(
+            self.values[tokens],
+            self.errors[tokens],
+            self.times[tokens],
+            self.channels[tokens],
+            self.lengths[rows],
+            self.query_times[queries],
+            self.targets[queries],
+            self.target_errors[queries],
+            self.query_lengths[rows],
+        )
 
     @staticmethod
     def concatenate(parts: list[Views]) -> Views:
