@@ -18,9 +18,10 @@ from pretraining.run_state import RunFolder
 from pretraining.stream import ChunkSource
 from pretraining.trainer import robust_log_prob
 from rotary_mae._atomic import replacing_file
+from rotary_mae.data.tokens import TokenSet
 from rotary_mae.series_model.mixture import Mixture
 from rotary_mae.series_model.model import SeriesModel
-from rotary_mae.series_model.predict_series import predict_views
+from rotary_mae.series_model.predict_series import predict_series, predict_views
 from rotary_mae.series_model.series_scaling import scale_views
 from rotary_mae.series_model.views import Floats, Views
 
@@ -32,6 +33,9 @@ N_CHUNKS, CHUNK = 2, 1024
 
 MAX_RELATIVE_CRPS = 5.0
 """Largest CRPS of a series, in its standard deviations. Channels that are nearly constant would else decide a set."""
+
+SPEED_SHAPE = (256, 80, 50)
+"""Series, visible values and queries of the measurement of speed."""
 
 VERSION = 1
 """Version of the development data; part of the names of cached files."""
@@ -60,6 +64,7 @@ def evaluate_run(folder: RunFolder, *, with_real: bool = True, cache: Path | Non
     scores: dict[str, Any] = {
         "gaussian_processes": {str(n): process_scores(model, data, n) for n in SIZES},
         "prior": prior_scores(model),
+        "core_milliseconds_per_series": round(1000 * seconds_per_series(model), 2),
     }
     if with_real:
         scores["real"] = {name: real_scores(model, data, name) for name in SETS}
@@ -187,7 +192,20 @@ def real_scores(model: SeriesModel, data: DevelopmentData, name: str) -> dict[st
     std = np.array([np.std(_own_values(views.take(np.array([i])))) for i in range(len(views))])
     scores = {"crps": crps, **{f"crps_{other}": of_views for other, of_views in baselines.items()}}
     relative = {key: float((array / std).clip(0.0, MAX_RELATIVE_CRPS).mean()) for key, array in scores.items()}
-    return _rounded({**relative, "coverage_90": _coverage(mixture, views), "n_series": len(views)})
+    return {**_rounded({**relative, "coverage_90": _coverage(mixture, views)}), "n_series": len(views)}
+
+
+def seconds_per_series(model: SeriesModel) -> float:
+    """Return the processor time of a prediction, from tokens to mixtures, for a series of 80 values."""
+    n_series, n_values, n_queries = SPEED_SHAPE
+    generator = np.random.default_rng(0)
+    shape = (n_series * n_values, 1)
+    tokens = TokenSet(generator.normal(size=shape), generator.random(shape), [n_values] * n_series)
+    queries = list(generator.random((n_series, n_queries)))
+    predict_series(model, tokens[:16], queries[:16])  # the first call prepares kernels
+    started = time.process_time()
+    predict_series(model, tokens, queries)
+    return (time.process_time() - started) / n_series
 
 
 def _own_values(view: Views) -> Floats:

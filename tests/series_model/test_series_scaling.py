@@ -71,11 +71,11 @@ def test_channels_of_other_units_do_not_change_a_channel_of_many_values() -> Non
 @pytest.mark.parametrize(
     ("values", "errors", "deviation"),
     [
-        ([200.0], None, 20.0),
-        ([200.0], [50.0], 50.0),
+        ([200.0], None, 60.0),
+        ([200.0], [90.0], 90.0),
         ([0.0], None, 1.0),
-        ([-8.0] * 5, None, 0.8),
-        ([0.1] * 3, None, 0.01),
+        ([-8.0] * 5, None, 2.4),
+        ([0.1] * 3, None, 0.03),
     ],
 )
 def test_constants_have_a_deviation_by_their_level_or_error(

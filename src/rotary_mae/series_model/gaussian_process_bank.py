@@ -55,6 +55,9 @@ JITTER = 1e-6
 LENGTH_GROUPS = np.array([0, 2, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384])
 """Views are padded to the longest of their group; group i has more values than entry i - 1 and at most entry i."""
 
+MAX_ENTRIES = 2**21
+"""Entries of the covariances that are computed at a time. It limits memory and keeps them in cache; not tuned."""
+
 MAX_COMPRESSED = 60.0
 """Largest compressed mean: some millions of deviations. It prevents overflow."""
 
@@ -109,8 +112,13 @@ def bank_predictions(views: Views, scaled: ScaledViews) -> BankPredictions:
     mean, std = np.zeros(len(scaled.query_times)), np.ones(len(scaled.query_times))
     weights = np.zeros((len(views), N_PROCESSES))
     group = np.searchsorted(LENGTH_GROUPS, n_values)
+    slices: list[Ints] = []
     for number in np.unique(group):
-        rows = np.flatnonzero(group == number)
+        members = np.flatnonzero(group == number)
+        longest, most = int(n_values[members].max()), int(views.query_lengths[members].max())
+        size = max(MAX_ENTRIES // max(longest * (longest + most), 1), 1)
+        slices += [members[i : i + size] for i in range(0, len(members), size)]
+    for rows in slices:
         token, is_value = _places(n_values, rows)
         query, is_query = _places(views.query_lengths, rows)
         padded = _Padded(
@@ -150,13 +158,16 @@ def _predict(padded: _Padded) -> tuple[Tensor, Tensor, Tensor]:
     query_lags = (padded.times[:, :, None] - padded.query_times[:, None]).abs()
     evidences, means, variances = [], [], []
     n = exists.sum(1).double() + PRIOR_VALUES
+    previous: tuple[str, float] | None = None
     for kernel, length, noise in PROCESSES:
-        covariance = torch.where(both, 1.0 + correlation(kernel, lags / length), 0.0)
+        if (kernel, length) != previous:  # neighbours in the bank may differ in noise alone
+            signal = torch.where(both, 1.0 + correlation(kernel, lags / length), 0.0)
+            to_queries = torch.where(exists[:, :, None], 1.0 + correlation(kernel, query_lags / length), 0.0)
+            previous = (kernel, length)
         # padding has variance 1 and no correlation, so that it changes neither determinant nor solution
         diagonal = torch.where(exists, noise**2 + padded.variances + JITTER, 1.0)
-        covariance.diagonal(dim1=1, dim2=2).add_(diagonal)
+        covariance = signal + torch.diag_embed(diagonal)
         factor = torch.linalg.cholesky(covariance)
-        to_queries = torch.where(exists[:, :, None], 1.0 + correlation(kernel, query_lags / length), 0.0)
         right = torch.cat((padded.values[:, :, None], to_queries), 2)
         solved = torch.linalg.solve_triangular(factor, right, upper=False)
         residual, gain = solved[:, :, :1], solved[:, :, 1:]

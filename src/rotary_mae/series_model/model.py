@@ -38,7 +38,7 @@ N_STILL_PAIRS = 2
 MIN_STD = 3e-3
 """Smallest standard deviation of a component, in deviations of the channel. Without it a likelihood is unbounded."""
 
-LOG_STD_RANGE = (-7.0, 5.0)
+LOG_STD_RANGE = (-7.0, 7.0)
 """Range of the logarithm of a standard deviation relative to that of the Gaussian processes."""
 
 MAX_ERROR = 10.0

@@ -11,8 +11,8 @@ within all channels of the view, which has the weight of one value:
     log s = ((n - 1) log max(a, W / 1000) + log W) / n;   s = W for one value and for constants.
 
 With one channel W = a, and nothing is shrunk. s is at least half the median known error of the channel. If W = 0 (one
-value, or constants alone), W is the larger of |level| / 10 and the median known error, or 1 if both are 0. A channel
-without values has the median m of all values of the view as level, and the larger of their deviation and |m| / 10 as
+value, or constants alone), W is the larger of 0.3 |level| and the median known error, or 1 if both are 0. A channel
+without values has the median m of all values of the view as level, and the larger of their deviation and 0.3 |m| as
 deviation.
 
 The unit of time is the median gap between distinct times of the predicted channel; if it has fewer than two, that of
@@ -33,7 +33,7 @@ from rotary_mae.series_model.views import Bools, Floats, Ints, Views
 STD_OF_MEAN_ABSOLUTE = float(np.sqrt(np.pi / 2.0))
 """Standard deviation of a normal distribution, divided by its mean absolute deviation."""
 
-LEVEL_SHARE = 0.1
+LEVEL_SHARE = 0.3
 """Deviation of a series of constants, as a share of its level. Not tuned."""
 
 MIN_SHARE_OF_POOLED = 1e-3
