@@ -104,9 +104,9 @@ class SeriesModel(nn.Module):
 
     Visible tokens are projected with their local context and the features of the view, and attend to each other. A
     query attends to the visible tokens and to itself, so that it does not depend on other queries. Its distribution is
-    a mixture of normal distributions around a blend of values: the bank of Gaussian processes, interpolations,
-    neighbours and the mean. Shifts and standard deviations of the components are relative to the standard deviation of
-    the bank; the initial model predicts about as the bank.
+    a mixture of normal distributions around the mean of the bank of Gaussian processes, moved towards interpolations,
+    neighbours and the mean of the channel. Shifts and standard deviations of the components are relative to the
+    standard deviation of the bank. The initial model predicts about as the bank.
 
     Parameters
     ----------
@@ -137,7 +137,7 @@ class SeriesModel(nn.Module):
         self.query_summary = nn.Linear(SUMMARY_WIDTH, width, bias=False)
         self.decoder = Stack(width, heads, 4 * width, config.decoder_depth, eps=NORM_EPS)
         self.head = Head(width, 3 * config.components, NORM_EPS)
-        self.blend = Head(width, len(CANDIDATES) + 1, NORM_EPS)
+        self.blend = Head(width, len(CANDIDATES), NORM_EPS)
         self._initialise()
         scales = np.geomspace(*TIMESCALES, max(width // heads // 2 - N_STILL_PAIRS, 1))
         self.register_buffer(
@@ -154,7 +154,6 @@ class SeriesModel(nn.Module):
         k = self.config.components
         with torch.no_grad():
             self.blend.linear.weight.zero_()
-            self.blend.linear.bias[-1] = 1.0
             # components of different widths around the prediction of the Gaussian processes
             self.head.linear.weight.mul_(0.1)
             self.head.linear.bias[2 * k :] = torch.linspace(math.log(0.5), math.log(1.5), k) if k > 1 else 0.0
@@ -186,9 +185,9 @@ class SeriesModel(nn.Module):
             batch.query_times,
             batch.query_view_idx,
         )
-        mean, std = batch.process_mean, batch.process_std
-        of_processes = (compress(mean), compress(mean - around.candidates[:, LINEAR]), std.log() / 2)
-        features = torch.cat((around.features, torch.stack(of_processes, 1)), 1)
+        mean, std = batch.process_mean[:, None], batch.process_std[:, None]
+        linear = around.candidates[:, LINEAR, None]
+        features = torch.cat((around.features, compress(mean), compress(mean - linear), std.log() / 2), 1)
         x = self.query_token + self.query_context(features) + self.query_summary(batch.summary)[batch.query_view_idx]
         angles, query_angles = self._angles(batch.positions[:, 0]), self._angles(batch.query_times)
         plan = RaggedPlan(
@@ -199,11 +198,13 @@ class SeriesModel(nn.Module):
         )
         for block in self.decoder.blocks:
             x = block.forward_queries(memory, x, angles, query_angles, plan, batch.query_view_idx)
-        candidates = torch.cat((around.candidates, mean[:, None]), 1)
-        base = (self.blend(x) * candidates).sum(1, keepdim=True)
+        # relative to the bank's uncertainty: an outlier of hundreds of deviations would else dominate all gradients
+        unit = std.clamp(min=MIN_STD)
+        towards = self.blend(x) * compress((around.candidates - mean) / unit)
+        base = mean + unit * towards.sum(1, keepdim=True)
         logits, shift, log_std = self.head(x).chunk(3, 1)
-        component_std = log_std.clamp(*LOG_STD_RANGE).exp() * std[:, None] + MIN_STD
-        return Mixture(logits.log_softmax(1), base + shift * std[:, None], component_std)
+        component_std = log_std.clamp(*LOG_STD_RANGE).exp() * std + MIN_STD
+        return Mixture(logits.log_softmax(1), base + shift * unit, component_std)
 
     def _encode(self, batch: SeriesBatch) -> Tensor:
         """States of the visible tokens, (T, W)."""
